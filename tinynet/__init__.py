@@ -1,0 +1,44 @@
+"""tinynet: a deep-learning framework to read, from the engine to the kernels.
+
+    import tinynet as tn
+
+    weight = tn.Tensor(array, requires_grad=True)
+    loss = tn.softmax_cross_entropy(tn.linear(x, weight), labels)
+    loss.backward()
+    weight.grad
+
+A layer is one file of ops/ (its checks, forward and backward) and one of each backend (its
+arithmetic). tensor.py and op.py are the engine.
+"""
+
+from tinynet import nn, optim, random
+from tinynet.backends import BackendError, available_backends, get_backend, use_backend
+from tinynet.gradcheck import check_gradients
+from tinynet.op import op
+from tinynet.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
+from tinynet.ops.arithmetic import exp, log, matmul
+from tinynet.ops.avg_pool2d import avg_pool2d
+from tinynet.ops.batch_norm import batch_norm
+from tinynet.ops.conv2d import conv2d
+from tinynet.ops.dropout import dropout
+from tinynet.ops.linear import linear
+from tinynet.ops.local_response_norm import local_response_norm
+from tinynet.ops.max_pool2d import max_pool2d
+from tinynet.ops.reductions import max, mean, sum
+from tinynet.ops.relu import relu
+from tinynet.ops.shape import flatten, reshape, transpose
+from tinynet.ops.softmax_cross_entropy import softmax, softmax_cross_entropy
+from tinynet.ops.tanh import tanh
+from tinynet.random import seed
+from tinynet.serialization import load, save
+from tinynet.tensor import Tensor, no_grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError", "Tensor", "adaptive_avg_pool2d", "available_backends", "avg_pool2d",
+    "batch_norm", "check_gradients", "conv2d", "dropout", "exp", "flatten", "get_backend",
+    "linear", "load", "local_response_norm", "log", "matmul", "max", "max_pool2d", "mean", "nn",
+    "no_grad", "op", "optim", "random", "relu", "reshape", "save", "seed", "softmax",
+    "softmax_cross_entropy", "sum", "tanh", "transpose", "use_backend",
+]  # fmt: skip

@@ -1,0 +1,303 @@
+"""The contract: every kernel that a backend exports, with its arguments, shapes and dtypes.
+
+A backend is a package with one function for each function here, of the same name and the same
+arguments, in a file of the name given in FILES, and with the five functions of ARRAYS, which make
+and move arrays. tests/test_backends_contract.py compares every backend with this file.
+
+Rules for every kernel:
+- Arrays are C-contiguous and of one dtype, float32 or float64, unless said otherwise.
+- Outputs come last, are given by the caller, share memory with no input, and are complete when
+  the kernel returns. Nothing else is written.
+- Arguments are valid: the ops check them at the door.
+- NaN and infinity go through as the formula says; none is replaced.
+- Sums have a fixed order: the same bits on every run at one thread count.
+
+Names: N images, C channels in, O channels out, G groups, H x W a map, (KH, KW) the convolution's
+kernel, (OH, OW) the output map. dy is the loss's derivative by y, and so on. stride, padding,
+window: pairs (rows, columns) of ints.
+"""
+
+# fmt: off
+FILES = {
+    "conv2d": ["conv2d", "conv2d_backward_input", "conv2d_backward_weight", "conv2d_backward_bias"],
+    "linear": ["linear", "linear_backward_input", "linear_backward_weight", "linear_backward_bias"],
+    "max_pool2d": ["max_pool2d", "max_pool2d_backward"],
+    "avg_pool2d": ["avg_pool2d", "avg_pool2d_backward"],
+    "adaptive_avg_pool2d": ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward"],
+    "local_response_norm": ["local_response_norm", "local_response_norm_backward"],
+    "batch_norm": ["batch_norm_statistics", "batch_norm", "batch_norm_backward",
+                   "batch_norm_backward_frozen"],
+    "relu": ["relu", "relu_backward"],
+    "tanh": ["tanh", "tanh_backward"],
+    "dropout": ["dropout"],
+    "softmax_cross_entropy": ["softmax", "softmax_backward", "softmax_cross_entropy",
+                              "softmax_cross_entropy_backward"],
+    "sgd": ["sgd_paper", "sgd_pytorch"],
+}
+ARRAYS = ["empty", "from_numpy", "to_numpy", "workspace", "set_threads"]
+# fmt: on
+
+
+# --- arrays ---------------------------------------------------------------------------------------
+
+
+def empty(shape, dtype):
+    """A new array of this shape and dtype, its contents undefined. The one place where outputs of
+    layers are allocated, so that a backend can hand out a buffer again once no array sees it."""
+
+
+def from_numpy(array):
+    """The backend's array with the contents of a NumPy array (the same object where it may be)."""
+
+
+def to_numpy(array):
+    """The NumPy array with the contents of a backend's array (the same object where it may be)."""
+
+
+def workspace(key, shape, dtype):
+    """Scratch memory, contents undefined: the same for the same key in the same thread, so valid
+    until that thread's next call with this key."""
+
+
+def set_threads(count):
+    """Use this many processor threads from now on; ignored where a backend has none to set."""
+
+
+# --- conv2d.py ------------------------------------------------------------------------------------
+
+
+def conv2d(x, weight, bias, stride, padding, groups, y):
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of
+    weight[o, c, u, v] x[n, c + first channel of o's group, i stride + u - padding, j stride + v - padding]
+
+    x       (N, C, H, W)
+    weight  (O, C / G, KH, KW)
+    bias    (O,) or None
+    y       (N, O, OH, OW)
+    Pixels outside x count as zero.
+    """  # noqa: E501
+
+
+def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
+    """dx = the sum over all outputs that read the pixel of weight times dy.
+
+    dy      (N, O, OH, OW)
+    weight  (O, C / G, KH, KW)
+    dx      (N, C, H, W)
+    """
+
+
+def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+
+    dy       (N, O, OH, OW)
+    x        (N, C, H, W)
+    dweight  (O, C / G, KH, KW)
+    """
+
+
+def conv2d_backward_bias(dy, dbias):
+    """dbias[o] = sum over n, i, j of dy[n, o, i, j]. dy (N, O, OH, OW), dbias (O,)."""
+
+
+# --- linear.py ------------------------------------------------------------------------------------
+
+
+def linear(x, weight, bias, y):
+    """y = x weight^T + bias. x (N, IN), weight (OUT, IN), bias (OUT,) or None, y (N, OUT)."""
+
+
+def linear_backward_input(dy, weight, dx):
+    """dx = dy weight. dy (N, OUT), weight (OUT, IN), dx (N, IN)."""
+
+
+def linear_backward_weight(dy, x, dweight):
+    """dweight = dy^T x. dy (N, OUT), x (N, IN), dweight (OUT, IN)."""
+
+
+def linear_backward_bias(dy, dbias):
+    """dbias = the sum of dy's rows. dy (N, OUT), dbias (OUT,)."""
+
+
+# --- max_pool2d.py --------------------------------------------------------------------------------
+
+
+def max_pool2d(x, window, stride, padding, y, switches):
+    """y[n, c, i, j] = the largest x in the window at (i, j); switches = where it was.
+
+    x          (N, C, H, W)
+    y          (N, C, OH, OW)
+    switches   (N, C, OH, OW)  int32, index into the H x W map; ties go to the first
+    Padding, and what hangs over the edge, counts as -inf; NaN wins (the window's last NaN).
+    """
+
+
+def max_pool2d_backward(dy, switches, dx):
+    """dx[n, c, p] = the sum of dy over the windows whose switch is p.
+
+    dy        (N, C, OH, OW)
+    switches  (N, C, OH, OW)  int32
+    dx        (N, C, H, W)
+    """
+
+
+# --- avg_pool2d.py --------------------------------------------------------------------------------
+
+
+def avg_pool2d(x, window, stride, padding, y):
+    """y[n, c, i, j] = the sum of x in the window at (i, j) over the number of its cells.
+
+    x  (N, C, H, W)
+    y  (N, C, OH, OW)
+    Cells of the padding are zeros and count; cells beyond the padding (ceil_mode) do not.
+    """
+
+
+def avg_pool2d_backward(dy, window, stride, padding, dx):
+    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+
+    dy  (N, C, OH, OW)
+    dx  (N, C, H, W)
+    """
+
+
+# --- adaptive_avg_pool2d.py -----------------------------------------------------------------------
+
+
+def adaptive_avg_pool2d(x, y):
+    """y[n, c, i, j] = the mean of x over rows floor(i H / OH) to ceil((i + 1) H / OH) - 1 and
+    columns alike. x (N, C, H, W), y (N, C, OH, OW)."""
+
+
+def adaptive_avg_pool2d_backward(dy, dx):
+    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    dy (N, C, OH, OW), dx (N, C, H, W)."""
+
+
+# --- local_response_norm.py -----------------------------------------------------------------------
+
+
+def local_response_norm(x, size, alpha, beta, k, groups, y, scale):
+    """scale[i] = k + alpha * sum of x[j]^2 over the channels j within size // 2 of i;
+    y = x / scale^beta.
+
+    x, y, scale  (N, C, H, W)
+    size         odd
+    groups       the window stops at the edges of a group of C / G channels
+    """
+
+
+def local_response_norm_backward(dy, x, scale, size, alpha, beta, groups, dx):
+    """dx[i] = dy[i] scale[i]^-beta
+               - 2 alpha beta x[i] * sum of dy[j] x[j] scale[j]^(-beta - 1) over i's window.
+
+    dy, x, scale, dx  (N, C, H, W)
+    """
+
+
+# --- batch_norm.py --------------------------------------------------------------------------------
+
+
+def batch_norm_statistics(x, mean, variance):
+    """Each channel's mean and variance (divided by the count) over N, H, W.
+    x (N, C, H, W), mean and variance (C,)."""
+
+
+def batch_norm(x, weight, bias, mean, variance, eps, y):
+    """y = weight (x - mean) / sqrt(variance + eps) + bias, channel by channel.
+    x, y (N, C, H, W); weight, bias, mean, variance (C,)."""
+
+
+def batch_norm_backward(dy, x, weight, mean, variance, eps, dx, dweight, dbias):
+    """The gradients where mean and variance are x's own, so that they move with x.
+
+    xhat = (x - mean) / sqrt(variance + eps)
+    dbias = sum of dy; dweight = sum of dy xhat; M = N H W
+    dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M)
+
+    dy, x, dx                              (N, C, H, W)
+    weight, mean, variance, dweight, dbias (C,)
+    """
+
+
+def batch_norm_backward_frozen(dy, x, weight, mean, variance, eps, dx, dweight, dbias):
+    """As batch_norm_backward, but mean and variance are constants:
+    dx = weight / sqrt(variance + eps) * dy."""
+
+
+# --- relu.py, tanh.py -----------------------------------------------------------------------------
+
+
+def relu(x, y):
+    """y = max(x, 0); NaN stays NaN. x, y: any shape, the same."""
+
+
+def relu_backward(dy, y, dx):
+    """dx = dy where y > 0, else 0, but dy where y is NaN. dy, y, dx: any shape, the same."""
+
+
+def tanh(x, y):
+    """y = tanh(x). x, y: any shape, the same."""
+
+
+def tanh_backward(dy, y, dx):
+    """dx = dy (1 - y^2). dy, y, dx: any shape, the same."""
+
+
+# --- dropout.py -----------------------------------------------------------------------------------
+
+
+def dropout(x, drop, kept_scale, seed, draw, y):
+    """y = x times kept_scale where the element is kept, x times 0 where it is dropped.
+
+    x, y        any shape, the same, numbered in C order
+    drop        the probability to drop; kept where the element's 32 bits >= floor(drop 2^32)
+    kept_scale  1 / (1 - drop) for inverted dropout, 1 for the paper's
+    seed, draw  Philox's key and draw in stream DROPOUT (tinynet/random.py)
+    The same function of dy gives dx.
+    """
+
+
+# --- softmax_cross_entropy.py ---------------------------------------------------------------------
+
+
+def softmax(logits, y):
+    """y[n, c] = exp(logits[n, c]) / sum over j of exp(logits[n, j]). logits, y (N, classes)."""
+
+
+def softmax_backward(dy, y, dx):
+    """dx[n, c] = y[n, c] (dy[n, c] - sum over j of dy[n, j] y[n, j]). All (N, classes)."""
+
+
+def softmax_cross_entropy(logits, labels, probabilities, losses):
+    """losses[n] = log(sum over j of exp(logits[n, j])) - logits[n, labels[n]];
+    probabilities = softmax(logits).
+
+    logits, probabilities  (N, classes)
+    labels                 (N,)  int64, each from 0 to classes - 1
+    losses                 (N,)
+    """
+
+
+def softmax_cross_entropy_backward(probabilities, labels, dloss, dlogits):
+    """dlogits[n, c] = dloss / N * (probabilities[n, c] - (c == labels[n])).
+
+    probabilities, dlogits  (N, classes)
+    labels                  (N,)  int64
+    dloss                   ()    the derivative by the mean of the losses
+    """
+
+
+# --- sgd.py ---------------------------------------------------------------------------------------
+
+
+def sgd_paper(weights, gradients, velocities, lr, momentum, weight_decay):
+    """v = momentum v - weight_decay lr w - lr g; w = w + v, in place: v carries the rate.
+
+    weights, gradients, velocities  lists of arrays; the i-th of each have one shape
+    lr, momentum, weight_decay      numbers, for all of them
+    """
+
+
+def sgd_pytorch(weights, gradients, velocities, lr, momentum, weight_decay):
+    """v = momentum v + (g + weight_decay w); w = w - lr v, in place. Arguments as in sgd_paper."""

@@ -1,0 +1,63 @@
+"""The reference backend: each kernel is its definition written down in NumPy, readable first."""
+
+import numpy as xp
+import threadpoolctl
+
+from tinynet.backends.host_memory import empty, workspace
+from tinynet.backends.numpy.adaptive_avg_pool2d import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+)
+from tinynet.backends.numpy.avg_pool2d import avg_pool2d, avg_pool2d_backward
+from tinynet.backends.numpy.batch_norm import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_backward_frozen,
+    batch_norm_statistics,
+)
+from tinynet.backends.numpy.conv2d import (
+    col2im,
+    conv2d,
+    conv2d_backward_bias,
+    conv2d_backward_input,
+    conv2d_backward_weight,
+    im2col,
+)
+from tinynet.backends.numpy.dropout import dropout
+from tinynet.backends.numpy.linear import (
+    linear,
+    linear_backward_bias,
+    linear_backward_input,
+    linear_backward_weight,
+)
+from tinynet.backends.numpy.local_response_norm import (
+    local_response_norm,
+    local_response_norm_backward,
+)
+from tinynet.backends.numpy.max_pool2d import max_pool2d, max_pool2d_backward
+from tinynet.backends.numpy.relu import relu, relu_backward
+from tinynet.backends.numpy.sgd import sgd_paper, sgd_pytorch
+from tinynet.backends.numpy.softmax_cross_entropy import (
+    softmax,
+    softmax_backward,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+)
+from tinynet.backends.numpy.tanh import tanh, tanh_backward
+
+name = "numpy"
+
+
+def from_numpy(array):
+    """The array itself, in C order."""
+    return xp.asarray(array, order="C")
+
+
+def to_numpy(array):
+    """The array itself."""
+    return array
+
+
+def set_threads(count):
+    """Use this many threads in matrix products from now on."""
+    threadpoolctl.threadpool_limits(count, user_api="blas")

@@ -1,0 +1,62 @@
+"""Average pooling: each output is the mean of its window.
+
+The window's cells count where they lie on the map or its padding (zeros); what hangs over the
+padded edge (ceil_mode) does not count. Source: FACTS of the pools, Caffe and PyTorch
+(count_include_pad=True).
+"""
+
+import numpy as np
+
+
+def avg_pool2d(x, window, stride, padding, y):
+    """y[n, c, i, j] = the sum of x in the window at (i, j) over the number of its cells.
+
+    x          (N, C, H, W)
+    y          (N, C, OH, OW)
+    window, stride, padding    pairs (rows, columns)
+    """
+    padded = np.pad(x, _borders(x, window, stride, padding, y))
+    y[...] = 0
+    for u in range(window[0]):
+        for v in range(window[1]):
+            y += padded[:, :, *_met_by(u, v, stride, y)]
+    y /= _cells(x, window, stride, padding, y)
+
+
+def avg_pool2d_backward(dy, window, stride, padding, dx):
+    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+
+    dy         (N, C, OH, OW)
+    dx         (N, C, H, W)
+    """
+    share = dy / _cells(dx, window, stride, padding, dy)
+    padded = np.pad(np.zeros_like(dx), _borders(dx, window, stride, padding, dy))
+    for u in range(window[0]):
+        for v in range(window[1]):
+            padded[:, :, *_met_by(u, v, stride, dy)] += share
+    height, width = dx.shape[2:]
+    dx[...] = padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
+
+
+def _met_by(u, v, stride, y):
+    """The padded map's rows and columns that the window's cell (u, v) meets, one an output."""
+    rows = slice(u, u + stride[0] * (y.shape[2] - 1) + 1, stride[0])
+    columns = slice(v, v + stride[1] * (y.shape[3] - 1) + 1, stride[1])
+    return rows, columns
+
+
+def _borders(x, window, stride, padding, y):
+    """How far to pad: by the padding, and on to where the last window ends."""
+    below = stride[0] * (y.shape[2] - 1) + window[0] - x.shape[2] - padding[0]
+    right = stride[1] * (y.shape[3] - 1) + window[1] - x.shape[3] - padding[1]
+    return (0, 0), (0, 0), (padding[0], max(below, 0)), (padding[1], max(right, 0))
+
+
+def _cells(x, window, stride, padding, y):
+    """(OH, OW): how many cells of each window lie on the map or its padding, in y's dtype."""
+    counts = []
+    for axis in (0, 1):
+        first = np.arange(y.shape[2 + axis]) * stride[axis] - padding[axis]
+        last = np.minimum(first + window[axis], x.shape[2 + axis] + padding[axis])
+        counts.append((last - first).astype(y.dtype))
+    return counts[0][:, None] * counts[1]

@@ -1,0 +1,24 @@
+"""Dropout: each element is dropped with a given probability, by a mask that Philox computes from
+the element's number alone, so that every backend drops the same elements and the backward pass
+computes the mask again instead of keeping it.
+
+Source: the paper, section 4.2; the counter's layout: tinynet/random.py.
+"""
+
+import numpy as np
+
+from tinynet import random
+
+
+def dropout(x, drop, kept_scale, seed, draw, y):
+    """y = x times kept_scale where the element's 32 bits >= floor(drop 2^32), else x times 0.
+
+    x, y         any shape, the same, numbered in C order
+    drop         the probability to drop, 0 to 1
+    kept_scale   1 / (1 - drop) for inverted dropout, 1 for the paper's
+    A product, not a choice: a dropped NaN is still NaN.
+    """
+    bits = random.bits(x.size, seed=seed, stream=random.DROPOUT, draw=draw)
+    kept = bits >= np.uint64(drop * 2.0**32)
+    mask = np.where(kept, x.dtype.type(kept_scale), x.dtype.type(0))
+    np.multiply(x, mask.reshape(x.shape), out=y)

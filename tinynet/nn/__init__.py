@@ -1,0 +1,22 @@
+"""Modules: layers that hold their parameters, and the models made of them."""
+
+from tinynet.nn import init
+from tinynet.nn.layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2d,
+    ReLU,
+    Tanh,
+)
+from tinynet.nn.module import Module, Parameter, Sequential
+
+__all__ = [
+    "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Linear",
+    "LocalResponseNorm", "MaxPool2d", "Module", "Parameter", "ReLU", "Sequential", "Tanh", "init",
+]  # fmt: skip

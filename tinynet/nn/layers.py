@@ -1,0 +1,155 @@
+"""Layers: each holds the arguments of its op, and its parameters where it has any.
+
+What a layer computes is said in its op (tinynet/ops). Parameters are zeros until init fills them.
+"""
+
+import numpy as np
+
+from tinynet.nn.module import Module, Parameter
+from tinynet.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
+from tinynet.ops.avg_pool2d import avg_pool2d
+from tinynet.ops.batch_norm import batch_norm
+from tinynet.ops.checks import pair
+from tinynet.ops.conv2d import conv2d
+from tinynet.ops.dropout import dropout
+from tinynet.ops.linear import linear
+from tinynet.ops.local_response_norm import local_response_norm
+from tinynet.ops.max_pool2d import max_pool2d
+from tinynet.ops.relu import relu
+from tinynet.ops.shape import flatten
+from tinynet.ops.tanh import tanh
+from tinynet.tensor import Tensor
+
+
+class Conv2d(Module):
+    """Convolution: weight (out_channels, in_channels / groups, rows, columns), bias or None."""
+
+    def __init__(
+        self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=True,
+        dtype=np.float32,
+    ):  # fmt: skip
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"Conv2d: groups={groups} does not divide {in_channels} input and "
+                f"{out_channels} output channels"
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel = pair("Conv2d", "kernel", kernel, least=1)
+        self.stride = pair("Conv2d", "stride", stride, least=1)
+        self.padding = pair("Conv2d", "padding", padding, least=0)
+        shape = (out_channels, in_channels // groups, *self.kernel)
+        self.weight = Parameter(np.zeros(shape, dtype))
+        self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
+
+    def forward(self, x):
+        return conv2d(x, self.weight, self.bias, self.stride, self.padding, self.groups)
+
+
+class Linear(Module):
+    """Fully connected: weight (out_features, in_features), bias or None."""
+
+    def __init__(self, in_features, out_features, bias=True, dtype=np.float32):
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(np.zeros((out_features, in_features), dtype))
+        self.bias = Parameter(np.zeros(out_features, dtype)) if bias else None
+
+    def forward(self, x):
+        return linear(x, self.weight, self.bias)
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x):
+        return relu(x)
+
+
+class Tanh(Module):
+    """tanh(x)."""
+
+    def forward(self, x):
+        return tanh(x)
+
+
+class MaxPool2d(Module):
+    """The largest value of each window."""
+
+    def __init__(self, window, stride=None, padding=0, ceil_mode=False):
+        self.window = pair("MaxPool2d", "window", window, least=1)
+        self.stride = self.window if stride is None else pair("MaxPool2d", "stride", stride, 1)
+        self.padding = pair("MaxPool2d", "padding", padding, least=0)
+        self.ceil_mode = ceil_mode
+
+    def forward(self, x):
+        return max_pool2d(x, self.window, self.stride, self.padding, self.ceil_mode)
+
+
+class AvgPool2d(Module):
+    """The mean of each window."""
+
+    def __init__(self, window, stride=None, padding=0, ceil_mode=False):
+        self.window = pair("AvgPool2d", "window", window, least=1)
+        self.stride = self.window if stride is None else pair("AvgPool2d", "stride", stride, 1)
+        self.padding = pair("AvgPool2d", "padding", padding, least=0)
+        self.ceil_mode = ceil_mode
+
+    def forward(self, x):
+        return avg_pool2d(x, self.window, self.stride, self.padding, self.ceil_mode)
+
+
+class AdaptiveAvgPool2d(Module):
+    """Means of as many windows as give an output of this size."""
+
+    def __init__(self, size):
+        self.size = pair("AdaptiveAvgPool2d", "size", size, least=1)
+
+    def forward(self, x):
+        return adaptive_avg_pool2d(x, self.size)
+
+
+class LocalResponseNorm(Module):
+    """Each activation divided by the energy of its neighbours in the channel axis."""
+
+    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2.0, divide_by_size=False, groups=1):
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+        self.divide_by_size, self.groups = divide_by_size, groups
+
+    def forward(self, x):
+        return local_response_norm(
+            x, self.size, self.alpha, self.beta, self.k, self.divide_by_size, self.groups
+        )
+
+
+class BatchNorm2d(Module):
+    """Each channel normalised over the batch: weight 1 and bias 0 at first, running_mean and
+    running_var (buffers) for test."""
+
+    def __init__(self, channels, momentum=0.1, eps=1e-5, dtype=np.float32):
+        self.channels, self.momentum, self.eps = channels, momentum, eps
+        self.weight = Parameter(np.ones(channels, dtype))
+        self.bias = Parameter(np.zeros(channels, dtype))
+        self.running_mean = Tensor(np.zeros(channels, dtype))
+        self.running_var = Tensor(np.ones(channels, dtype))
+
+    def forward(self, x):
+        return batch_norm(
+            x, self.weight, self.bias, self.running_mean, self.running_var, self.training,
+            self.momentum, self.eps,
+        )  # fmt: skip
+
+
+class Dropout(Module):
+    """Elements set to zero with probability drop, in training; scale as in tinynet.dropout."""
+
+    def __init__(self, drop=0.5, scale="train"):
+        self.drop, self.scale = drop, scale
+
+    def forward(self, x):
+        return dropout(x, self.drop, self.training, self.scale)
+
+
+class Flatten(Module):
+    """(N, C, H, W) to (N, C H W)."""
+
+    def forward(self, x):
+        return flatten(x)

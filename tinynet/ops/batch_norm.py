@@ -1,0 +1,56 @@
+"""Batch normalisation of activation maps."""
+
+from tinynet.op import op
+from tinynet.ops.checks import check_activation, check_parameter
+
+
+@op
+def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    """y = weight (x - mean) / sqrt(variance + eps) + bias, channel by channel.
+
+    x             (N, C, H, W)  float32 or float64
+    weight, bias  (C,)
+    running_mean, running_var  (C,), tensors without gradient
+    training      mean and variance are those of x over N, H, W, and the running ones move towards
+                  them by the share momentum (the variance as M / (M - 1) of x's, M = N H W, as in
+                  PyTorch); otherwise they are the running ones
+    Returns a tensor like x.
+    Raises ValueError where shapes do not fit, or for training on one value a channel.
+    Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
+    """
+    check_activation("batch_norm", x)
+    channels = (x.shape[1],)
+    for argument, array in (
+        ("weight", weight), ("bias", bias),
+        ("running_mean", running_mean), ("running_var", running_var),
+    ):  # fmt: skip
+        check_parameter("batch_norm", argument, array, channels, x, "one for each channel")
+    eps = float(eps)
+
+    if training:
+        count = x.size // max(x.shape[1], 1)
+        if count < 2:
+            raise ValueError(
+                f"batch_norm: x {x.shape} has {count} value a channel; training needs at least 2"
+            )
+        mean, variance = ctx.empty(channels, x.dtype), ctx.empty(channels, x.dtype)
+        ctx.kernels.batch_norm_statistics(x, mean, variance)
+        running_mean *= 1 - momentum
+        running_mean += momentum * mean
+        running_var *= 1 - momentum
+        running_var += momentum * count / (count - 1) * variance
+        kernel = ctx.kernels.batch_norm_backward
+    else:
+        # Copies: a later training step moves the running ones in place.
+        mean, variance = running_mean.copy(), running_var.copy()
+        kernel = ctx.kernels.batch_norm_backward_frozen
+
+    y = ctx.empty_like(x)
+    ctx.kernels.batch_norm(x, weight, bias, mean, variance, eps, y)
+
+    def backward(dy):
+        dx, dweight, dbias = ctx.empty_like(x), ctx.empty_like(weight), ctx.empty_like(weight)
+        kernel(dy, x, weight, mean, variance, eps, dx, dweight, dbias)
+        return dx, dweight, dbias, None, None
+
+    return y, backward

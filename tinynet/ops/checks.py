@@ -1,0 +1,69 @@
+"""What the ops ask of their arguments at the door, so that kernels need not ask.
+
+Each function raises ValueError or TypeError with the op, the argument, what was given and what
+would fit.
+"""
+
+import numpy as np
+
+from tinynet.tensor import FLOATS, describe
+
+
+def check_floating(name, argument, array):
+    """float32 or float64."""
+    if array.dtype not in FLOATS:
+        raise TypeError(
+            f"{name}: {argument} is {describe(array)}; it must be float32 or float64, "
+            "for example tn.Tensor(array.astype(np.float32))"
+        )
+
+
+def check_activation(name, x):
+    """A float tensor (N, C, H, W)."""
+    check_floating(name, "x", x)
+    if x.ndim != 4:
+        raise ValueError(f"{name}: x has shape {x.shape}; it must be (N, C, H, W)")
+
+
+def check_parameter(name, argument, array, shape, like, meaning):
+    """An array of this shape, and of the dtype of the activation like."""
+    if not hasattr(array, "dtype") or array.dtype != like.dtype:
+        given = describe(array) if hasattr(array, "dtype") else type(array).__name__
+        raise TypeError(f"{name}: {argument} is {given}, x is {like.dtype}; make both one dtype")
+    if array.shape != shape:
+        raise ValueError(f"{name}: {argument} has shape {array.shape}; {shape} fits ({meaning})")
+
+
+def check_broadcast(name, a_shape, b_shape):
+    """Shapes that NumPy would broadcast."""
+    try:
+        np.broadcast_shapes(a_shape, b_shape)
+    except ValueError:
+        raise ValueError(
+            f"{name}: shapes {a_shape} and {b_shape} do not broadcast; "
+            "sizes must be equal or 1, from the last axis on"
+        ) from None
+
+
+def pair(name, argument, value, least):
+    """An int or a pair of ints, each at least `least`, as (rows, columns)."""
+    both = (value, value) if isinstance(value, (int, np.integer)) else value
+    if (
+        not isinstance(both, (tuple, list))
+        or len(both) != 2
+        or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in both)
+    ):
+        raise TypeError(f"{name}: {argument} must be an int or a pair of ints, got {value!r}")
+    if min(both) < least:
+        raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
+    return int(both[0]), int(both[1])
+
+
+def check_axis(name, axis, ndim):
+    """None, an int or a tuple of ints that name axes of an array of ndim axes, each once."""
+    axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if not all(isinstance(a, (int, np.integer)) for a in axes):
+        raise TypeError(f"{name}: axis must be an int, a tuple of ints or None, got {axis!r}")
+    outside = any(not -ndim <= a < ndim for a in axes)
+    if outside or len({a % ndim for a in axes}) < len(axes):
+        raise ValueError(f"{name}: axis {axis} does not fit a tensor of {ndim} axes")

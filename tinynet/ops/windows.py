@@ -1,0 +1,46 @@
+"""How many windows fit: the sizes of a convolution's or a pool's output.
+
+    floor    (size + 2 padding - window) // stride + 1
+    ceil     the same rounded up, less the last window where it would start at or after
+             size + padding, so that no window lies wholly in the padding or beyond
+
+Source: Caffe and PyTorch (ceil_mode); 55, 27, 13, 13, 13, 6 are AlexNet's maps at 227.
+"""
+
+
+def output_size(size, window, stride, padding, ceil_mode=False):
+    """The number of windows along one axis; 0 or less where not even one fits."""
+    room = size + 2 * padding - window
+    if not ceil_mode:
+        return room // stride + 1
+    windows = -(-room // stride) + 1
+    if (windows - 1) * stride >= size + padding:
+        windows -= 1
+    return windows
+
+
+def output_sizes(name, x, window, stride, padding, ceil_mode=False):
+    """(rows, columns) of the output for an activation x (N, C, H, W).
+
+    Raises ValueError where no window fits.
+    """
+    sizes = tuple(
+        output_size(x.shape[2 + axis], window[axis], stride[axis], padding[axis], ceil_mode)
+        for axis in (0, 1)
+    )
+    if min(sizes) < 1:
+        padded = (x.shape[2] + 2 * padding[0], x.shape[3] + 2 * padding[1])
+        raise ValueError(
+            f"{name}: a window of {window} does not fit the padded map of {padded}, x has shape "
+            f"{x.shape}; use a larger map, more padding or a smaller window"
+        )
+    return sizes
+
+
+def check_pool_padding(name, window, padding):
+    """Padding of at most half the window, so that every window sees the map."""
+    if padding[0] > window[0] // 2 or padding[1] > window[1] // 2:
+        raise ValueError(
+            f"{name}: padding {padding} is more than half the window {window}; "
+            "some windows would see no pixel"
+        )

@@ -1,0 +1,69 @@
+"""Arrays in a file: NumPy's .npz, written whole or not at all.
+
+A file is written under a temporary name beside its own, forced to the disk, and renamed: whoever
+reads it sees the old one or the new one, and a full disk or a killed process leaves the old one.
+"""
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tinynet.tensor import Tensor
+
+
+def save(path, arrays) -> None:
+    """Write a dict of name -> array (or Tensor) to an .npz file.
+
+    Raises TypeError for what is no array, and OSError where the file cannot be written: then the
+    file of that name, if there was one, is as before.
+    """
+    path = Path(path)
+    plain = {}
+    for name, array in arrays.items():
+        plain[name] = array.numpy() if isinstance(array, Tensor) else np.asarray(array)
+        if plain[name].dtype.hasobject:
+            raise TypeError(f"save: {name} is {type(array).__name__}, not an array of numbers")
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez(file, **plain)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_folder(path.parent)
+
+
+def load(path) -> dict[str, np.ndarray]:
+    """name -> array of an .npz file.
+
+    Raises FileNotFoundError, and ValueError where the file is damaged or holds pickled objects,
+    which are never loaded.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, EOFError, ValueError, AttributeError) as error:
+        raise ValueError(f"load: {path} is not a whole .npz file of arrays: {error}") from error
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder):
+    """Force the rename to the disk, where the system can open folders."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
