@@ -1,0 +1,66 @@
+"""Where images come from and how they become batches.
+
+    synthetic.py   images drawn by the program: no file needed
+    cifar10.py     the CIFAR-10 files, binary or Python version
+    folder.py      a folder of image files, one folder a class
+    transforms.py  resize, crop, mirror, subtract the mean
+    loader.py      batches, prepared by threads while the network computes
+
+A dataset is any object with classes (list of str, in label order), labels (int64 (N,)), len(),
+read(index, size) -> uint8 (size, size, 3) RGB, safe to call from several threads, and description
+(one line for people). It may have read_batch(indices, size) -> uint8 (N, size, size, 3), where
+reading many images at once is faster, and native_size, where all its images have one size.
+"""
+
+from pathlib import Path
+
+SPLITS = ("train", "val", "test")
+
+_WHAT_WORKS = (
+    "DATA can be synthetic (drawn by the program), cifar10:FOLDER (the unpacked CIFAR-10 files) or "
+    "FOLDER (train/<class>/* and val/<class>/*, or <class>/* alone)"
+)
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file or folder and says what would fit."""
+
+
+def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: int = 0):
+    """The dataset that a command's DATA names.
+
+    argument         "synthetic", "cifar10:FOLDER" or "FOLDER"
+    split            "train", "val" or "test"
+    seed             what synthetic images are drawn from; files have no use for it
+    skip_bad_images  how many broken files of an image folder are left out rather than an error
+    Raises DataError where there is no such data or it cannot be used.
+    """
+    # Each kind loads with its first use: `python -m alexnet.data.synthetic` must find its module
+    # not yet imported, and drawn images need no Pillow plugins.
+    check_split(split)
+    argument = str(argument)
+    kind, colon, rest = argument.partition(":")
+    if argument == "synthetic":
+        from alexnet.data.synthetic import Synthetic
+
+        return Synthetic(split, seed=seed)
+    if kind == "cifar10" and colon:
+        from alexnet.data.cifar10 import Cifar10
+
+        if not rest:
+            raise DataError(f"{argument} names no folder. {_WHAT_WORKS}")
+        return Cifar10(rest, split)
+    if not argument or not Path(argument).is_dir():  # Path("") would be the current folder
+        what = "is a file, not a folder" if Path(argument).is_file() else "is not there"
+        raise DataError(f"{argument!r} {what}. {_WHAT_WORKS}")
+    from alexnet.data.cifar10 import holds_cifar10
+    from alexnet.data.folder import ImageFolder
+
+    if holds_cifar10(argument):
+        raise DataError(f"{argument} holds the CIFAR-10 files; say cifar10:{argument}")
+    return ImageFolder(argument, split, skip_bad_images=skip_bad_images)
+
+
+def check_split(split):
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")

@@ -1,0 +1,262 @@
+"""A folder of image files, one folder a class.
+
+    FOLDER/train/<class>/*  FOLDER/val/<class>/*   val/ may be named validation/; test/ may be there
+    FOLDER/<class>/*                               no split: a tenth of each class is validation
+
+Images may lie in folders further down a class folder. Hidden files are passed over; files whose
+names do not end as an image's does are left out and counted in the description. Classes are sorted
+as strings. Where there is no validation folder, the tenth of each class whose file names have the
+smallest SHA-256 is validation: the same tenth on every machine, whatever the order of the files.
+"""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from alexnet.data import DataError, check_split
+from alexnet.data.transforms import resize
+
+IMAGE_ENDINGS = tuple(
+    ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif".split()
+)
+_FOLDER_NAMES = {"train": ["train"], "val": ["val", "validation"], "test": ["test"]}
+_ORIENTATION = 0x0112  # the EXIF tag
+# What brings an image of EXIF orientation 2 to 8 upright; 1 is upright, other values are invalid.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageFolder:
+    """One split of a folder of images, a dataset as alexnet.data describes.
+
+    folder           see the module's first lines
+    split            "train", "val" or "test"
+    skip_bad_images  up to so many broken files of the split are left out and listed in `skipped`;
+                     every file is then decoded once at the start, so that what is left out depends
+                     on the files alone. With 0, reading a broken file raises DataError.
+    Raises DataError for a folder without classes or images, a class without images, classes that
+    differ between train and val, and a split that is not there.
+    """
+
+    native_size = None  # each image has its own
+
+    def __init__(self, folder: str | Path, split: str, skip_bad_images: int = 0):
+        check_split(split)
+        if skip_bad_images < 0:
+            raise ValueError(f"skip_bad_images must not be negative, got {skip_bad_images}")
+        folder = Path(folder)
+        source, part, remark = _locate(folder, split)
+        self.classes = _class_names(source)
+        files, others = [], 0
+        for label, name in enumerate(self.classes):
+            images, left_out = _image_files(source / name)
+            others += left_out
+            if not images:
+                raise DataError(f"class folder {source / name} holds no images; fill or remove it")
+            chosen = images if part is None else _split_by_hash(images)[part]
+            files += [(path, label) for path in chosen]
+        self.skipped = _broken_files([path for path, _ in files], skip_bad_images)
+        files = [entry for entry in files if entry[0] not in self.skipped]
+        if not files:
+            raise DataError(f"{folder} has no images for {split}: {remark or 'all are broken'}")
+        self.paths = [path for path, _ in files]
+        self.labels = np.array([label for _, label in files], np.int64)
+        self.description = _describe(self, folder, split, remark, others)
+
+    def __len__(self):
+        return len(self.paths)
+
+    def read(self, index: int, size: int) -> np.ndarray:
+        """uint8 (size, size, 3): the image of this index. Raises DataError with a broken file's
+        path."""
+        try:
+            return read_image(self.paths[index], size)
+        except DataError as error:
+            raise DataError(
+                f"{error}; --skip-bad-images N leaves out up to N such files"
+            ) from error
+
+
+def read_image(path: str | Path, size: int) -> np.ndarray:
+    """uint8 (size, size, 3), RGB: an image file, its shorter side resized to `size`, the middle
+    square. Raises DataError with the path of a file that cannot be read.
+
+    Turned upright as its EXIF orientation says; an invalid orientation is ignored. Grey, palette
+    and CMYK become RGB; of 16 bits the upper 8 are kept; what is transparent is laid over white.
+    JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where that is still no smaller than asked.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft(None, (size, size))
+            image.load()
+            return resize(_rgb(_upright(image)), size)
+    except Exception as error:  # a damaged file can raise nearly anything in Pillow's decoders
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path} cannot be read as an image ({reason})") from error
+
+
+def _upright(image):
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # damaged metadata, of many kinds, beside pixels that are whole
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+def _rgb(image):
+    if image.mode.startswith("I"):  # I;16 and its byte orders, I where the decoder knows no other
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise ValueError("its grey values do not fit 16 bits; save it with 8 or 16")
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("its pixels are floats of unknown range; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def _locate(folder, split):
+    """(the folder whose folders are the classes, the part of it to take or None for all, a remark
+    for the description)."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder")
+    there = {name: _split_folder(folder, name) for name in _FOLDER_NAMES}
+    if not any(there.values()):
+        if split == "test":
+            raise DataError(
+                f"{folder} has no test/ folder; its images are split into train and val"
+            )
+        _need_class_folders(folder)
+        return folder, split, "no train/ and val/ folders: split 90 / 10 by a hash of the file name"
+    train, source = there["train"], there[split]
+    if there["val"] is None and train is not None and split != "test":
+        return train, split, "no val/<class>/: train/ split 90 / 10 by a hash of the file name"
+    if source is None:
+        found = ", ".join(f"{path.name}/" for path in there.values() if path)
+        raise DataError(f"{folder} has {found} but no {split}/ folder of class folders")
+    _need_same_classes(train, there["val"] if split == "train" else source)
+    return source, None, ""
+
+
+def _split_folder(folder, split):
+    """The folder of a split, None if there is none. A folder of that name that holds no folders is
+    not one: it may be a class."""
+    found = [folder / name for name in _FOLDER_NAMES[split] if (folder / name).is_dir()]
+    found = [path for path in found if _class_names(path)]
+    if len(found) > 1:
+        names = " and ".join(f"{path.name}/" for path in found)
+        raise DataError(f"{folder} has {names}; remove one")
+    return found[0] if found else None
+
+
+def _need_class_folders(folder):
+    classes = _class_names(folder)
+    if set(classes) <= {name for names in _FOLDER_NAMES.values() for name in names}:
+        loose = sum(_is_image(name) for name in os.listdir(folder))
+        inside = ", ".join(f"{name}/" for name in classes)
+        raise DataError(
+            f"{folder} has no class folders "
+            + (f"in {inside}" if classes else f"({loose} images lie loose in it)")
+            + "; make <class>/* in it, or train/<class>/* and val/<class>/*"
+        )
+    if len(classes) == 1:
+        raise DataError(
+            f"{folder} has one class folder only, {classes[0]}, and classes need two; "
+            f"did you mean {folder / classes[0]}?"
+        )
+
+
+def _need_same_classes(train, other):
+    if train is None or other is None:
+        return
+    ours, theirs = set(_class_names(train)), set(_class_names(other))
+    lacks = [
+        f"{path} lacks {', '.join(sorted(names))}"
+        for path, names in ((other, ours - theirs), (train, theirs - ours))
+        if names
+    ]
+    if lacks:
+        raise DataError(
+            f"classes differ between {train.name}/ and {other.name}/: " + "; ".join(lacks)
+        )
+
+
+def _class_names(folder):
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder} cannot be listed ({error.strerror})") from error
+
+
+def _is_image(name):
+    return name.lower().endswith(IMAGE_ENDINGS)
+
+
+def _image_files(folder):
+    """The image files at any depth, sorted, and how many visible files are no images."""
+    images, others = [], 0
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        visible = [name for name in names if not name.startswith(".")]
+        found = [os.path.join(where, name) for name in visible if _is_image(name)]
+        others += len(visible) - len(found)
+        images += found
+    return sorted(images), others
+
+
+def _split_by_hash(paths):
+    """{"train": nine tenths of the paths, "val": one tenth, at least one of two}."""
+
+    def key(path):
+        name = os.path.basename(path)
+        return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest(), path
+
+    count = max(round(len(paths) / 10), 1) if len(paths) > 1 else 0
+    chosen = set(sorted(paths, key=key)[:count])
+    return {"train": [path for path in paths if path not in chosen], "val": sorted(chosen)}
+
+
+def _broken_files(paths, tolerated):
+    """{path: why} of the files that cannot be decoded, looked for only where some are tolerated."""
+    if not tolerated:
+        return {}
+
+    def trial(path):
+        try:
+            read_image(path, 1)
+        except DataError as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as threads:
+        reasons = list(threads.map(trial, paths))
+    broken = {path: why for path, why in zip(paths, reasons, strict=True) if why}
+    if len(broken) > tolerated:
+        shown = "\n  ".join(list(broken.values())[:10])
+        raise DataError(f"{len(broken)} broken images, {tolerated} tolerated:\n  {shown}")
+    return broken
+
+
+def _describe(dataset, folder, split, remark, others):
+    parts = [f"{folder}: {len(dataset.classes)} classes, {len(dataset):,} images ({split})"]
+    if remark:
+        parts.append(remark)
+    if others:
+        parts.append(f"{others:,} files left out that are no images")
+    if dataset.skipped:
+        parts.append(f"{len(dataset.skipped)} broken left out: {', '.join(dataset.skipped)}")
+    return "; ".join(parts)
