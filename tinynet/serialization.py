@@ -29,7 +29,7 @@ def save(path, arrays) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, **plain)
+            _write_npz(file, plain)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
@@ -38,6 +38,14 @@ def save(path, arrays) -> None:
         os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def _write_npz(file, arrays):
+    """As np.savez, which takes the names as keywords and so knows one it cannot write: "file"."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def load(path) -> dict[str, np.ndarray]:
@@ -49,7 +57,7 @@ def load(path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, EOFError, ValueError, AttributeError) as error:
+    except (zipfile.BadZipFile, EOFError, ValueError, TypeError) as error:
         raise ValueError(f"load: {path} is not a whole .npz file of arrays: {error}") from error
 
 

@@ -192,7 +192,7 @@ class Tensor:
                     "they must be alike"
                 )
         if self._node is None:
-            _add_to_leaf(self, grad, grad, None)
+            _add_to_leaf(self, grad.copy(), None)
         else:
             _walk(self._node, grad)
 
@@ -234,7 +234,9 @@ def _walk(root, gradient):
                 dx = dx.copy(order="C")
             if type(parent) is not Node:
                 if parent.requires_grad:
-                    _add_to_leaf(parent, dx, dy, backward)
+                    if _is_shared(dx, dy, input_gradients):
+                        dx = dx.copy()
+                    _add_to_leaf(parent, dx, backward)
             elif parent not in gradients:
                 gradients[parent] = dx
                 heapq.heappush(heap, (-parent.ticket, parent))
@@ -245,9 +247,15 @@ def _walk(root, gradient):
                 ours.add(parent)
 
 
-def _add_to_leaf(leaf, dx, dy, backward):
-    """leaf.grad += dx, in an array that is the leaf's own: an op may return dy itself, or a view of
-    it, and dy is others' too."""
+def _is_shared(dx, dy, input_gradients):
+    """Whether others may hold dx too: where it is dy, a view, or also another input's gradient."""
+    if dx is dy or isinstance(dx.base, type(dx)):
+        return True
+    return sum(g is dx or getattr(g, "base", None) is dx for g in input_gradients) > 1
+
+
+def _add_to_leaf(leaf, dx, backward):
+    """leaf.grad += dx; the first dx becomes .grad itself, so it must be the leaf's own array."""
     if dx.shape != leaf.shape or dx.dtype != leaf.dtype:
         raise RuntimeError(
             f"backward of {_op_name(backward)} returned {describe(dx)} for an argument of "
@@ -255,8 +263,6 @@ def _add_to_leaf(leaf, dx, dy, backward):
         )
     if leaf.grad is not None:
         leaf.grad += dx
-    elif dx is dy or (dx.base is not None and (dx.base is dy or dx.base is dy.base)):
-        leaf.grad = dx.copy()
     else:
         leaf.grad = dx
 

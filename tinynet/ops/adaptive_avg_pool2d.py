@@ -9,14 +9,12 @@ def adaptive_avg_pool2d(ctx, x, size):
     """y[n, c, i, j] = the mean of x over rows floor(i H / OH) to ceil((i + 1) H / OH) - 1 and
     columns alike.
 
-    x     (N, C, H, W)  float32 or float64, H and W at least 1
+    x     (N, C, H, W)  float32 or float64
     size  (OH, OW), or an int for both
     Returns (N, C, OH, OW). Source: torchvision's AlexNet, before fc6.
     """
     check_activation("adaptive_avg_pool2d", x)
     size = pair("adaptive_avg_pool2d", "size", size, least=1)
-    if min(x.shape[2:]) < 1:
-        raise ValueError(f"adaptive_avg_pool2d: x has shape {x.shape}, a map without pixels")
     y = ctx.empty((*x.shape[:2], *size), x.dtype)
     ctx.kernels.adaptive_avg_pool2d(x, y)
     x_shape = x.shape

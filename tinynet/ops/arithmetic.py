@@ -4,6 +4,8 @@ Operands broadcast as in NumPy. The gradient of an operand that was broadcast is
 axes along which it was repeated. A number beside a tensor takes the tensor's dtype.
 """
 
+import numbers
+
 import numpy as np
 
 from tinynet.op import op
@@ -64,11 +66,13 @@ def divide(ctx, a, b):
 def power(ctx, a, exponent):
     """a ** exponent, for a number as exponent. The derivative is exponent a^(exponent - 1)."""
     check_floating("power", "a", a)
-    if not isinstance(exponent, (int, float)):
+    if not isinstance(exponent, numbers.Real):
         raise TypeError(
             f"power: exponent is {type(exponent).__name__}; give a number, "
             "or write (a.log() * exponent).exp()"
         )
+
+    exponent = float(exponent)
 
     def backward(dy):
         return dy * (exponent * a ** (exponent - 1)) if exponent else ctx.xp.zeros_like(a)
@@ -93,6 +97,7 @@ def matmul(ctx, a, b):
         raise ValueError(
             f"matmul: a is {a.shape}, b is {b.shape}; shapes (..., M, K) and (..., K, N) fit"
         )
+    check_broadcast("matmul's stacks", a.shape[:-2], b.shape[:-2])
 
     def backward(dy):
         da = _sum_to(dy @ b.swapaxes(-1, -2), a.shape) if ctx.needs_grad[0] else None
@@ -119,13 +124,23 @@ def log(ctx, a):
 
 def _operand(name, ctx, a, b):
     """b as an array that may stand beside a: of the same backend and dtype."""
-    if isinstance(b, (type(a), np.ndarray)) and b.dtype != a.dtype:
-        raise TypeError(f"{name}: {describe(a)} and {describe(b)} do not mix; make both one dtype")
-    if not isinstance(b, type(a)):
-        b = ctx.kernels.from_numpy(np.asarray(b, a.dtype))
+    b = _beside(name, ctx.kernels, a, b)
     if name != "matmul" and a.shape != b.shape:
         check_broadcast(name, a.shape, b.shape)
     return b
+
+
+def _beside(name, kernels, a, value):
+    """value as an array of a's backend and dtype. A number becomes one; an array must have it."""
+    if isinstance(value, (type(a), np.ndarray)):
+        if value.dtype != a.dtype:
+            raise TypeError(
+                f"{name}: {describe(a)} and {describe(value)} do not mix; make both one dtype"
+            )
+        return value if isinstance(value, type(a)) else kernels.from_numpy(value)
+    if a.dtype.kind != "f" and not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}: {describe(a)} and {value!r} do not mix; make the tensor float32")
+    return kernels.from_numpy(np.asarray(value, a.dtype))
 
 
 def _sum_to(gradient, shape):
@@ -141,9 +156,9 @@ def _sum_to(gradient, shape):
 def _reflected(operation):
     """number operation tensor, as a method of the tensor."""
 
-    def method(self, number):
+    def method(self, value):
         constant = self.detach()
-        constant._data = self._kernels.from_numpy(np.asarray(number, self.dtype))
+        constant._data = _beside(operation.__name__, self._kernels, self.data, value)
         return operation(constant, self)
 
     return method

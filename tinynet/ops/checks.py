@@ -19,10 +19,10 @@ def check_floating(name, argument, array):
 
 
 def check_activation(name, x):
-    """A float tensor (N, C, H, W)."""
+    """A float tensor (N, C, H, W), none of them 0."""
     check_floating(name, "x", x)
-    if x.ndim != 4:
-        raise ValueError(f"{name}: x has shape {x.shape}; it must be (N, C, H, W)")
+    if x.ndim != 4 or 0 in x.shape:
+        raise ValueError(f"{name}: x has shape {x.shape}; (N, C, H, W) fits, each at least 1")
 
 
 def check_parameter(name, argument, array, shape, like, meaning):

@@ -20,8 +20,11 @@ def dropout(ctx, x, drop=0.5, training=True, scale="train", draw=None):
     Source: the paper, section 4.2.
     """
     check_floating("dropout", "x", x)
+    drop = float(drop)
     if not 0 <= drop <= 1:
         raise ValueError(f"dropout: drop must be from 0 to 1, got {drop!r}")
+    if draw is not None and not 0 <= draw < 1 << 32:
+        raise ValueError(f"dropout: draw must be from 0 to 2^32 - 1, or None, got {draw!r}")
     if scale not in ("train", "test"):
         raise ValueError(f'dropout: scale must be "train" or "test", got {scale!r}')
     if drop == 0 or (not training and scale == "train"):
@@ -34,11 +37,11 @@ def dropout(ctx, x, drop=0.5, training=True, scale="train", draw=None):
     draw = random.next_dropout_draw() if draw is None else int(draw)
     kept_scale = 1.0 if scale == "test" or drop == 1 else 1 / (1 - drop)
     y = ctx.empty_like(x)
-    ctx.kernels.dropout(x, float(drop), kept_scale, seed, draw, y)
+    ctx.kernels.dropout(x, drop, kept_scale, seed, draw, y)
 
     def backward(dy):
         dx = ctx.empty_like(dy)
-        ctx.kernels.dropout(dy, float(drop), kept_scale, seed, draw, dx)
+        ctx.kernels.dropout(dy, drop, kept_scale, seed, draw, dx)
         return dx
 
     return y, backward

@@ -14,8 +14,10 @@ def linear(ctx, x, weight, bias=None):
     Returns (N, OUT). Raises ValueError where shapes do not fit, TypeError where dtypes do not.
     """
     check_floating("linear", "x", x)
-    if x.ndim != 2:
-        raise ValueError(f"linear: x has shape {x.shape}; it must be (N, features): use flatten")
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(
+            f"linear: x has shape {x.shape}; (N, features) fits, each at least 1: use flatten"
+        )
     if getattr(weight, "ndim", 0) != 2:
         raise ValueError(
             f"linear: weight has shape {getattr(weight, 'shape', None)}; it must be (OUT, IN)"

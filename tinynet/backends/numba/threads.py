@@ -1,0 +1,114 @@
+"""Who may use how many threads: Numba's parallel loops and the BLAS libraries inside and beside them.
+
+- A product inside a parallel loop runs on the loop's own thread: with more, every thread of the
+  loop would start threads of BLAS. Outside, products use all threads.
+- Numba counts threads for each Python thread separately; set_threads is meant for all of them.
+- Numba's workqueue layer ends the process when two Python threads enter parallel loops at once.
+  There, and wherever the layer does not promise otherwise, they take turns.
+"""  # noqa: E501
+
+import contextlib
+import functools
+import os
+import threading
+
+import numba
+import scipy.linalg.cython_blas  # noqa: F401  loads SciPy's BLAS, so that the controller sees it
+import threadpoolctl
+
+SAFE_LAYERS = ("omp", "tbb")  # Numba's layers that several Python threads may enter at once
+
+
+class _OneBlasThread:
+    """`with one_blas_thread:` holds every BLAS to one thread; the last thread to leave restores."""
+
+    def __init__(self):
+        # NumPy and SciPy bring a library each.
+        controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        self._libraries = controller.lib_controllers
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = []
+
+    def __enter__(self):
+        with self._lock:
+            if self._inside == 0:
+                self._before = [library.get_num_threads() for library in self._libraries]
+                self._set([1] * len(self._libraries))
+            self._inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._set(self._before)
+
+    def set_threads(self, count):
+        """Outside of the guard, BLAS uses `count` threads from now on."""
+        with self._lock:
+            self._before = [count] * len(self._libraries)
+            if self._inside == 0:
+                self._set(self._before)
+
+    def _set(self, counts):
+        for library, count in zip(self._libraries, counts, strict=True):
+            # From 3.8 on threadpoolctl listens to one Python thread only, the first to set a
+            # count, and in silence ignores the others until that one is forgotten.
+            forget = getattr(library, "clear_controlling_thread", lambda force: None)
+            forget(force=True)
+            library.set_num_threads(count)
+            forget(force=True)
+
+
+class _ThisThread(threading.local):
+    count = None  # the number of threads that Numba was last told in this Python thread
+
+
+# Between two loops the threads of OpenMP would spin, and so take the processor from the readers of
+# images, and the next time slice from themselves: beside a busy process small loops took 50 times
+# as long.
+# OpenMP reads the variable when it is loaded, that is, when Numba starts its threads, below.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+one_blas_thread = _OneBlasThread()
+_this_thread = _ThisThread()
+_count = numba.get_num_threads()  # also starts the threads; until then the layer has no name
+_one_at_a_time = (
+    contextlib.nullcontext() if numba.threading_layer() in SAFE_LAYERS else threading.RLock()
+)
+
+
+def threads():
+    """The number of threads that parallel loops use."""
+    return _count
+
+
+def set_threads(count):
+    """Use this many threads from now on, in loops and products, whichever Python thread calls.
+
+    count  1 to the number of processors that Numba saw (NUMBA_NUM_THREADS in the environment)
+    """
+    global _count
+    most = numba.config.NUMBA_NUM_THREADS
+    if not 1 <= count <= most:
+        raise ValueError(
+            f"set_threads: count must be from 1 to {most}, got {count}; for more, set "
+            f"NUMBA_NUM_THREADS={count} in the environment"
+        )
+    _count = int(count)
+    one_blas_thread.set_threads(_count)
+
+
+def parallel(kernel):
+    """Decorates a kernel that enters parallel loops: they use threads() threads, and take turns
+    where Numba's layer needs it."""
+
+    @functools.wraps(kernel)
+    def guarded(*arguments):
+        with _one_at_a_time:
+            if _this_thread.count != _count:
+                numba.set_num_threads(_count)
+                _this_thread.count = _count
+            kernel(*arguments)
+
+    return guarded
