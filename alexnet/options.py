@@ -1,0 +1,115 @@
+"""The flags that commands share, declared once. A flag that was not given is None."""
+
+import argparse
+import math
+
+import tinynet as tn
+from alexnet.changes import ACTIVATIONS, INITS, NORMS
+from alexnet.commands import UsageError
+from alexnet.specs import SPECS
+from tinynet.backends import NAMES
+
+
+def count(text: str) -> int:
+    """A number of things: 1 or more."""
+    return _whole(text, 1)
+
+
+def count_or_none(text: str) -> int:
+    """A number of things that may be 0."""
+    return _whole(text, 0)
+
+
+def seed(text: str) -> int:
+    """0 to 2^64 - 1."""
+    number = _whole(text, 0)
+    if number >= 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text} is too large; the largest seed is 2^64 - 1")
+    return number
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    return _real(text, lambda number: number > 0, "above 0")
+
+
+def not_negative(text: str) -> float:
+    """A finite number, 0 or more."""
+    return _real(text, lambda number: number >= 0, "0 or more")
+
+
+def share(text: str) -> float:
+    """A number from 0, below 1."""
+    return _real(text, lambda number: 0 <= number < 1, "from 0, below 1")
+
+
+def _whole(text, least):
+    try:
+        number = int(text)
+    except ValueError:
+        number = None
+    if number is None or number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} does not fit; a whole number from {least} does")
+    return number
+
+
+def _real(text, fits, words):
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or not fits(number):
+        raise argparse.ArgumentTypeError(f"{text!r} does not fit; a number {words} does")
+    return number
+
+
+def add_network_flags(group) -> None:
+    """--spec, --image-size and the changes of alexnet.build."""
+    group.add_argument("--spec", choices=SPECS, help="which published AlexNet")
+    group.add_argument("--image-size", type=count, metavar="N", help="rows and columns it reads")
+    group.add_argument("--activation", choices=ACTIVATIONS, help="instead of the spec's")
+    group.add_argument("--norm", choices=NORMS, help="instead of the spec's normalisation")
+    group.add_argument(
+        "--pool", type=count, nargs=2, metavar=("WINDOW", "STRIDE"), help="of every pool"
+    )
+    group.add_argument(
+        "--dropout", type=share, metavar="P", help="probability to drop; 0: no dropout layers"
+    )
+    group.add_argument("--groups", type=int, choices=(1, 2), help="1 or 2 towers")
+    group.add_argument("--width", type=positive, metavar="F", help="factor on every width (1)")
+    group.add_argument(
+        "--init",
+        choices=INITS,
+        help="initial weights; he, meant for small images, also divides the inputs by the training "
+        "set's deviation",
+    )
+
+
+def add_backend_flags(group) -> None:
+    """--backend, --threads."""
+    group.add_argument(
+        "--backend", metavar="NAME", help=f"{' or '.join(NAMES)} (TINYNET_BACKEND, else numba)"
+    )
+    group.add_argument("--threads", type=count, metavar="N", help="of the computation (all)")
+
+
+def add_machine_flags(group) -> None:
+    """--backend, --threads, --workers."""
+    add_backend_flags(group)
+    group.add_argument(
+        "--workers", type=count_or_none, metavar="N", help="threads that prepare images (2)"
+    )
+
+
+def use_machine(backend: str | None, threads: int | None) -> str:
+    """Use this backend (None: the default one) with so many threads (None: all), and return its
+    name. Raises BackendError and UsageError."""
+    if backend:
+        tn.use_backend(backend)
+    kernels = tn.get_backend()
+    if threads:
+        try:
+            kernels.set_threads(threads)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    return kernels.name

@@ -1,0 +1,67 @@
+"""How good a network is: mean loss, top-k accuracy, accuracy of each class.
+
+A label's rank is how many classes the network holds more likely; top-k counts ranks below k. Of
+equal logits the first class goes before, so that a network whose outputs are all alike has the
+accuracy of chance, and a logit that is not a number goes before the label, so that a broken one has
+none.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+import tinynet as tn
+
+
+def ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """int64 (N,): the rank of each image's label, 0 to classes - 1; classes where its logit is NaN.
+
+    logits  (N, classes) floats
+    labels  (N,) integers
+    """
+    own = logits[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(logits.shape[1]) < np.asarray(labels)[:, None]
+    before = ~(logits <= own) | ((logits == own) & earlier)
+    return before.sum(axis=1)
+
+
+def top_k(classes: int, k: int = 5) -> int:
+    """k, or as many classes as there are."""
+    return min(k, classes)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of a network on some images. Accuracies are from 0 to 1; top5 is top-(classes) where there
+    are fewer than five classes."""
+
+    loss: float
+    top1: float
+    top5: float
+    images: np.ndarray  # int64 (classes,): how many images each class has
+    right: np.ndarray  # int64 (classes,): how many of them are classified rightly
+
+
+def evaluate(model, normalization: Callable, batches: Iterable, classes: int) -> Scores:
+    """The Scores of a model in test mode on batches of uint8 images (N, 3, S, S) and int64 labels
+    (N,). Afterwards the model is in training mode or not, as before."""
+    losses, counts = 0.0, np.zeros((3, classes), np.int64)
+    k = top_k(classes)
+    before = model.training
+    model.eval()
+    try:
+        with tn.no_grad():
+            for images, labels in batches:
+                logits = model(tn.Tensor(normalization(images)))
+                losses += tn.softmax_cross_entropy(logits, labels).item() * len(labels)
+                rank = ranks(logits.numpy(), labels)
+                for row, chosen in zip(counts, (rank >= 0, rank < 1, rank < k), strict=True):
+                    row += np.bincount(labels[chosen], minlength=classes)
+    finally:
+        model.train(before)
+    images, right, within5 = counts
+    total = images.sum()
+    return Scores(
+        losses / total, float(right.sum() / total), float(within5.sum() / total), images, right
+    )

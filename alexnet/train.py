@@ -1,0 +1,174 @@
+"""python -m alexnet.train [DATA]: train an AlexNet by stochastic gradient descent with momentum.
+
+    for each batch:  logits = model(images)              forward
+                     loss = cross-entropy(logits, labels)
+                     loss.backward()                     gradients
+                     v = 0.9 v - 0.0005 lr w - lr g      optimizer.step()
+                     w = w + v
+
+The loop is `train` below. What it works on is in run.py, what a run does when nobody says otherwise
+in recipes.py, the flags are in train_flags.py, what is printed in progress.py and report.py.
+Source: the paper, section 5.
+"""
+
+import math
+import shlex
+import sys
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import tinynet as tn
+from alexnet import (
+    checkpoint,
+    commands,
+    curves,
+    diagnosis,
+    options,
+    recipes,
+    report,
+    train_flags,
+)
+from alexnet.commands import Interrupted, Interrupts, NotFinite, UsageError
+from alexnet.progress import Progress
+from alexnet.run import Run
+from alexnet.run_folder import RunFolder
+from alexnet.scores import evaluate, ranks
+
+
+def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
+    """Train from where the run is to its last epoch, or to --max-steps.
+
+    Raises NotFinite in the step whose loss is not finite, and Interrupted at the end of the batch
+    in which Ctrl-C was pressed.
+    """
+    model, optimizer = run.model, run.optimizer
+    while run.epoch < run.options.epochs:
+        batches = run.batches.epoch(run.epoch, start_batch=run.batch)
+        for images, labels in interrupts.between(islice(batches, run.steps_left())):
+            run.save_if_due()
+            lr = run.schedule.rate(run.step)
+            for group in optimizer.groups:
+                group["lr"] = lr
+            x = run.normalization(images)
+
+            logits = model(tn.Tensor(x))
+            loss = tn.softmax_cross_entropy(logits, labels)
+            if not math.isfinite(loss.item()):
+                raise NotFinite(_not_finite(run, loss.item(), x))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+            rank = ranks(logits.numpy(), labels)
+            run.step_done(loss.item(), rank)
+            progress.step(loss.item(), rank, lr)
+            _judge_start(run, progress, x)
+
+        if run.batch == 0:  # --max-steps was reached with the epoch before
+            break
+        scores = _validate(run, progress, interrupts)
+        if run.batch < len(run.batches):  # --max-steps: --resume goes on inside the epoch
+            run.save()
+            run.keep_if_first(scores)
+            return
+        run.epoch_done(scores)
+    run.save()
+
+
+def _validate(run, progress, interrupts):
+    progress.validating()
+    batches = interrupts.between(run.validation.epoch(0))
+    scores = evaluate(run.model, run.normalization, batches, len(run.classes))
+    if not math.isfinite(scores.loss):
+        raise NotFinite(
+            f"the loss of the validation after step {run.step} is {scores.loss}: {_remedy(run)}"
+        )
+    progress.validated(scores)
+    return scores
+
+
+def _not_finite(run, loss, x):
+    where = diagnosis.first_not_finite(run.model, x, run.random_state)
+    return f"the loss of step {run.step + 1} is {loss}: {where}; {_remedy(run)}"
+
+
+def _remedy(run):
+    return f"try a smaller rate, --lr {run.options.lr / 10:g}; {run.last_good()}"
+
+
+def _judge_start(run, progress, x):
+    """Report a dead start, when it is time to judge."""
+    if run.step != run.options.dead_start_steps:
+        return
+    loss = progress.mean_loss()
+    if diagnosis.is_dead_start(loss, len(run.classes)):
+        progress.say(diagnosis.describe_dead_start(run.model, x, loss, run.step, run.options))
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def main(argv=None) -> int:
+    """The command; returns its exit code (alexnet/commands.py)."""
+    given = train_flags.parser().parse_args(argv)
+    return commands.run(lambda: _command(given), "alexnet.train")
+
+
+def _command(given):
+    run = _resume(given) if given.resume else _begin(given)
+    report.print_recipe(run)
+    if run.normalization is None:
+        print("measuring what to normalise the images with ...", flush=True)
+        run.measure_normalization()
+        run.save()  # a disk that cannot take a checkpoint shows now, not after an epoch
+    try:
+        with Interrupts() as interrupts, Progress(run) as progress:
+            train(run, progress, interrupts)
+    except Interrupted:
+        run.save()
+        print(
+            f"alexnet.train: interrupted after step {run.step}, which is saved; to go on: "
+            f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}",
+            file=sys.stderr,
+        )
+        return 130
+    finally:
+        run.write_best()
+    report.print_end(run, drawn=curves.draw(run.folder))
+    return 0
+
+
+def _begin(given):
+    backend = options.use_machine(given.backend, given.threads)
+    decided = recipes.decide(given, backend)
+    kind = recipes.kind_of(decided.data)
+    name = Path(decided.data).name if kind == "folder" else kind
+    folder = RunFolder.create(given.out, f"{decided.spec}-{name}")
+    run = Run(decided, folder)
+    folder.begin(asdict(decided), run.classes)
+    return run
+
+
+def _resume(given):
+    if given.out:
+        raise UsageError("--out does not go with --resume, which goes on in the run's own folder")
+    path = Path(given.resume)
+    file = path / "last.npz" if path.is_dir() else path
+    begun = checkpoint.load(file)
+    if begun.velocities is None:
+        raise UsageError(
+            f"{file} holds no velocities, so training cannot go on from it; --resume "
+            f"{file.parent} goes on from last.npz"
+        )
+    saved = recipes.Options(**begun.options)
+    backend = options.use_machine(given.backend or saved.backend, given.threads or saved.threads)
+    folder = RunFolder(file.parent)
+    run = Run(recipes.decide_again(saved, given, backend), folder, begun)
+    folder.cut_log(run.step)
+    folder.begin(asdict(run.options), run.classes)
+    return run
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Ranks, top-k and the means over batches."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from alexnet.scores import evaluate, ranks
+
+
+def test_a_rank_is_the_number_of_more_likely_classes():
+    logits = np.array([[0.1, 0.9, 0.5], [3.0, 1.0, 2.0], [-1.0, -2.0, -3.0]])
+    assert ranks(logits, np.array([2, 1, 0])).tolist() == [1, 2, 0]
+
+
+def test_logits_that_are_all_alike_are_right_once_in_as_many_classes():
+    assert ranks(np.zeros((4, 4)), np.arange(4)).tolist() == [0, 1, 2, 3]
+
+
+def test_logits_that_are_no_numbers_are_never_right():
+    logits = np.array([[np.nan, 1.0, 0.0], [np.nan] * 3, [0.0, 1.0, np.nan]])
+    assert ranks(logits, np.array([1, 0, 2])).tolist() == [1, 3, 3]
+
+
+class Model(tn.nn.Module):
+    """Logits that are the first six numbers of each image."""
+
+    def forward(self, x):
+        assert not self.training
+        return tn.reshape(x, (x.shape[0], -1))[:, :6]
+
+
+def test_scores_are_means_over_images_not_over_batches():
+    numbers = np.random.default_rng(0)
+    images = numbers.integers(0, 256, (7, 3, 2, 2), dtype=np.uint8)
+    labels = numbers.integers(0, 6, 7)
+    batches = [(images[:5], labels[:5]), (images[5:], labels[5:])]
+    model = Model().train()
+    scores = evaluate(model, lambda x: x.astype(np.float32) / 32, batches, 6)
+
+    logits = images.reshape(7, -1)[:, :6] / 32
+    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(7), labels]
+    order = np.argsort(-logits, axis=1, kind="stable")
+    assert scores.loss == pytest.approx(losses.mean(), rel=1e-5)
+    assert scores.top1 == pytest.approx((order[:, 0] == labels).mean())
+    assert scores.top5 == pytest.approx((order[:, :5] == labels[:, None]).any(axis=1).mean())
+    assert scores.images.tolist() == np.bincount(labels, minlength=6).tolist()
+    right = np.bincount(labels[order[:, 0] == labels], minlength=6)
+    assert scores.right.tolist() == right.tolist()
+    assert model.training
+
+
+def test_a_network_of_three_classes_whose_outputs_are_no_numbers_has_no_top5():
+    images, labels = np.zeros((2, 3, 1, 1), np.uint8), np.array([0, 1])
+
+    class Broken(tn.nn.Module):
+        def forward(self, x):
+            return tn.reshape(x, (2, 3)) * float("nan")
+
+    scores = evaluate(Broken(), lambda x: x.astype(np.float32), [(images, labels)], 3)
+    assert scores.top1 == scores.top5 == 0
