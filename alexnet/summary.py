@@ -10,7 +10,7 @@ Multiply-adds are one image's; adding a bias is none, and layers without a sum o
 (activations, pools, normalisation) count as none. Memory is one image's output in float32. The
 rows are numbers from alexnet/model.py's plan: no network is made.
 
-Source: the definitions above. The theory page is a widely copied text about the one-tower AlexNet.
+Source: the definitions above.
 """
 
 import argparse
@@ -23,9 +23,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from alexnet.changes import ACTIVATIONS, INITS, NORMS, changed
+from alexnet import options
+from alexnet.changes import changed
 from alexnet.model import Layer, find_spec, plan
-from alexnet.specs import SPECS
+from alexnet.theory_page import theory_notes, theory_page, theory_table
 
 BYTES = 4  # of a float32
 
@@ -40,17 +41,6 @@ class Row:
     parameters: int
     multiply_adds: int
     bytes: int
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A figure of the theory page beside the right one; note says why they differ."""
-
-    layer: str
-    quantity: str
-    published: int
-    right: int
-    note: str
 
 
 def summarize(layers: list[Layer]) -> list[Row]:
@@ -123,67 +113,6 @@ def _kernel(layer):
             return ""
 
 
-# --- the theory page ------------------------------------------------------------------------------
-
-# Its table for `single-tower`, 227 x 227, 1000 classes: parameters and "forward computation".
-THEORY_PAGE = {
-    "conv1": (34_944, 105_705_600),
-    "conv2": (614_656, 448_084_224),
-    "conv3": (885_120, 149_585_280),
-    "conv4": (1_327_488, 224_345_472),
-    "conv5": (884_992, 149_563_648),
-    "fc6": (37_748_736, 37_748_736),
-    "fc7": (16_777_216, 16_777_216),
-    "fc8": (4_096_000, 4_096_000),
-    "total": (62_369_152, 1_135_906_176),
-}
-QUANTITIES = ("parameters", "forward computation")
-NO_BIASES = "leaves out the layer's biases, which the page's convolutions count"
-BIASES_ADDED = "counts a multiply-add for each output's bias, which the page's fc layers do not"
-NO_BIASES_IN_TOTAL = "leaves out the 9,192 biases of fc6, fc7 and fc8"
-BIASES_IN_TOTAL = "counts the 650,080 additions of the convolutions' biases as multiply-adds"
-REMARKS = (
-    "It writes 'FC8 + ReLU'; no ReLU follows fc8, whose outputs go to the softmax.",
-    "Its accuracies, 57.1 % (top-1) and 80.2 % (top-5), are those of Caffe's bvlc_alexnet; the "
-    "paper's single network has 59.3 % and 81.8 % on the validation images of 2012.",
-)
-
-
-def theory_page(rows: list[Row]) -> list[Cell]:
-    """The theory page's table cell by cell, beside the figures of these rows, `single-tower`'s."""
-    right = {row.layer: (row.parameters, row.multiply_adds) for row in rows}
-    right["total"] = tuple(map(sum, zip(*right.values(), strict=True)))
-    cells = []
-    for layer, published in THEORY_PAGE.items():
-        for quantity, page, here in zip(QUANTITIES, published, right[layer], strict=True):
-            note = "" if page == here else _note(layer, quantity)
-            cells.append(Cell(layer, quantity, page, here, note))
-    return cells
-
-
-def theory_page_shares() -> list[str]:
-    """The page's closing sentence, computed from its own cells."""
-    lines = []
-    for word, text in (("conv", "Its convolutions"), ("fc", "Its fully connected layers")):
-        parameters, computations = (
-            sum(cells[i] for layer, cells in THEORY_PAGE.items() if layer.startswith(word))
-            for i in (0, 1)
-        )
-        whole = THEORY_PAGE["total"]
-        lines.append(
-            f"{text} hold {parameters / 1e6:.1f} million parameters ({parameters / whole[0]:.0%}) "
-            f"and take {computations / 1e9:.2f} billion computations "
-            f"({computations / whole[1]:.0%})."
-        )
-    return lines
-
-
-def _note(layer, quantity):
-    if layer == "total":
-        return NO_BIASES_IN_TOTAL if quantity == "parameters" else BIASES_IN_TOTAL
-    return NO_BIASES if quantity == "parameters" else BIASES_ADDED
-
-
 # --- printing -------------------------------------------------------------------------------------
 
 
@@ -215,30 +144,6 @@ def _count_and_share(count, whole):
     return (f"{count:,}", f"{count / whole:.1%}") if count else ("", "")
 
 
-def _place(cell):
-    return (
-        "total" if cell.layer == "total" else f"{cell.layer[:-1]} layers"
-    ) + f", {cell.quantity}"
-
-
-def theory_table(cells: list[Cell]) -> Table:
-    """The page's cells, a star at each wrong one and the right value beside it."""
-    table = Table(box=box.SIMPLE, padding=(0, 1))
-    table.add_column("layer", no_wrap=True)
-    for quantity in QUANTITIES:
-        table.add_column(quantity, no_wrap=True, justify="right")
-        table.add_column("right value", no_wrap=True, justify="right")
-    for layer in THEORY_PAGE:
-        texts = [layer]
-        for cell in cells:
-            if cell.layer == layer:
-                wrong = cell.published != cell.right
-                texts.append(f"{cell.published:,}" + (" *" if wrong else "  "))
-                texts.append(f"{cell.right:,}" if wrong else "")
-        table.add_row(*texts)
-    return table
-
-
 # --- the command ----------------------------------------------------------------------------------
 
 
@@ -246,28 +151,19 @@ def _arguments(argv):
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.summary", description="The table of a network's layers."
     )
-    parser.add_argument("--spec", default="paper", help=f"one of {', '.join(SPECS)}")
-    parser.add_argument("--image-size", type=int, help="rows and columns; default: the spec's")
-    parser.add_argument("--num-classes", type=int, help="default: as published")
+    options.add_network_flags(parser)
+    parser.add_argument("--num-classes", type=options.count, metavar="N", help="(as published)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    parser.add_argument("--activation", choices=ACTIVATIONS)
-    parser.add_argument("--norm", choices=NORMS)
-    parser.add_argument("--pool", type=int, nargs=2, metavar=("WINDOW", "STRIDE"))
-    parser.add_argument("--dropout", type=float, help="probability to drop; 0: no dropout layers")
-    parser.add_argument("--groups", type=int, choices=(1, 2))
-    parser.add_argument("--width", type=float, default=1.0, help="factor on every width")
-    parser.add_argument("--init", choices=INITS, help="initial weights; no figure depends on it")
     return parser, parser.parse_args(argv)
 
 
 def main(argv=None) -> int:
     parser, arguments = _arguments(argv)
-    names = ("activation", "norm", "pool", "dropout", "groups", "init")
+    names = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
     changes = {name: getattr(arguments, name) for name in names}
     changes = {name: value for name, value in changes.items() if value is not None}
-    changes |= {"width": arguments.width} if arguments.width != 1.0 else {}
     try:
-        published = find_spec(arguments.spec)
+        published = find_spec(arguments.spec or "paper")
         classes = arguments.num_classes
         classes = published.num_classes if classes is None else classes
         image_size = arguments.image_size
@@ -306,8 +202,7 @@ def _print_tables(spec, classes, image_size, changes, rows, cells):
     if cells:
         print("The theory page's table, * where it is inconsistent:")
         console.print(theory_table(cells))
-        notes = dict.fromkeys(f"* {_place(cell)}: {cell.note}." for cell in cells if cell.note)
-        print("\n".join((*notes, *theory_page_shares(), *REMARKS)))
+        print("\n".join(theory_notes(cells)))
 
 
 if __name__ == "__main__":

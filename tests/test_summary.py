@@ -8,7 +8,8 @@ import pytest
 
 from alexnet import SPECS
 from alexnet.model import plan
-from alexnet.summary import main, summarize, theory_page, theory_page_shares, totals
+from alexnet.summary import main, summarize, totals
+from alexnet.theory_page import theory_page, theory_page_shares
 
 # Parameters and multiply-adds of each layer, 1000 classes, from the published geometry.
 HEAD = {
@@ -211,10 +212,10 @@ def test_cifar10_is_described_with_its_ten_classes(capsys):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ("--spec lenet", "there is no spec 'lenet'"),
+        ("--spec lenet", "invalid choice: 'lenet'"),
         ("--image-size 66", "the smallest that works with spec paper is 67"),
         ("--spec cifar10 --groups 2", "only groups=1 fits"),
-        ("--dropout 1", "0 <= dropout < 1"),
+        ("--dropout 1", "a number from 0, below 1"),
     ],
 )
 def test_wrong_arguments_exit_with_2_and_say_what_fits(arguments, words):
