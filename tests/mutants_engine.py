@@ -1,0 +1,162 @@
+"""Mistakes in the engine and in the ops: file -> (the tests, the mistakes), as in mutants_numpy.py.
+
+A mistake is (in words, old text, new text).
+"""
+
+WALK = ["tests/test_tensor.py", "tests/test_tensor_walk.py", "tests/test_op.py"]
+LAYERS = "tests/test_ops_layers.py"
+
+ENGINE = {
+    "tensor.py": (
+        WALK,
+        [
+            (
+                "the lowest ticket first",
+                "(heap, (-parent.ticket, parent))",
+                "(heap, (parent.ticket, parent))",
+            ),
+            ("a sum into somebody's array", "np.asarray(gradients[parent] + dx)", "dx"),
+            ("a gradient that two leaves share", "dx = dx.copy()\n", "pass\n"),
+            ("a change that nobody sees", "(self._node or self).changed = draw_ticket()", "pass"),
+            ("a graph that is not freed", "node.backward = node.parents = None", "pass"),
+            (
+                "gradients that do not add up",
+                "leaf.grad += dx\n    else",
+                "leaf.grad = dx\n    else",
+            ),
+            ("no_grad that never ends", "_recording.on = before", "_recording.on = False"),
+        ],
+    ),
+    "op.py": (
+        WALK,
+        [
+            ("recording in no_grad", "(not no_grad_count or is_recording())", "True"),
+            ("an output that is not in C order", 'y = y.copy(order="C")', "pass"),
+            ("two backends mixed", "raise _two_backends(name, args)", "pass"),
+        ],
+    ),
+    "optim.py": (
+        ["tests/test_optim.py", "tests/test_tensor.py"],
+        [
+            ("a step that nobody sees", "parameter.mark_changed()", "pass"),
+            ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
+            ("the rate of the first group", 'float(group["lr"])', 'float(self.groups[0]["lr"])'),
+        ],
+    ),
+    "gradcheck.py": (
+        ["tests/test_gradcheck.py"],
+        [
+            ("a NaN let pass", "np.inf if np.isnan(error) else error", "error"),
+            (
+                "weights that let mistakes cancel",
+                "generator.standard_normal(output.shape)",
+                "np.ones(output.shape)",
+            ),
+            ("a step to one side", "(2 * step)", "step"),
+        ],
+    ),
+    "random.py": (
+        ["tests/test_random.py"],
+        [
+            ("a round too few", "range(10)", "range(9)"),
+            ("elements counted from the block", "[skip : skip + count]", "[:count]"),
+            ("the seed's high bits unused", "(seed & _LOW, seed >> 32)", "(seed & _LOW, 0)"),
+        ],
+    ),
+    "serialization.py": (
+        ["tests/test_serialization.py"],
+        [
+            (
+                "pickles loaded",
+                "np.load(path, allow_pickle=False)",
+                "np.load(path, allow_pickle=True)",
+            ),
+            ("not forced to the disk", "os.fsync(file.fileno())", "pass"),
+            ("rubbish left behind", "os.unlink(temporary)", "pass"),
+        ],
+    ),
+    "backends/host_memory.py": (
+        ["tests/test_host_memory.py"],
+        [
+            (
+                "memory handed out while a view lives",
+                "weakref.finalize(array, _give_back, block).atexit = False",
+                "_give_back(block)",
+            ),
+            ("memory never used again", "_give_back, block", "id, block"),
+            (
+                "one workspace for all keys",
+                "buffers[key][:size]",
+                "buffers[next(iter(buffers))][:size]",
+            ),
+        ],
+    ),
+    "nn/module.py": (
+        ["tests/test_nn.py"],
+        [
+            ("a state that is no copy", "np.array(tensor.numpy())", "tensor.numpy()"),
+            ("parts left in training", "for module in self.modules():", "for module in [self]:"),
+            (
+                "a part's name left out",
+                '_named_tensors(f"{prefix}{name}.")',
+                "_named_tensors(prefix)",
+            ),
+        ],
+    ),
+    "ops/windows.py": (
+        [LAYERS, "tests/test_ops_max_pool2d.py", "-k", "pool2d"],
+        [
+            ("a last window outside the map", "windows -= 1", "pass"),
+            ("rounded up always", "if not ceil_mode:", "if False:"),
+        ],
+    ),
+    "ops/local_response_norm.py": (
+        [LAYERS, "tests/test_ops_local_response_norm.py", "-k", "local_response_norm"],
+        [("alpha never divided", "float(alpha) / size if divide_by_size else", "")],
+    ),
+    "ops/batch_norm.py": (
+        ["tests/test_ops_batch_norm.py"],
+        [
+            (
+                "the running variance of the batch itself",
+                "count / (count - 1) * variance",
+                "variance",
+            ),
+            (
+                "the running statistics not copied",
+                "running_mean.copy(), running_var.copy()",
+                "running_mean, running_var",
+            ),
+        ],
+    ),
+    "ops/dropout.py": (
+        ["tests/test_ops_dropout.py"],
+        [
+            ("the test not scaled", "kept_share = 1 - drop", "kept_share = 1"),
+            (
+                "both conventions scaled in training",
+                '1.0 if scale == "test" or drop == 1 else',
+                "1.0 if drop == 1 else",
+            ),
+            ("another mask backward", "seed, draw, dx", "seed, draw + 1, dx"),
+        ],
+    ),
+    "ops/arithmetic.py": (
+        [LAYERS, "tests/test_ops_arithmetic.py"],
+        [
+            (
+                "a broadcast gradient not summed",
+                "keepdims=True) if repeated else gradient",
+                "keepdims=True) * 0 if repeated else gradient",
+            ),
+            ("b's slope of a / b without its square", "-dy * a / (b * b)", "-dy * a / b"),
+        ],
+    ),
+    "ops/shape.py": (
+        [LAYERS, "tests/test_ops_shape.py"],
+        [
+            ("an element named twice counted once", "ctx.xp.add.at(da, key, dy)", "da[key] = dy"),
+            ("transposed the same way back", "dy.transpose(inverse)", "dy.transpose(order)"),
+        ],
+    ),
+}

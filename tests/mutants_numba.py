@@ -1,0 +1,168 @@
+"""Mistakes in the Numba kernels: file -> (the mistake in words, old text, new text)."""
+
+NUMBA = {
+    "conv2d.py": [
+        (
+            "the stride of the other axis",
+            "padded[c, u + i * down, v + j * right]\n",
+            "padded[c, u + i * down, v + j * down]\n",
+        ),
+        (
+            "patches that overlap not summed",
+            "v + j] += columns[c, u, v, b, i, j]",
+            "v + j] = columns[c, u, v, b, i, j]",
+        ),
+        (
+            "rows and columns of the padding exchanged",
+            "x.shape[2] + 2 * padding[0], x.shape[3] + 2 * padding[1]",
+            "x.shape[2] + 2 * padding[1], x.shape[3] + 2 * padding[0]",
+        ),
+        (
+            "the weights of the first tower for all, backward",
+            "product(weight[g].T, dy",
+            "product(weight[0].T, dy",
+        ),
+        (
+            "the weight's gradient of the last images only",
+            "column_matrix[:, :filled].T, 1, dweight[g])",
+            "column_matrix[:, :filled].T, 0, dweight[g])",
+        ),
+        ("the share of one thread left out", "range(1, len(sums))", "range(2, len(sums))"),
+        (
+            "one bias for all channels",
+            "y_map, bias_o = y[o], bias[o]",
+            "y_map, bias_o = y[o], bias[0]",
+        ),
+    ],
+    "linear.py": [
+        ("no bias", "        y += bias\n", "        y += 0\n"),
+        ("a mean in place of a sum", "np.sum(dy, axis=0", "np.mean(dy, axis=0"),
+        ("an old gradient added", "x, 0, dweight[i:j])", "x, 1, dweight[i:j])"),
+        (
+            "one output left out of each share",
+            "product(x, weight[i:j].T, 0, y[:, i:j])",
+            "product(x, weight[i : j - 1].T, 0, y[:, i : j - 1])",
+        ),
+    ],
+    "max_pool2d.py": [
+        ("a healed NaN", "(candidate > largest) | (candidate != candidate)", "candidate > largest"),
+        ("ties go to the last", "(candidate > largest)", "(candidate >= largest)"),
+        (
+            "the stride of the other axis",
+            "left = np.uintp(max(j * stride[1]",
+            "left = np.uintp(max(j * stride[0]",
+        ),
+        ("windows that overlap not summed", "dx[switches[q]] += dy[q]", "dx[switches[q]] = dy[q]"),
+    ],
+    "avg_pool2d.py": [
+        (
+            "a window over the edge divided by all its cells",
+            "min(end, size), end - first",
+            "min(end, size), window",
+        ),
+        ("padding not counted", "min(first + window, size + padding)", "min(first + window, size)"),
+        ("a missing 1 / n", "share = dy[i, j] / dy.dtype.type(rows * columns)", "share = dy[i, j]"),
+        ("windows that overlap not summed", "dx[h, w] += share", "dx[h, w] = share"),
+    ],
+    "adaptive_avg_pool2d.py": [
+        (
+            "the window's end rounded down",
+            "-(-(i + 1) * size // out_size)",
+            "max((i + 1) * size // out_size, i * size // out_size + 1)",
+        ),
+        ("windows that overlap not summed", "dx[h, w] += share", "dx[h, w] = share"),
+        (
+            "a missing 1 / n",
+            "share = dy[i, j] / dy.dtype.type((bottom - top) * (right - left))",
+            "share = dy[i, j]",
+        ),
+    ],
+    "local_response_norm.py": [
+        ("a window too wide", "min(i + reach + 1,", "min(i + reach + 2,"),
+        (
+            "a window that crosses the towers",
+            "start_of_group = i // width * width",
+            "start_of_group = 0 * width",
+        ),
+        ("a missing 2", "x.dtype.type(2) * alpha", "alpha"),
+        ("k always 1", "= k + alpha * scale_i[p]", "= 1 + alpha * scale_i[p]"),
+        ("beta always 0.75", "if beta == 0.75:", "if beta > 0:"),
+        ("the last pixels left out", "pixels)\n        _normalise", "256)\n        _normalise"),
+        (
+            "a healed NaN",
+            "scale_i[p] += x_j[p] * x_j[p]",
+            "scale_i[p] += max(0.0, x_j[p] * x_j[p])",
+        ),
+    ],
+    "batch_norm.py": [
+        (
+            "the second moment in place of the variance",
+            "squares += _sum_of_squares(x[n, c], mean[c])",
+            "squares += _sum_of_squares(x[n, c], 0)",
+        ),
+        (
+            "no eps",
+            "factor = x.dtype.type(weight[c] / math.sqrt(variance[c] + eps))",
+            "factor = x.dtype.type(weight[c] / math.sqrt(variance[c]))",
+        ),
+        ("a missing 1 / n", "type(sum_of_dy / (images * pixels))", "type(sum_of_dy)"),
+        (
+            "the variance as a constant",
+            "(dy[p] - through_mean - (x[p] - mean) * through_variance)",
+            "(dy[p] - through_mean)",
+        ),
+    ],
+    "relu.py": [
+        ("a healed NaN", "zero if x[i] <= zero else x[i]", "x[i] if x[i] > zero else zero"),
+        (
+            "a healed NaN backward",
+            "zero if y[i] <= zero else dy[i]",
+            "dy[i] if y[i] > zero else zero",
+        ),
+        ("a gradient for negative inputs", "zero if y[i] <= zero else dy[i]", "dy[i]"),
+    ],
+    "tanh.py": [
+        ("a missing square", "(one - y[i] * y[i])", "(one - y[i])"),
+        ("another curve", "math.tanh(x[i])", "math.atan(x[i])"),
+        ("a healed NaN", "math.tanh(x[i])", "math.tanh(max(x.dtype.type(-50), x[i]))"),
+    ],
+    "dropout.py": [
+        ("the other share dropped", "if words[word] >= threshold", "if words[word] < threshold"),
+        ("the first word for all four", "words[word]", "words[0]"),
+        ("a round too few", "range(10)", "range(9)"),
+        ("the numbers of another stream", "random.DROPOUT, seed", "random.WEIGHTS, seed"),
+        (
+            "a healed NaN",
+            "x[element] * (kept_scale if words[word] >= threshold else dropped_scale)",
+            "x[element] * kept_scale if words[word] >= threshold else dropped_scale",
+        ),
+    ],
+    "softmax_cross_entropy.py": [
+        ("an overflow", "largest = max(largest, logits[c])", "largest = min(largest, logits[c])"),
+        ("a missing 1 / n", "share = dloss / probabilities.dtype.type(rows)", "share = dloss"),
+        (
+            "the label's probability not lowered",
+            "(probabilities[n, labels[n]] - 1)",
+            "probabilities[n, labels[n]]",
+        ),
+        (
+            "the first row's sum for all",
+            "total += dy[n, c] * y[n, c]",
+            "total += dy[0, c] * y[0, c]",
+        ),
+    ],
+    "sgd.py": [
+        (
+            "a decay that the rate does not scale",
+            "lr * (gradient[i] + weight_decay * weight[i])",
+            "(lr * gradient[i] + weight_decay * weight[i])",
+        ),
+        ("the decay forgotten", "+ (gradient[i] + weight_decay * weight[i])", "+ gradient[i]"),
+        ("a step uphill", "weight[i] += velocity[i]", "weight[i] -= velocity[i]"),
+        (
+            "the momentum's velocity not used",
+            "weight[i] -= lr * velocity[i]",
+            "weight[i] -= lr * gradient[i]",
+        ),
+    ],
+}

@@ -1,0 +1,131 @@
+"""Mistakes in the reference kernels: file -> (the mistake in words, old text, new text)."""
+
+NUMPY = {
+    "conv2d.py": [
+        (
+            "rows and columns of the padding exchanged",
+            "(padding[0], padding[0]), (padding[1], padding[1])",
+            "(padding[1], padding[1]), (padding[0], padding[0])",
+        ),
+        (
+            "patches that overlap not summed",
+            "padded[:, rows, cols] += columns[:, u, v]",
+            "padded[:, rows, cols] = columns[:, u, v]",
+        ),
+        ("one bias for all channels", "y += bias[:, None, None]", "y += bias[0]"),
+        (
+            "the weight's gradient of the last image only",
+            "dweight_matrix += _per_group",
+            "dweight_matrix[...] = _per_group",
+        ),
+        (
+            "the towers exchanged backward",
+            "weight_matrix.transpose(0, 2, 1)",
+            "weight_matrix[::-1].transpose(0, 2, 1)",
+        ),
+        ("a mean in place of a sum", "np.sum(dy, axis=(0, 2, 3)", "np.mean(dy, axis=(0, 2, 3)"),
+    ],
+    "linear.py": [
+        ("no bias", "        y += bias\n", "        y += 0\n"),
+        (
+            "the gradient divided by the batch once more",
+            "np.matmul(dy.T, x, out=dweight)",
+            "np.matmul(dy.T, x / len(x), out=dweight)",
+        ),
+        ("a mean in place of a sum", "np.sum(dy, axis=0", "np.mean(dy, axis=0"),
+        ("a healed NaN", "np.matmul(x, weight.T", "np.matmul(np.nan_to_num(x), weight.T"),
+    ],
+    "max_pool2d.py": [
+        ("padding counts as 0", "constant_values=-np.inf", "constant_values=0"),
+        ("a healed NaN", "(candidate > y) | np.isnan(candidate)", "candidate > y"),
+        ("ties go to the last", "(candidate > y)", "(candidate >= y)"),
+        (
+            "windows that overlap not summed",
+            "np.add.at(dx_maps, (np.arange(maps)[:, None], switch_maps), dy.reshape(maps, -1))",
+            "dx_maps[np.arange(maps)[:, None], switch_maps] = dy.reshape(maps, -1)",
+        ),
+        (
+            "the stride of the other axis",
+            "np.arange(out_columns) * stride[1]",
+            "np.arange(out_columns) * stride[0]",
+        ),
+    ],
+    "avg_pool2d.py": [
+        (
+            "a window over the edge divided by all its cells",
+            "y /= _cells(x, window, stride, padding, y)",
+            "y /= window[0] * window[1]",
+        ),
+        ("a missing 1 / n", "share = dy / _cells(dx, window, stride, padding, dy)", "share = dy"),
+        ("padding not counted", "x.shape[2 + axis] + padding[axis])", "x.shape[2 + axis])"),
+        ("windows that overlap not summed", "stride, dy)] += share", "stride, dy)] = share"),
+    ],
+    "adaptive_avg_pool2d.py": [
+        (
+            "the window's end rounded down",
+            "-(-(i + 1) * size // out_size)",
+            "max((i + 1) * size // out_size, i * size // out_size + 1)",
+        ),
+        ("windows that overlap not summed", "rows, columns] += dy", "rows, columns] = dy"),
+        ("a missing 1 / n", "None, None] / cells", "None, None]"),
+    ],
+    "local_response_norm.py": [
+        ("a window too wide", "range(1, min(size // 2,", "range(1, min(size // 2 + 1,"),
+        ("a window of one side", "+= grouped[:, :, distance:]", "+= 0 * grouped[:, :, distance:]"),
+        ("a window that crosses the towers", "groups, a.shape[1] // groups,", "1, a.shape[1],"),
+        ("a missing 2", "- 2 * alpha * beta", "- alpha * beta"),
+        ("k always 1", "= k + alpha * _window", "= 1 + alpha * _window"),
+        ("a healed NaN", "= x * scale**-beta", "= np.nan_to_num(x * scale**-beta)"),
+    ],
+    "batch_norm.py": [
+        ("the second moment in place of the variance", "(x - _maps(mean)) ** 2", "x**2"),
+        ("no eps", "np.sqrt(_maps(variance) + eps)", "np.sqrt(_maps(variance))"),
+        ("a missing 1 / n", "_maps(dbias) / count +", "_maps(dbias) +"),
+        ("the variance as a constant", " + xhat * _maps(dweight) / count", ""),
+    ],
+    "relu.py": [
+        ("a healed NaN", "np.maximum(x, 0", "np.fmax(x, 0"),
+        ("a healed NaN backward", "np.where(y <= 0, 0, dy)", "np.where(y > 0, dy, 0)"),
+        ("a gradient for negative inputs", "np.where(y <= 0, 0, dy)", "dy"),
+    ],
+    "tanh.py": [
+        ("a missing square", "(1 - y * y)", "(1 - y)"),
+        ("another curve", "np.tanh(x", "np.arctan(x"),
+        ("a healed NaN", "np.tanh(x,", "np.tanh(np.nan_to_num(x),"),
+    ],
+    "dropout.py": [
+        ("the other share dropped", "bits >= np", "bits < np"),
+        ("the numbers of another stream", "stream=random.DROPOUT", "stream=random.WEIGHTS"),
+        ("kept elements not scaled", "x.dtype.type(kept_scale)", "x.dtype.type(1)"),
+        (
+            "a healed NaN",
+            "np.multiply(x, mask.reshape(x.shape), out=y)",
+            "np.copyto(y, np.where(mask.reshape(x.shape) == 0, 0, x * mask.reshape(x.shape)))",
+        ),
+    ],
+    "softmax_cross_entropy.py": [
+        ("an overflow", "np.exp(logits - logits.max(axis=1, keepdims=True)", "np.exp(logits"),
+        ("a missing 1 / n", "dlogits *= dloss / len(labels)", "dlogits *= dloss"),
+        ("the label's probability not lowered", "labels] -= 1", "labels] -= 0"),
+        ("a sum over the batch", "y * (dy - (dy * y).sum(axis=1", "y * (dy - (dy * y).sum(axis=0"),
+        (
+            "the largest logit not subtracted from the label's",
+            "- shifted[np.arange",
+            "- logits[np.arange",
+        ),
+    ],
+    "sgd.py": [
+        (
+            "a decay that the rate does not scale",
+            "lr * (gradient + weight_decay * weight)",
+            "(lr * gradient + weight_decay * weight)",
+        ),
+        (
+            "the decay forgotten",
+            "velocity += gradient + weight_decay * weight",
+            "velocity += gradient",
+        ),
+        ("a step uphill", "weight += velocity", "weight -= velocity"),
+        ("the momentum's velocity not used", "weight -= lr * velocity", "weight -= lr * gradient"),
+    ],
+}

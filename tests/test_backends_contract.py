@@ -1,0 +1,135 @@
+"""Every backend exports the kernels of contract.py: all of them, no others, the same arguments."""
+
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+import tinynet as tn
+from tinynet.backends import NAMES, contract, get_backend
+
+# im2col and col2im are exported where they are taught.
+MORE = {"numpy": {"im2col", "col2im"}}
+
+
+def differences(backend, files, more=()):
+    """What a backend has otherwise than the contract: sentences, none where it agrees.
+
+    backend  its namespace; files: file name -> namespace of that file
+    """
+    found = []
+    for file, kernels in contract.FILES.items():
+        for kernel in kernels:
+            if not hasattr(files[file], kernel):
+                found.append(f"{file}.py has no {kernel}")
+            elif getattr(backend, kernel, None) is not getattr(files[file], kernel):
+                found.append(f"{kernel} of {file}.py is not exported")
+    for name in [*sum(contract.FILES.values(), []), *contract.ARRAYS]:
+        wanted = list(inspect.signature(getattr(contract, name)).parameters)
+        if not hasattr(backend, name):
+            found.append(f"{name} is missing")
+        elif list(inspect.signature(getattr(backend, name)).parameters) != wanted:
+            found.append(f"{name} has other arguments than {wanted}")
+    known = {*sum(contract.FILES.values(), []), *contract.ARRAYS, "name", "xp", *more}
+    for name, value in vars(backend).items():
+        if name not in known and not name.startswith("_") and not isinstance(value, ModuleType):
+            found.append(f"{name} is not in the contract")
+    return found
+
+
+def namespaces(name):
+    backend = get_backend(name)
+    files = {
+        file: importlib.import_module(f"tinynet.backends.{name}.{file}") for file in contract.FILES
+    }
+    return backend, files
+
+
+def test_both_processor_backends_can_be_used_here():
+    assert tn.available_backends() == list(NAMES)
+
+
+def test_the_contract_lists_every_function_that_it_describes():
+    described = {n for n, value in vars(contract).items() if inspect.isfunction(value)}
+    assert described == {*sum(contract.FILES.values(), []), *contract.ARRAYS}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_backend_has_the_kernels_of_the_contract_and_no_others(name):
+    backend, files = namespaces(name)
+    assert differences(backend, files, MORE.get(name, ())) == []
+    assert backend.name == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_kernel_lies_in_the_file_of_its_layer_and_says_what_it_computes(name):
+    _, files = namespaces(name)
+    for file, kernels in contract.FILES.items():
+        for kernel in kernels:
+            function = inspect.unwrap(getattr(files[file], kernel))
+            assert function.__module__.endswith(f".{file}")
+            assert function.__doc__, f"{kernel} of {name} has no docstring"
+
+
+def test_a_missing_an_extra_and_a_changed_kernel_are_found():
+    backend, files = namespaces("numpy")
+    planted = SimpleNamespace(**vars(backend))
+    del planted.relu
+    planted.swish = lambda x, y: None
+    planted.tanh = lambda x, out: None
+    found = differences(planted, files, MORE["numpy"])
+    assert "relu is missing" in found
+    assert "swish is not in the contract" in found
+    assert "tanh has other arguments than ['x', 'y']" in found
+
+
+def test_an_unknown_backend_is_an_error_that_names_those_there_are():
+    with pytest.raises(tn.BackendError, match="'abacus'.*numpy, numba"):
+        tn.use_backend("abacus")
+
+
+def test_a_backend_without_its_package_says_what_to_install(monkeypatch):
+    def missing(name):
+        raise ImportError("No module named 'numba'")
+
+    monkeypatch.setattr("tinynet.backends._loaded", {})
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(tn.BackendError, match="No module named 'numba'.*pip install numba.*numpy"):
+        get_backend("numba")
+    assert tn.available_backends() == []
+
+
+def test_use_backend_holds_inside_its_block_only():
+    before = tn.Tensor([1.0]).backend
+    for name in NAMES:
+        with tn.use_backend(name):
+            tensor = tn.Tensor([1.0])
+            assert tensor.backend == name
+        assert tensor.backend == name
+        assert tn.Tensor([1.0]).backend == before
+
+
+def in_a_new_process(program, **variables):
+    environment = {**os.environ, **variables}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_importing_tinynet_loads_no_backend_and_nothing_of_alexnet():
+    program = (
+        "import sys, tinynet; "
+        "print([m for m in ('numba', 'scipy', 'cupy', 'torch', 'alexnet') if m in sys.modules])"
+    )
+    assert in_a_new_process(program).stdout == "[]\n"
+
+
+def test_the_variable_tinynet_backend_chooses_the_backend_and_numba_is_the_default():
+    program = "import tinynet as tn; print(tn.Tensor([1.0]).backend)"
+    assert in_a_new_process(program, TINYNET_BACKEND="numpy").stdout == "numpy\n"
+    assert in_a_new_process(program, TINYNET_BACKEND="").stdout == "numba\n"
+    failed = in_a_new_process(program, TINYNET_BACKEND="abacus")
+    assert "BackendError" in failed.stderr and "'abacus'" in failed.stderr

@@ -1,0 +1,113 @@
+"""@op: what it unwraps, wraps, records and refuses."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+
+
+@tn.op
+def scaled_sum(ctx, a, b, factor=2.0, bias=None):
+    """factor (a + b) + bias."""
+    y = factor * (a + b)
+    y = y if bias is None else y + bias
+
+    def backward(dy):
+        gradients = [factor * dy, factor * dy, dy]
+        return tuple(
+            g if wanted else None for g, wanted in zip(gradients, ctx.needs_grad, strict=False)
+        )
+
+    return y, backward
+
+
+def leaf(*numbers):
+    return tn.Tensor(np.array(numbers, np.float32), requires_grad=True)
+
+
+def test_arguments_go_by_position_or_by_name(backend):
+    a, b, bias = leaf(1), leaf(2), leaf(3)
+    for y in (
+        scaled_sum(a, b, 2.0, bias),
+        scaled_sum(bias=bias, b=b, a=a),
+        scaled_sum(a, b, bias=bias),
+    ):
+        a.grad = b.grad = bias.grad = None
+        assert y.item() == 9
+        y.backward()
+        assert (a.grad.item(), b.grad.item(), bias.grad.item()) == (2, 2, 1)
+
+
+def test_help_shows_the_name_the_words_and_the_arguments_without_ctx():
+    assert str(inspect.signature(scaled_sum)) == "(a, b, factor=2.0, bias=None)"
+    assert scaled_sum.__doc__ == "factor (a + b) + bias."
+    assert scaled_sum.__name__ == "scaled_sum"
+    assert str(inspect.signature(tn.conv2d)) == (
+        "(x, weight, bias=None, stride=1, padding=0, groups=1)"
+    )
+
+
+def test_needs_grad_says_which_tensors_want_a_gradient():
+    seen = []
+
+    @tn.op
+    def watched(ctx, a, number, b):
+        seen.append(ctx.needs_grad)
+        return a + b, lambda dy: (dy, dy)
+
+    a, b = leaf(1), tn.Tensor([2.0])
+    watched(a, 5, b)
+    watched(b, 5, a)
+    watched(b, 5, b)
+    with tn.no_grad():
+        watched(a, 5, a)
+    assert seen == [(True, False), (False, True), (False, False), (False, False)]
+
+
+def test_the_result_of_inputs_without_gradient_records_nothing():
+    y = scaled_sum(tn.Tensor([1.0]), tn.Tensor([2.0]))
+    assert not y.requires_grad and y._node is None
+
+
+def test_a_scalar_and_a_strided_output_come_out_as_arrays_in_c_order(backend):
+    @tn.op
+    def turned(ctx, x):
+        return x.T, lambda dy: dy.T
+
+    @tn.op
+    def total(ctx, x):
+        return x.sum(), lambda dy: np.broadcast_to(dy, x.shape)
+
+    x = tn.Tensor(np.arange(6, dtype=np.float32).reshape(2, 3), requires_grad=True)
+    y = turned(x)
+    assert y.data.flags.c_contiguous and y.shape == (3, 2)
+    assert isinstance(total(x).data, np.ndarray) and total(x).shape == ()
+    total(turned(x) * turned(x)).backward()
+    assert x.grad.tolist() == (2 * x.numpy()).tolist()
+    assert x.grad.flags.c_contiguous and x.grad.flags.writeable
+
+
+def test_an_op_without_a_tensor_says_which_argument_to_wrap():
+    with pytest.raises(TypeError, match="relu: x is ndarray, not a Tensor; wrap it"):
+        tn.relu(np.ones(3, np.float32))
+
+
+def test_tensors_of_two_backends_do_not_mix():
+    with tn.use_backend("numpy"):
+        a = leaf(1, 2)
+    with tn.use_backend("numba"):
+        b = leaf(3, 4)
+    for mixed in (lambda: a + b, lambda: tn.linear(a.reshape(1, 2), b.reshape(1, 2))):
+        with pytest.raises(TypeError, match="two backends, numba and numpy, do not mix"):
+            mixed()
+
+
+def test_a_backward_that_returns_another_shape_is_found_at_the_leaf():
+    @tn.op
+    def wrong(ctx, x):
+        return x * 2, lambda dy: np.ones((3, 3), np.float32)
+
+    with pytest.raises(RuntimeError, match=r"backward of .*float32 \(3, 3\).*float32 \(2,\)"):
+        wrong(leaf(1, 2)).sum().backward()

@@ -1,0 +1,51 @@
+"""Max-pooling: ties, NaN, and AlexNet's maps."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet.ops.windows import output_size
+
+
+def test_the_first_of_equal_largest_values_gets_the_gradient(backend):
+    x = tn.Tensor(np.array([[[[1, 5, 5], [5, 0, 2]]]], np.float32), requires_grad=True)
+    tn.max_pool2d(x, (2, 3)).sum().backward()
+    assert x.grad.tolist() == [[[[0, 1, 0], [0, 0, 0]]]]
+
+
+def test_the_last_nan_of_a_window_wins(backend):
+    x = np.array([[[[1, np.nan, 9], [np.nan, 0, 2]]]], np.float32)
+    leaf = tn.Tensor(x, requires_grad=True)
+    y = tn.max_pool2d(leaf, (2, 3))
+    y.sum().backward()
+    assert np.isnan(y.numpy()).all()
+    assert leaf.grad.tolist() == [[[[0, 0, 0], [1, 0, 0]]]]
+
+
+def test_a_map_of_minus_infinity_stays_one(backend):
+    x = tn.Tensor(np.full((1, 2, 4, 5), -np.inf, np.float32), requires_grad=True)
+    y = tn.max_pool2d(x, 3, 2, padding=1)
+    y.sum().backward()
+    assert (y.numpy() == -np.inf).all()
+    assert x.grad.sum() == y.size
+
+
+def test_a_pixel_under_several_windows_gets_the_sum(backend):
+    x = np.zeros((1, 1, 5, 5), np.float32)
+    x[0, 0, 2, 2] = 1
+    leaf = tn.Tensor(x, requires_grad=True)
+    tn.max_pool2d(leaf, 3, 2).sum().backward()
+    assert leaf.grad[0, 0, 2, 2] == 4 and leaf.grad.sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "ceil_mode", "maps"),
+    [(55, False, [27, 13, 6]), (55, True, [27, 13, 6]), (54, False, [26, 12, 5]),
+     (54, True, [27, 13, 6])],
+)  # fmt: skip
+def test_three_pools_make_alexnets_maps(size, ceil_mode, maps):
+    found = []
+    for _ in range(3):
+        size = output_size(size, 3, 2, 0, ceil_mode)
+        found.append(size)
+    assert found == maps
