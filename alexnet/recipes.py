@@ -39,7 +39,7 @@ class Recipe:
 
 
 RECIPES = {
-    "synthetic": Recipe("paper", 67, None, "he", 64, 3, 0.02, "cosine", "none"),
+    "synthetic": Recipe("paper", 67, None, "he", 64, 4, 0.02, "cosine", "none"),
     "cifar10": Recipe("cifar10", 32, "batch", "he", 128, 20, 0.05, "cosine", "crop"),
     "folder": Recipe("paper", None, None, None, 128, 90, 0.01, "plateau", "crop"),
 }

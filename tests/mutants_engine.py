@@ -18,6 +18,7 @@ ENGINE = {
             ("a sum into somebody's array", "np.asarray(gradients[parent] + dx)", "dx"),
             ("a gradient that two leaves share", "dx = dx.copy()\n", "pass\n"),
             ("a change that nobody sees", "(self._node or self).changed = draw_ticket()", "pass"),
+            ("a gradient that is not in C order", 'dx = dx.copy(order="C")', "pass"),
             ("a graph that is not freed", "node.backward = node.parents = None", "pass"),
             (
                 "gradients that do not add up",
@@ -31,7 +32,7 @@ ENGINE = {
         WALK,
         [
             ("recording in no_grad", "(not no_grad_count or is_recording())", "True"),
-            ("an output that is not in C order", 'y = y.copy(order="C")', "pass"),
+            ("a number where an array is due", "y = np.asarray(y)", "pass"),
             ("two backends mixed", "raise _two_backends(name, args)", "pass"),
         ],
     ),

@@ -429,3 +429,15 @@ def test_a_row_outside_of_specs_is_an_error_that_says_how_to_add_it(monkeypatch)
         build(own, 2)
     monkeypatch.setitem(SPECS, "mine", own)
     assert build(own, 2).options["image_size"] == 24
+
+
+def test_the_first_loss_is_ln_classes_where_the_last_layers_weights_are_zero():
+    # 1e-6 is float32's rounding of ln(1000); with the published 0.01 the loss is near it, not it.
+    model = build("paper", 1000, 67, width=0.125)
+    images = np.random.default_rng(0).uniform(-128, 128, (4, 3, 67, 67)).astype(np.float32)
+    labels = np.array([0, 1, 500, 999])
+    published = tn.softmax_cross_entropy(model(tn.Tensor(images)), labels).item()
+    model.fc8.weight.data = np.zeros(model.fc8.weight.shape, np.float32)
+    zero = tn.softmax_cross_entropy(model(tn.Tensor(images)), labels).item()
+    assert abs(zero - math.log(1000)) < 1e-6 * math.log(1000)
+    assert published != zero

@@ -71,10 +71,10 @@ def test_the_result_of_inputs_without_gradient_records_nothing():
     assert not y.requires_grad and y._node is None
 
 
-def test_a_scalar_and_a_strided_output_come_out_as_arrays_in_c_order(backend):
+def test_a_scalar_output_is_an_array_and_strided_gradients_are_brought_into_c_order(backend):
     @tn.op
     def turned(ctx, x):
-        return x.T, lambda dy: dy.T
+        return x.T.copy(), lambda dy: dy.T
 
     @tn.op
     def total(ctx, x):
@@ -82,11 +82,21 @@ def test_a_scalar_and_a_strided_output_come_out_as_arrays_in_c_order(backend):
 
     x = tn.Tensor(np.arange(6, dtype=np.float32).reshape(2, 3), requires_grad=True)
     y = turned(x)
-    assert y.data.flags.c_contiguous and y.shape == (3, 2)
+    assert y.shape == (3, 2)
     assert isinstance(total(x).data, np.ndarray) and total(x).shape == ()
     total(turned(x) * turned(x)).backward()
     assert x.grad.tolist() == (2 * x.numpy()).tolist()
     assert x.grad.flags.c_contiguous and x.grad.flags.writeable
+
+
+def test_a_layer_refuses_the_strided_output_of_an_op_that_breaks_the_rule(backend):
+    @tn.op
+    def turned_view(ctx, x):
+        return x.T, lambda dy: dy.T
+
+    x = tn.Tensor(np.ones((2, 3), np.float32))
+    with pytest.raises(ValueError, match="relu: x is not C-contiguous; the op that made it"):
+        tn.relu(turned_view(x))
 
 
 def test_an_op_without_a_tensor_says_which_argument_to_wrap():

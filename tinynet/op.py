@@ -16,8 +16,8 @@ Rules for the author of an op:
   left out comes last and takes None.
 - backward returns new arrays, dy, or views of dy; never an array that the closure keeps. It never
   writes into dy.
-- Outputs and gradients may be views in any order of memory; the engine copies them to C order, so
-  that every array an op or a kernel sees is C-contiguous.
+- Outputs are C-contiguous: kernels count on it, and layers refuse anything else. Gradients may be
+  views in any order of memory; the walk copies them to C order.
 - The closure keeps only the arrays that it reads, and never a Tensor.
 - Large outputs come from ctx.empty, so that the backend can use the memory again.
 """
@@ -99,8 +99,6 @@ def op(function):
         # NumPy turns arrays of shape () into scalars.
         if type(y) is not ndarray and isinstance(y, generic):
             y = np.asarray(y)
-        if not y.flags.c_contiguous:
-            y = y.copy(order="C")
         tensor = new(Tensor)
         tensor._data = y
         tensor._kernels = kernels

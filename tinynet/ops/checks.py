@@ -10,11 +10,15 @@ from tinynet.tensor import FLOATS, describe
 
 
 def check_floating(name, argument, array):
-    """float32 or float64."""
+    """float32 or float64, in C order as all tensors are whose op keeps the rules of op.py."""
     if array.dtype not in FLOATS:
         raise TypeError(
             f"{name}: {argument} is {describe(array)}; it must be float32 or float64, "
             "for example tn.Tensor(array.astype(np.float32))"
+        )
+    if not array.flags.c_contiguous:
+        raise ValueError(
+            f"{name}: {argument} is not C-contiguous; the op that made it should return a copy"
         )
 
 

@@ -32,7 +32,7 @@ def transpose(ctx, a, axes=None):
             raise ValueError(f"transpose: axes {axes} must name all {a.ndim} axes of {a.shape}")
     order = tuple(range(a.ndim))[::-1] if axes is None else tuple(i % a.ndim for i in axes)
     inverse = tuple(order.index(i) for i in range(a.ndim))
-    return a.transpose(order), lambda dy: dy.transpose(inverse)
+    return a.transpose(order).copy(order="C"), lambda dy: dy.transpose(inverse)
 
 
 @op
@@ -55,7 +55,7 @@ def index(ctx, a, key):
         ctx.xp.add.at(da, key, dy)
         return da
 
-    return a[key], backward
+    return ctx.xp.array(a[key], order="C"), backward
 
 
 def _getitem(self, key):
