@@ -49,6 +49,8 @@ class Progress:
     def __enter__(self):
         if self._live:
             self._live.start()
+        else:
+            print(self.line(), flush=True)
         self._plain_line_at = time.monotonic()
         self.restart_clock()
         return self
@@ -120,10 +122,12 @@ class Progress:
         """Where training is, how good and how fast."""
         run, steps = self._run, list(self._steps)
         if not steps:
-            return "the first step (with an empty cache, the kernels are compiled now) ..."
+            return "the first step; with an empty cache the kernels are compiled now ..."
         if self._validating:
             return f"epoch {run.epoch + 1}/{run.options.epochs} step {run.step}: validating ..."
         images, loss, top1, within_k, seconds, waited = (sum(c) for c in zip(*steps, strict=True))
+        if self._count == 1:
+            return f"the first step took {seconds:.0f} s, its loss is {loss / images:.3f}"
         return (
             f"epoch {run.epoch + 1}/{run.options.epochs} step {run.step}/{run.total_steps} "
             f"loss {loss / images:.3f} top-1 {top1 / images:.1%} "

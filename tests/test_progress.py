@@ -57,6 +57,7 @@ def test_the_line_shows_means_and_speed_without_the_first_step(tmp_path, seconds
     run = make_run(tmp_path)
     with Progress(run, Console(file=io.StringIO())) as shown:
         take_step(run, shown, seconds, 60.0, 50.0, 9.0, [9, 9, 9, 9])
+        assert shown.line() == "the first step took 60 s, its loss is 9.000"
         take_step(run, shown, seconds, 1.0, 0.5, 2.0, [0, 1, 4, 5])
         take_step(run, shown, seconds, 3.0, 0.5, 1.0, [0, 0, 9, 9])
         line = shown.line()
@@ -98,7 +99,8 @@ def test_a_pipe_gets_a_line_every_few_seconds(tmp_path, seconds, capsys):
         for _ in range(12):
             take_step(run, shown, seconds, 1.0, 0.0, 2.0, [0])
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split()[3] for line in printed] == ["5/40", "10/40"]
+    assert printed[0].startswith("the first step; with an empty cache the kernels are compiled")
+    assert [line.split()[3] for line in printed[1:]] == ["5/40", "10/40"]
 
 
 def test_a_terminal_gets_one_live_line(tmp_path):
