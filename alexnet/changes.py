@@ -126,6 +126,7 @@ def _with_width(spec, width):
 
 
 def is_count(value):
+    """Whether value is a whole number of at least 1."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
 
 

@@ -29,8 +29,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path | None, name: str) -> "RunFolder":
-        """A new folder at path; without a path runs/<name>-<date>. Raises UsageError where a run
-        is there already."""
+        """One for a new run, at path; without a path at runs/<name>-<date>. Raises UsageError where
+        a run is there already. begin() makes the folder itself, so that options and data that do
+        not fit leave none behind."""
         if path is None:
             first = path = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
             number = 2
@@ -43,12 +44,12 @@ class RunFolder:
                 f"--out {path} holds a run ({', '.join(there)}); go on with it by --resume {path}, "
                 "or choose another folder"
             )
-        with writing(path):
-            folder.path.mkdir(parents=True, exist_ok=True)
         return folder
 
     def begin(self, options: dict, classes: list[str]) -> None:
-        """Write options.json and classes.json."""
+        """Make the folder where there is none; write options.json and classes.json."""
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         for path, value in ((self.options, options), (self.classes, classes)):
             _replace(path, json.dumps(value, indent=1) + "\n")
 

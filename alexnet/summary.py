@@ -158,6 +158,7 @@ def _arguments(argv):
 
 
 def main(argv=None) -> int:
+    """The command; returns its exit code, 0. Wrong usage exits with 2."""
     parser, arguments = _arguments(argv)
     names = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
     changes = {name: getattr(arguments, name) for name in names}

@@ -15,7 +15,7 @@ ENGINE = {
                 "(heap, (-parent.ticket, parent))",
                 "(heap, (parent.ticket, parent))",
             ),
-            ("a sum into somebody's array", "np.asarray(gradients[parent] + dx)", "dx"),
+            ("a sum into somebody's array", "_as_ndarray(gradients[parent] + dx)", "dx"),
             ("a gradient that two leaves share", "dx = dx.copy()\n", "pass\n"),
             ("a change that nobody sees", "(self._node or self).changed = draw_ticket()", "pass"),
             ("a gradient that is not in C order", 'dx = dx.copy(order="C")', "pass"),

@@ -66,9 +66,12 @@ def test_a_chain_of_100000_needs_no_recursion():
 
 def test_an_unwalked_chain_of_100000_is_freed_without_recursion():
     y = leaf(1)
+    first = y
     for _ in range(100_000):
         y = y + 1
-    del y
+    first_is_gone = weakref.ref(first)
+    del first, y  # recursion would end the process here
+    assert first_is_gone() is None
 
 
 def test_backward_from_a_leaf_gives_it_its_own_gradient():

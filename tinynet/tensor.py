@@ -228,8 +228,7 @@ def _walk(root, gradient):
         for parent, dx in zip(parents, input_gradients, strict=False):
             if dx is None:
                 continue
-            if isinstance(dx, np.generic):  # NumPy turns arrays of shape () into scalars
-                dx = np.asarray(dx)
+            dx = _as_ndarray(dx)
             if not dx.flags.c_contiguous:
                 dx = dx.copy(order="C")
             if type(parent) is not Node:
@@ -243,8 +242,13 @@ def _walk(root, gradient):
             elif parent in ours:
                 gradients[parent] += dx
             else:
-                gradients[parent] = np.asarray(gradients[parent] + dx)
+                gradients[parent] = _as_ndarray(gradients[parent] + dx)
                 ours.add(parent)
+
+
+def _as_ndarray(a):
+    """a itself; NumPy's arithmetic turns arrays of shape () into scalars, which become arrays."""
+    return np.asarray(a) if isinstance(a, np.generic) else a
 
 
 def _is_shared(dx, dy, input_gradients):

@@ -62,5 +62,6 @@ def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: i
 
 
 def check_split(split):
+    """Raises ValueError for what is not one of SPLITS."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
