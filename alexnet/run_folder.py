@@ -6,6 +6,7 @@ and one at the end of each epoch, with val_loss, val_top1 and val_top5, and with
 train_top1 as means over the epoch.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -29,9 +30,8 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path | None, name: str) -> "RunFolder":
-        """One for a new run, at path; without a path at runs/<name>-<date>. Raises UsageError where
-        a run is there already. begin() makes the folder itself, so that options and data that do
-        not fit leave none behind."""
+        """A new folder at path; without a path runs/<name>-<date>. Raises UsageError where a run
+        is there already."""
         if path is None:
             first = path = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
             number = 2
@@ -44,12 +44,17 @@ class RunFolder:
                 f"--out {path} holds a run ({', '.join(there)}); go on with it by --resume {path}, "
                 "or choose another folder"
             )
+        with writing(path):
+            folder.path.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def leave(self) -> None:
+        """Remove the folder if nothing was written into it."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
     def begin(self, options: dict, classes: list[str]) -> None:
-        """Make the folder where there is none; write options.json and classes.json."""
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        """Write options.json and classes.json."""
         for path, value in ((self.options, options), (self.classes, classes)):
             _replace(path, json.dumps(value, indent=1) + "\n")
 

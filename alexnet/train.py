@@ -145,7 +145,11 @@ def _begin(given):
     kind = recipes.kind_of(decided.data)
     name = Path(decided.data).name if kind == "folder" else kind
     folder = RunFolder.create(given.out, f"{decided.spec}-{name}")
-    run = Run(decided, folder)
+    try:
+        run = Run(decided, folder)
+    except BaseException:  # data or options that do not fit: no trace is left
+        folder.leave()
+        raise
     folder.begin(asdict(decided), run.classes)
     return run
 

@@ -394,3 +394,9 @@ def test_a_start_that_is_not_dead_is_not_reported(images, tmp_path, capsys):
     out = str(tmp_path / "run")
     assert main([images, *FLAGS, "--out", out, "--dead-start-steps", "5"]) == 0
     assert "dead start" not in capsys.readouterr().out
+
+
+def test_data_that_is_not_there_leaves_no_run_folder_behind(tmp_path):
+    out = tmp_path / "run"
+    assert main([str(tmp_path / "nothing"), "--out", str(out)]) == 3
+    assert not out.exists()
