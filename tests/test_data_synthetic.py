@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data import simple_classifiers, synthetic
-from alexnet.data.synthetic import CLASSES, Synthetic
+from alexnet.data import scenes, simple_classifiers, synthetic
+from alexnet.data.scenes import CLASSES
+from alexnet.data.synthetic import Synthetic
 
 
 @pytest.fixture(scope="module")
@@ -167,15 +168,15 @@ def test_every_class_has_its_share_of_labels_and_a_figure_of_its_own():
     assert dataset.classes == CLASSES == sorted(CLASSES) and len(CLASSES) == 10
     assert dataset.labels.dtype == np.int64 and len(dataset) == 2000
     assert np.bincount(dataset.labels).tolist() == [200] * 10
-    scenes = [synthetic.draw_scene(label, 67, seed=0, draw=5) for label in range(10)]
+    drawn = [scenes.draw_scene(label, 67, seed=0, draw=5) for label in range(10)]
     for a in range(10):
         for b in range(a):
-            assert np.mean(scenes[a] != scenes[b]) > 0.01  # same scene, another outline
+            assert np.mean(drawn[a] != drawn[b]) > 0.01  # same scene, another outline
 
 
 def test_ring_and_disc_of_one_scene_differ_in_the_rim_and_the_hole_only():
     ring, disc = (
-        synthetic.draw_scene(CLASSES.index(name), 96, seed=0, draw=3) for name in ("ring", "disc")
+        scenes.draw_scene(CLASSES.index(name), 96, seed=0, draw=3) for name in ("ring", "disc")
     )
     differs = (ring != disc).any(axis=2)
     rows, columns = np.nonzero(differs)
