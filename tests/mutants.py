@@ -28,7 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("tinynet", "alexnet", "tests", "pyproject.toml", "setup.cfg")
 FLOAT64 = "not float32 and not slopes"
 # Layers that have tests of their own beside test_ops_layers.py.
-OWN_TESTS = "conv2d dropout local_response_norm batch_norm max_pool2d softmax_cross_entropy".split()
+OWN_TESTS = (
+    "conv2d winograd dropout local_response_norm batch_norm max_pool2d softmax_cross_entropy"
+).split()
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def tests_of(backend, layer):
     words = f"{backend} and {FLOAT64}"
     if layer == "sgd":
         return ("tests/test_optim.py", "-k", words)
+    layer = layer.removesuffix("_weights")
     own = (f"tests/test_ops_{layer}.py",) if layer in OWN_TESTS else ()
     name = "softmax" if layer == "softmax_cross_entropy" else layer
     return ("tests/test_ops_layers.py", *own, "-k", f"{name} and {words}")

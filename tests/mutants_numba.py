@@ -3,36 +3,71 @@
 NUMBA = {
     "conv2d.py": [
         (
-            "the stride of the other axis",
-            "padded[c, u + i * down, v + j * right]\n",
-            "padded[c, u + i * down, v + j * down]\n",
+            "rows of a phase and phases exchanged",
+            "(u % phases * height + u // phases)",
+            "(u // phases * height + u % phases)",
         ),
         (
             "patches that overlap not summed",
-            "v + j] += columns[c, u, v, b, i, j]",
-            "v + j] = columns[c, u, v, b, i, j]",
+            "q, start + j] += columns",
+            "q, start + j] = columns",
         ),
         (
             "rows and columns of the padding exchanged",
-            "x.shape[2] + 2 * padding[0], x.shape[3] + 2 * padding[1]",
-            "x.shape[2] + 2 * padding[1], x.shape[3] + 2 * padding[0]",
+            "x.shape[2] + 2 * padding[0]",
+            "x.shape[2] + 2 * padding[1]",
         ),
         (
             "the weights of the first tower for all, backward",
-            "product(weight[g].T, dy",
-            "product(weight[0].T, dy",
+            "product(weights[g, u].T, dy",
+            "product(weights[0, u].T, dy",
         ),
         (
             "the weight's gradient of the last images only",
-            "column_matrix[:, :filled].T, 1, dweight[g])",
-            "column_matrix[:, :filled].T, 0, dweight[g])",
+            "dy_matrix).T, 1, dweights[g, u])",
+            "dy_matrix).T, 0, dweights[g, u])",
         ),
-        ("the share of one thread left out", "range(1, len(sums))", "range(2, len(sums))"),
         (
-            "one bias for all channels",
-            "y_map, bias_o = y[o], bias[o]",
-            "y_map, bias_o = y[o], bias[0]",
+            "images that are not there",
+            "        if images < at_once:",
+            "        if images > at_once:",
         ),
+        ("the share of one thread left out", "range(1, shares)", "range(2, shares)"),
+        ("one bias for all channels", "= bias[first + o]", "= bias[first]"),
+    ],
+    "winograd.py": [
+        (
+            "rows and columns of the padding exchanged, backward",
+            "(reach - padding[0], reach - padding[1])",
+            "(reach - padding[1], reach - padding[0])",
+        ),
+        ("kernels not turned", "[..., ::-1, ::-1]", "[..., :, :]"),
+        ("the first tower's bias for all", "bias[number]", "bias[o]"),
+        (
+            "the weight's gradient of the last block only",
+            "V[:, i:j].T, 1, dU[g, p])",
+            "V[:, i:j].T, 0, dU[g, p])",
+        ),
+        (
+            "what lay beside the images before",
+            "    frames[...] = 0\n",
+            "    frames[0, 0, 0, 0] = 0\n",
+        ),
+        (
+            "a coefficient of B",
+            "v0[i] = four * d0[i] - five * d2[i]",
+            "v0[i] = four * d0[i] - four * d2[i]",
+        ),
+        (
+            "tiles that overlap by too much",
+            "strip % down * m\n        _B_columns",
+            "strip % down\n        _B_columns",
+        ),
+    ],
+    "winograd_weights.py": [
+        ("the share of one thread left out", "range(1, len(dU))", "range(2, len(dU))"),
+        ("columns of G for its rows", "half[i, 0, c] * G[j, 0]", "half[i, 0, c] * G[i, 0]"),
+        ("not transposed on the way back", "G[i, u] * dU[6 * i + j", "G[i, u] * dU[6 * j + i"),
     ],
     "linear.py": [
         ("no bias", "        y += bias\n", "        y += 0\n"),

@@ -25,6 +25,41 @@ NUMPY = {
         ),
         ("a mean in place of a sum", "np.sum(dy, axis=(0, 2, 3)", "np.mean(dy, axis=(0, 2, 3)"),
     ],
+    "winograd.py": [
+        (
+            "at infinity the constant in place of the leading coefficient",
+            "np.eye(count)[-1:]",
+            "np.eye(count)[:1]",
+        ),
+        ("no denominators", "_evaluate(kernel) / denominators[:, None]", "_evaluate(kernel)"),
+        ("the coefficients in reverse order", "np.poly(roots)[::-1]", "np.poly(roots)"),
+        (
+            "rows and columns of the padding exchanged",
+            "padding[1] : padding[1] + width] = image",
+            "padding[0] : padding[0] + width] = image",
+        ),
+        ("one bias for all channels", "y += bias[:, None, None]", "y += bias[0]"),
+        (
+            "the weight's gradient of the last image only",
+            "dU += dM @ V.swapaxes(3, 4)",
+            "dU = dM @ V.swapaxes(3, 4)",
+        ),
+        (
+            "the towers exchanged backward",
+            "U.swapaxes(3, 4) @ dM",
+            "U[:, :, ::-1].swapaxes(3, 4) @ dM",
+        ),
+        (
+            "the last tiles left out",
+            "step, -(-y.shape[2] // step),",
+            "step, max(1, y.shape[2] // step),",
+        ),
+        (
+            "a healed NaN",
+            "padding[1] + width] = image",
+            "padding[1] + width] = np.nan_to_num(image)",
+        ),
+    ],
     "linear.py": [
         ("no bias", "        y += bias\n", "        y += 0\n"),
         (

@@ -20,6 +20,7 @@ from tinynet.ops.arithmetic import exp, log, matmul
 from tinynet.ops.avg_pool2d import avg_pool2d
 from tinynet.ops.batch_norm import batch_norm
 from tinynet.ops.conv2d import conv2d
+from tinynet.ops.conv_algorithm import conv_algorithm
 from tinynet.ops.dropout import dropout
 from tinynet.ops.linear import linear
 from tinynet.ops.local_response_norm import local_response_norm
@@ -37,8 +38,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError", "Tensor", "adaptive_avg_pool2d", "available_backends", "avg_pool2d",
-    "batch_norm", "check_gradients", "conv2d", "dropout", "exp", "flatten", "get_backend",
-    "linear", "load", "local_response_norm", "log", "matmul", "max", "max_pool2d", "mean", "nn",
-    "no_grad", "op", "optim", "random", "relu", "reshape", "save", "seed", "softmax",
+    "batch_norm", "check_gradients", "conv2d", "conv_algorithm", "dropout", "exp", "flatten",
+    "get_backend", "linear", "load", "local_response_norm", "log", "matmul", "max", "max_pool2d",
+    "mean", "nn", "no_grad", "op", "optim", "random", "relu", "reshape", "save", "seed", "softmax",
     "softmax_cross_entropy", "sum", "tanh", "transpose", "use_backend",
 ]  # fmt: skip

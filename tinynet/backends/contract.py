@@ -20,6 +20,8 @@ window: pairs (rows, columns) of ints.
 # fmt: off
 FILES = {
     "conv2d": ["conv2d", "conv2d_backward_input", "conv2d_backward_weight", "conv2d_backward_bias"],
+    "winograd": ["winograd", "winograd_backward_input", "winograd_backward_weight",
+                 "winograd_pays"],
     "linear": ["linear", "linear_backward_input", "linear_backward_weight", "linear_backward_bias"],
     "max_pool2d": ["max_pool2d", "max_pool2d_backward"],
     "avg_pool2d": ["avg_pool2d", "avg_pool2d_backward"],
@@ -98,6 +100,44 @@ def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
 
 def conv2d_backward_bias(dy, dbias):
     """dbias[o] = sum over n, i, j of dy[n, o, i, j]. dy (N, O, OH, OW), dbias (O,)."""
+
+
+# --- winograd.py ----------------------------------------------------------------------------------
+# conv2d's numbers by another algorithm, with more rounding: float32 stays within 1e-4 of the
+# largest element. Kernels 3 x 3 and 5 x 5, stride 1. NaN and infinity spread over a tile of pixels.
+
+
+def winograd(x, weight, bias, padding, groups, y):
+    """conv2d with stride (1, 1).
+
+    x       (N, C, H, W)
+    weight  (O, C / G, KH, KW)  KH = KW = 3 or 5
+    bias    (O,) or None
+    y       (N, O, OH, OW)
+    """
+
+
+def winograd_backward_input(dy, weight, padding, groups, dx):
+    """conv2d_backward_input with stride (1, 1).
+
+    dy      (N, O, OH, OW)
+    weight  (O, C / G, KH, KW)  KH = KW = 3 or 5
+    dx      (N, C, H, W)
+    """
+
+
+def winograd_backward_weight(dy, x, padding, groups, dweight):
+    """conv2d_backward_weight with stride (1, 1).
+
+    dy       (N, O, OH, OW)
+    x        (N, C, H, W)
+    dweight  (O, C / G, KH, KW)  KH = KW = 3 or 5
+    """
+
+
+def winograd_pays(x_shape, weight_shape, stride, padding, groups):
+    """True where a training step of this layer is quicker by winograd than by conv2d on this
+    backend; False where winograd is not defined."""
 
 
 # --- linear.py ------------------------------------------------------------------------------------

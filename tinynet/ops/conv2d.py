@@ -2,6 +2,7 @@
 
 from tinynet.op import op
 from tinynet.ops.checks import check_activation, check_parameter, pair
+from tinynet.ops.conv_algorithm import takes_winograd
 from tinynet.ops.windows import output_sizes
 
 
@@ -18,6 +19,7 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
     stride, padding                an int, or a pair (rows, columns)
     groups   the channels are cut into this many equal parts that do not see each other
     Returns (N, O, OH, OW) with OH = (H + 2 padding - KH) // stride + 1.
+    Computed by im2col or by Winograd's tiles, as tn.conv_algorithm says.
     Raises ValueError where shapes do not fit, TypeError where dtypes do not.
     Source: the paper, section 3.5; groups: section 3.2.
     """
@@ -30,7 +32,10 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
 
     rows, columns = output_sizes("conv2d", x, weight.shape[2:], stride, padding)
     y = ctx.empty((x.shape[0], weight.shape[0], rows, columns), x.dtype)
-    ctx.kernels.conv2d(x, weight, bias, stride, padding, groups, y)
+    forward, backward_input, backward_weight, geometry = _algorithm(
+        ctx.kernels, x, weight, stride, padding, groups
+    )
+    forward(x, weight, bias, *geometry, y)
     has_bias, x_shape = bias is not None, x.shape
     x = x if ctx.needs_grad[1] else None  # only the weight's gradient reads it
 
@@ -38,16 +43,26 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
         dx = dweight = dbias = None
         if ctx.needs_grad[0]:
             dx = ctx.empty(x_shape, dy.dtype)
-            ctx.kernels.conv2d_backward_input(dy, weight, stride, padding, groups, dx)
+            backward_input(dy, weight, *geometry, dx)
         if ctx.needs_grad[1]:
             dweight = ctx.empty_like(weight)
-            ctx.kernels.conv2d_backward_weight(dy, x, stride, padding, groups, dweight)
+            backward_weight(dy, x, *geometry, dweight)
         if has_bias and ctx.needs_grad[2]:
             dbias = ctx.empty(weight.shape[:1], dy.dtype)
             ctx.kernels.conv2d_backward_bias(dy, dbias)
         return dx, dweight, dbias
 
     return y, backward
+
+
+def _algorithm(kernels, x, weight, stride, padding, groups):
+    """The backend's forward, backward_input and backward_weight for these shapes, and the numbers
+    that they take: the backward goes by the algorithm that the forward went by."""
+    if takes_winograd(kernels, x.shape, weight.shape, stride, padding, groups):
+        by_winograd = kernels.winograd_backward_input, kernels.winograd_backward_weight
+        return kernels.winograd, *by_winograd, (padding, groups)
+    by_im2col = kernels.conv2d_backward_input, kernels.conv2d_backward_weight
+    return kernels.conv2d, *by_im2col, (stride, padding, groups)
 
 
 def _check_weight(x, weight, groups):

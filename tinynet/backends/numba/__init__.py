@@ -43,6 +43,12 @@ from tinynet.backends.numba.softmax_cross_entropy import (
 )
 from tinynet.backends.numba.tanh import tanh, tanh_backward
 from tinynet.backends.numba.threads import set_threads
+from tinynet.backends.numba.winograd import (
+    winograd,
+    winograd_backward_input,
+    winograd_backward_weight,
+    winograd_pays,
+)
 
 name = "numba"
 

@@ -1,25 +1,43 @@
-"""Convolution as a matrix product: im2col.
+"""Convolution as matrix products: im2col along the kernel's columns; its rows come free.
 
-Every output pixel is a dot product of the weights with the patch of the image under the kernel.
-im2col copies the patches of one image side by side, each as a column; the layer is then one matrix
-product for each image and group:
+The reference copies every pixel KH KW times, once for each place under the kernel. Here it is
+copied KW times, for the kernel's columns only, row by row:
 
-    columns  (C/G KH KW, OH OW)  one column an output pixel
-    y        = weight (O/G, C/G KH KW)  @  columns
-    dweight += dy (O/G, OH OW)          @  columns^T
-    dcolumns = weight^T                 @  dy,      added back to where the patches came from: col2im
+    columns[c, v, h, j] = padded[c, h, v + j]
+
+For the kernel's row u, output row i needs the image's row i + u. Rows of `columns` lie one behind
+the other, so the matrix that row u needs begins u rows later in the same memory (KH = 3, OH = 4):
+
+    h       0   1   2   3   4   5
+          | OW| OW| OW| OW| OW| OW|      one c, v
+    u = 0  [-------------]
+    u = 1      [-------------]           a pointer moves on, nothing is copied
+    u = 2          [-------------]
+
+The layer is one product for each kernel row, of the weights in that row, added up:
+
+    y        = bias + sum over u of weight_u (O/G, C/G KW)  @  columns_u (C/G KW, OH OW)
+    dweight_u      += dy (O/G, OH OW)                       @  columns_u^T
+    dcolumns_u     += weight_u^T                            @  dy,      then folded back into dx
+
+`columns` is KH times smaller than im2col's, so that it stays in a core's cache, and so does the
+work of filling it. With stride S, row u meets the rows u, u + S, u + 2 S, ... of the image. They
+lie in the same phase, the rows whose number leaves the same rest when divided by S; `padded` and
+`columns` are kept phase by phase, columns of the image likewise, and all is contiguous again.
 
 Each thread takes its share of the images, with buffers of its own and BLAS on that one thread.
-Where maps are so small that a product would do little more than read the weights, B images lie
-side by side in the buffers, up to AT_ONCE columns:
+Where maps are so small that a product would do little more than read the weights, the rows of B
+images lie side by side, up to AT_ONCE columns:
 
-    padded   (C/G, H + 2 padding, W + 2 padding)    one image of one group, zeros around it
-    columns  (C/G, KH, KW, B, OH, OW)
-    rows     (O/G, B OH OW)                         y or dy; where B is 1 they are used in place
+    padded   (C/G, S, H', S, W')                    one image of one group by phases; zeros around
+    columns  (C/G, KW, S, H', B, OW)
+    rows     (O/G, OH, B, OW)                       y or dy; where B is 1 they are used in place
+    weights  (G, KH, O/G, C/G KW)                   by kernel row
 
-N images, C channels in, O out, G groups, H x W the map, (KH, KW) the kernel, (OH, OW) the output.
-Source: Chellapilla, Puri, Simard, High performance convolutional neural networks for document
-processing (2006); groups as in the paper's two towers, section 3.5.
+N images, C channels in, O out, G groups, H x W the map, (KH, KW) the kernel, (OH, OW) the output,
+H' and W' the rows and columns of a phase.
+Source: Cho, Brand, MEC: memory-efficient convolution for deep neural network (ICML 2017); groups as
+in the paper's two towers, section 3.5.
 """  # noqa: E501
 
 import numpy as np
@@ -45,13 +63,15 @@ def conv2d(x, weight, bias, stride, padding, groups, y):
     """
     if bias is None:
         bias = np.zeros(len(weight), weight.dtype)
-    buffers = _buffers(x, weight, padding, groups, y)
-    weight, y = _per_group(weight, groups), y.reshape(*y.shape[:2], -1)
+    by_row = _by_kernel_row(weight, groups)
+    weights = workspace("conv2d weights", by_row.shape, weight.dtype)
+    weights[...] = by_row
+    buffers = _buffers(x, weight, stride, padding, groups, y)
     if len(buffers[0]) == 1:
-        _forward(x, weight, bias, stride, padding, y, *(buffer[0] for buffer in buffers))
+        _forward(x, _flat(weights), bias, padding, y, *(buffer[0] for buffer in buffers))
     else:
         with one_blas_thread:
-            _forward_shares(x, weight, bias, stride, padding, y, *buffers)
+            _forward_shares(x, _flat(weights), bias, padding, y, *buffers)
 
 
 @parallel
@@ -63,13 +83,15 @@ def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
     dx      (N, C, H, W)
     One turn of the parallel loop: one thread's share of the images.
     """
-    buffers = _buffers(dx, weight, padding, groups, dy)
-    weight, dy = _per_group(weight, groups), dy.reshape(*dy.shape[:2], -1)
+    by_row = _by_kernel_row(weight, groups)
+    weights = workspace("conv2d weights", by_row.shape, weight.dtype)
+    weights[...] = by_row
+    buffers = _buffers(dx, weight, stride, padding, groups, dy)
     if len(buffers[0]) == 1:
-        _backward_input(dy, weight, stride, padding, dx, *(buffer[0] for buffer in buffers))
+        _backward_input(dy, _flat(weights), padding, dx, *(buffer[0] for buffer in buffers))
     else:
         with one_blas_thread:
-            _backward_input_shares(dy, weight, stride, padding, dx, *buffers)
+            _backward_input_shares(dy, _flat(weights), padding, dx, *buffers)
 
 
 @parallel
@@ -82,14 +104,19 @@ def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
     One turn of the parallel loop: one thread's share of the images, into a sum of its own. The
     sums are then added in the order of the shares: the same bits on every run.
     """
-    buffers = _buffers(x, dweight, padding, groups, dy)
-    dweight, dy = _per_group(dweight, groups), dy.reshape(*dy.shape[:2], -1)
-    if len(buffers[0]) == 1:
-        _backward_weight(dy, x, stride, padding, dweight, *(buffer[0] for buffer in buffers))
+    by_row = _by_kernel_row(dweight, groups)
+    buffers = _buffers(x, dweight, stride, padding, groups, dy)
+    shares = len(buffers[0])
+    sums = workspace("conv2d sums", (shares, *by_row.shape), dweight.dtype)
+    flat = sums.reshape(*sums.shape[:4], -1)
+    if shares == 1:
+        _backward_weight(dy, x, padding, flat[0], *(buffer[0] for buffer in buffers))
     else:
-        sums = workspace("conv2d sums", (len(buffers[0]), *dweight.shape), dweight.dtype)
         with one_blas_thread:
-            _backward_weight_shares(dy, x, stride, padding, dweight, sums, *buffers)
+            _backward_weight_shares(dy, x, padding, flat, *buffers)
+    for share in range(1, shares):
+        sums[0] += sums[share]
+    by_row[...] = sums[0]
 
 
 @parallel
@@ -101,133 +128,147 @@ def conv2d_backward_bias(dy, dbias):
     _backward_bias(dy.reshape(*dy.shape[:2], -1), dbias)
 
 
-def _per_group(weight, groups):
-    """(O, C/G, KH, KW) seen as (G, O/G, C/G KH KW)."""
-    return weight.reshape(groups, weight.shape[0] // groups, -1)
+def _by_kernel_row(weight, groups):
+    """(O, C/G, KH, KW) seen as (G, KH, O/G, C/G, KW)."""
+    return weight.reshape(groups, -1, *weight.shape[1:]).transpose(0, 3, 1, 2, 4)
 
 
-def _buffers(x, weight, padding, groups, y):
+def _flat(weights):
+    """(G, KH, O/G, C/G, KW) seen as (G, KH, O/G, C/G KW)."""
+    return weights.reshape(*weights.shape[:3], -1)
+
+
+def _buffers(x, weight, stride, padding, groups, y):
     """padded, columns and rows, each with an axis of shares in front.
 
     One share a thread; only one where there are fewer images than threads: BLAS uses them all then.
     """
     images, outputs, out_rows, out_columns = y.shape
-    _, channels, *kernel = weight.shape
+    _, channels, _, kernel_columns = weight.shape
     shares = threads() if images >= threads() else 1
-    at_once = max(1, min(-(-images // shares), AT_ONCE // (out_rows * out_columns)))
-    height, width = x.shape[2] + 2 * padding[0], x.shape[3] + 2 * padding[1]
-    columns = (shares, channels, *kernel, at_once, out_rows, out_columns)
-    row_length = at_once * out_rows * out_columns if at_once > 1 else 0
+    share = -(-images // shares)
+    most = max(1, AT_ONCE // (out_rows * out_columns))
+    at_once = -(-share // -(-share // most))  # the share in equal parts: B is the same for all
+    height = -(-(x.shape[2] + 2 * padding[0]) // stride[0])
+    width = -(-(x.shape[3] + 2 * padding[1]) // stride[1])
+    padded = (shares, channels, stride[0], height, stride[1], width)
+    columns = (shares, channels, kernel_columns, stride[0], height, at_once, out_columns)
+    rows = (shares, outputs // groups, out_rows, at_once if at_once > 1 else 0, out_columns)
     return (
-        workspace("conv2d padded", (shares, channels, height, width), x.dtype),
+        workspace("conv2d padded", padded, x.dtype),
         workspace("conv2d columns", columns, x.dtype),
-        workspace("conv2d rows", (shares, outputs // groups, row_length), x.dtype),
+        workspace("conv2d rows", rows, x.dtype),
     )
 
 
+# --- the products ---------------------------------------------------------------------------------
+
+
 @parallel_loops
-def _forward_shares(x, weight, bias, stride, padding, y, padded, columns, rows):
+def _forward_shares(x, weights, bias, padding, y, padded, columns, rows):
     shares = len(columns)
     for s in prange(shares):
         i, j = len(x) * s // shares, len(x) * (s + 1) // shares
-        _forward(x[i:j], weight, bias, stride, padding, y[i:j], padded[s], columns[s], rows[s])
+        _forward(x[i:j], weights, bias, padding, y[i:j], padded[s], columns[s], rows[s])
 
 
 @loops
-def _forward(x, weight, bias, stride, padding, y, padded, columns, rows):
-    """conv2d of x (N, C, H, W); weight (G, O/G, C/G KH KW), y (N, O, OH OW)."""
-    groups, outputs, patch = weight.shape
-    channels, at_once, pixels = len(padded), columns.shape[3], y.shape[2]
-    column_matrix = columns.reshape((patch, at_once * pixels))
+def _forward(x, weights, bias, padding, y, padded, columns, rows):
+    """conv2d of x (N, C, H, W) by weights (G, KH, O/G, C/G KW) to y (N, O, OH, OW)."""
+    groups, kernel_rows, outputs, _ = weights.shape
+    channels, at_once = len(padded), columns.shape[4]
     for n in range(0, len(x), at_once):
         images = min(at_once, len(x) - n)
-        filled = images * pixels
         for g in range(groups):
             for b in range(images):
                 _pad(x[n + b, g * channels : (g + 1) * channels], padding, padded)
-                _im2col(padded, stride, b, columns)
-            y_matrix = y[n, g * outputs : (g + 1) * outputs] if at_once == 1 else rows
-            product(weight[g], column_matrix[:, :filled], 0, y_matrix[:, :filled])
+                _unfold(padded, b, columns)
+            first = g * outputs
+            y_maps = y[n, first : first + outputs]
+            y_matrix = _matrix(y_maps) if at_once == 1 else _matrix(rows)
+            for o in range(outputs):
+                y_matrix[o] = bias[first + o]
+            for u in range(kernel_rows):
+                product(weights[g, u], _columns_of_row(columns, u, y_matrix), 1, y_matrix)
             if at_once > 1:
-                _from_rows(rows, y[n : n + images], g * outputs)
-        for b in range(images):
-            _add_bias(bias, y[n + b])
+                _from_rows(rows, y[n : n + images], first)
 
 
 @parallel_loops
-def _backward_input_shares(dy, weight, stride, padding, dx, padded, columns, rows):
+def _backward_input_shares(dy, weights, padding, dx, padded, columns, rows):
     shares = len(columns)
     for s in prange(shares):
         i, j = len(dx) * s // shares, len(dx) * (s + 1) // shares
-        _backward_input(dy[i:j], weight, stride, padding, dx[i:j], padded[s], columns[s], rows[s])
+        _backward_input(dy[i:j], weights, padding, dx[i:j], padded[s], columns[s], rows[s])
 
 
 @loops
-def _backward_input(dy, weight, stride, padding, dx, padded, columns, rows):
-    """conv2d_backward_input; dy (N, O, OH OW), weight (G, O/G, C/G KH KW), dx (N, C, H, W)."""
-    groups, outputs, patch = weight.shape
-    channels, at_once, pixels = len(padded), columns.shape[3], dy.shape[2]
-    column_matrix = columns.reshape((patch, at_once * pixels))
+def _backward_input(dy, weights, padding, dx, padded, columns, rows):
+    """conv2d_backward_input; shapes as in _forward."""
+    groups, kernel_rows, outputs, _ = weights.shape
+    channels, at_once = len(padded), columns.shape[4]
     for n in range(0, len(dx), at_once):
         images = min(at_once, len(dx) - n)
-        filled = images * pixels
         for g in range(groups):
+            first = g * outputs
             if at_once > 1:
-                _to_rows(dy[n : n + images], g * outputs, rows)
-            dy_matrix = dy[n, g * outputs : (g + 1) * outputs] if at_once == 1 else rows
-            product(weight[g].T, dy_matrix[:, :filled], 0, column_matrix[:, :filled])
+                _to_rows(dy[n : n + images], first, rows)
+            dy_maps = dy[n, first : first + outputs]
+            dy_matrix = _matrix(dy_maps) if at_once == 1 else _matrix(rows)
+            columns[...] = 0
+            for u in range(kernel_rows):
+                product(weights[g, u].T, dy_matrix, 1, _columns_of_row(columns, u, dy_matrix))
             for b in range(images):
-                _col2im(columns, stride, b, padded)
+                _fold(columns, b, padded)
                 _crop(padded, padding, dx[n + b, g * channels : (g + 1) * channels])
 
 
 @parallel_loops
-def _backward_weight_shares(dy, x, stride, padding, dweight, sums, padded, columns, rows):
+def _backward_weight_shares(dy, x, padding, sums, padded, columns, rows):
     shares = len(columns)
     for s in prange(shares):
         i, j = len(x) * s // shares, len(x) * (s + 1) // shares
-        _backward_weight(dy[i:j], x[i:j], stride, padding, sums[s], padded[s], columns[s], rows[s])
-    groups, outputs, _ = dweight.shape
-    for o in prange(groups * outputs):
-        g = o // outputs
-        _add_shares(sums[:, g, o - g * outputs], dweight[g, o - g * outputs])
+        _backward_weight(dy[i:j], x[i:j], padding, sums[s], padded[s], columns[s], rows[s])
 
 
 @loops
-def _backward_weight(dy, x, stride, padding, dweight, padded, columns, rows):
-    """conv2d_backward_weight; dy (N, O, OH OW), x (N, C, H, W), dweight (G, O/G, C/G KH KW)."""
-    groups, outputs, patch = dweight.shape
-    channels, at_once, pixels = len(padded), columns.shape[3], dy.shape[2]
-    column_matrix = columns.reshape((patch, at_once * pixels))
-    dweight[...] = 0
+def _backward_weight(dy, x, padding, dweights, padded, columns, rows):
+    """conv2d_backward_weight, to dweights (G, KH, O/G, C/G KW); shapes as in _forward."""
+    groups, kernel_rows, outputs, _ = dweights.shape
+    channels, at_once = len(padded), columns.shape[4]
+    dweights[...] = 0
     for n in range(0, len(x), at_once):
         images = min(at_once, len(x) - n)
-        filled = images * pixels
+        if images < at_once:  # the places of the missing images add zeros
+            columns[...] = 0
+            rows[...] = 0
         for g in range(groups):
             for b in range(images):
                 _pad(x[n + b, g * channels : (g + 1) * channels], padding, padded)
-                _im2col(padded, stride, b, columns)
+                _unfold(padded, b, columns)
+            first = g * outputs
             if at_once > 1:
-                _to_rows(dy[n : n + images], g * outputs, rows)
-            dy_matrix = dy[n, g * outputs : (g + 1) * outputs] if at_once == 1 else rows
-            product(dy_matrix[:, :filled], column_matrix[:, :filled].T, 1, dweight[g])
+                _to_rows(dy[n : n + images], first, rows)
+            dy_maps = dy[n, first : first + outputs]
+            dy_matrix = _matrix(dy_maps) if at_once == 1 else _matrix(rows)
+            for u in range(kernel_rows):
+                product(dy_matrix, _columns_of_row(columns, u, dy_matrix).T, 1, dweights[g, u])
 
 
 @loops
-def _add_shares(sums, total):
-    for i in range(len(total)):
-        total[i] = sums[0, i]
-    for share in range(1, len(sums)):
-        for i in range(len(total)):
-            total[i] += sums[share, i]
+def _matrix(maps):
+    """(O/G, OH, ..., OW) seen as (O/G, the rest)."""
+    return maps.reshape((len(maps), maps.size // len(maps)))
 
 
 @loops
-def _add_bias(bias, y):
-    for o in range(len(bias)):
-        y_map, bias_o = y[o], bias[o]
-        for p in range(len(y_map)):
-            y_map[p] += bias_o
+def _columns_of_row(columns, u, y_matrix):
+    """columns_u (C/G KW, OH B OW): the columns that the kernel's row u meets."""
+    channels, kernel_columns, phases, height, at_once, out_columns = columns.shape
+    row = at_once * out_columns
+    matrix = columns.reshape((channels * kernel_columns, phases * height * row))
+    start = (u % phases * height + u // phases) * row
+    return matrix[:, start : start + y_matrix.shape[1]]
 
 
 @parallel_loops
@@ -248,82 +289,98 @@ def _sum(x):
     return total
 
 
+# --- between images, columns and rows -------------------------------------------------------------
+
+
 @loops
-def _im2col(padded, stride, b, columns):
-    """columns[c, u, v, b, i, j] = padded[c, u + i stride, v + j stride]"""
-    channels, kernel_rows, kernel_columns, _, out_rows, out_columns = columns.shape
+def _unfold(padded, b, columns):
+    """columns[c, v, phase, h, b, j] = padded[c, phase, h, v % S, v // S + j]"""
+    channels, kernel_columns, phases, height, _, out_columns = columns.shape
     # Unsigned: signed indices are tested for being negative, cell by cell, and nothing vectorises.
-    b, down, right = np.uintp(b), np.uintp(stride[0]), np.uintp(stride[1])
+    b, step = np.uintp(b), np.uintp(padded.shape[3])
     for c in range(np.uintp(channels)):
-        for u in range(np.uintp(kernel_rows)):
-            for v in range(np.uintp(kernel_columns)):
-                for i in range(np.uintp(out_rows)):
-                    if right == 1:  # a loop over neighbours, so vectors can be moved
-                        for j in range(np.uintp(out_columns)):
-                            columns[c, u, v, b, i, j] = padded[c, u + i * down, v + j]
-                    else:
-                        for j in range(np.uintp(out_columns)):
-                            columns[c, u, v, b, i, j] = padded[c, u + i * down, v + j * right]
+        for v in range(np.uintp(kernel_columns)):
+            q, start = v % step, v // step
+            for phase in range(np.uintp(phases)):
+                for h in range(np.uintp(height)):
+                    for j in range(np.uintp(out_columns)):
+                        columns[c, v, phase, h, b, j] = padded[c, phase, h, q, start + j]
 
 
 @loops
-def _col2im(columns, stride, b, padded):
-    """padded[c, h, w] = the sum of the cells that _im2col fills from it."""
-    channels, kernel_rows, kernel_columns, _, out_rows, out_columns = columns.shape
-    b, down, right = np.uintp(b), np.uintp(stride[0]), np.uintp(stride[1])
+def _fold(columns, b, padded):
+    """padded[c, phase, h, q, w] = the sum of the cells that _unfold fills from it."""
+    channels, kernel_columns, phases, height, _, out_columns = columns.shape
+    b, step = np.uintp(b), np.uintp(padded.shape[3])
     padded[...] = 0
     for c in range(np.uintp(channels)):
-        for u in range(np.uintp(kernel_rows)):
-            for v in range(np.uintp(kernel_columns)):
-                for i in range(np.uintp(out_rows)):
-                    if right == 1:
-                        for j in range(np.uintp(out_columns)):
-                            padded[c, u + i * down, v + j] += columns[c, u, v, b, i, j]
-                    else:
-                        for j in range(np.uintp(out_columns)):
-                            padded[c, u + i * down, v + j * right] += columns[c, u, v, b, i, j]
+        for v in range(np.uintp(kernel_columns)):
+            q, start = v % step, v // step
+            for phase in range(np.uintp(phases)):
+                for h in range(np.uintp(height)):
+                    for j in range(np.uintp(out_columns)):
+                        padded[c, phase, h, q, start + j] += columns[c, v, phase, h, b, j]
 
 
 @loops
 def _pad(x, padding, padded):
-    """padded = x (C, H, W) with rows and columns of zeros around it."""
+    """padded = x (C, H, W) by phases, with rows and columns of zeros around it."""
+    _, down, _, right, _ = padded.shape
+    step = np.uintp(right)
     channels, height, width = x.shape
     padded[...] = 0
-    for c in range(channels):
-        for h in range(height):
-            inside = padded[c, padding[0] + h, padding[1] : padding[1] + width]
-            for w in range(width):
-                inside[w] = x[c, h, w]
+    for h in range(height):
+        phase, row = (h + padding[0]) % down, (h + padding[0]) // down
+        for q in range(right):
+            first, start, count = _of_phase(q, right, padding[1], width)
+            for c in range(channels):
+                pixels, place = x[c, h], padded[c, phase, row, q]
+                for j in range(count):
+                    place[start + j] = pixels[first + j * step]
 
 
 @loops
 def _crop(padded, padding, x):
     """x = padded without its border; the inverse of _pad."""
+    _, down, _, right, _ = padded.shape
+    step = np.uintp(right)
     channels, height, width = x.shape
-    for c in range(channels):
-        for h in range(height):
-            inside = padded[c, padding[0] + h, padding[1] : padding[1] + width]
-            for w in range(width):
-                x[c, h, w] = inside[w]
+    for h in range(height):
+        phase, row = (h + padding[0]) % down, (h + padding[0]) // down
+        for q in range(right):
+            first, start, count = _of_phase(q, right, padding[1], width)
+            for c in range(channels):
+                pixels, place = x[c, h], padded[c, phase, row, q]
+                for j in range(count):
+                    pixels[first + j * step] = place[start + j]
+
+
+@loops
+def _of_phase(q, step, padding, width):
+    """The first of a row's pixels in phase q, its place in the phase, and how many there are."""
+    first = (q - padding) % step
+    start = (first + padding) // step
+    count = (width - first + step - 1) // step
+    return np.uintp(first), np.uintp(start), np.uintp(max(count, 0))
 
 
 @loops
 def _to_rows(y, first, rows):
-    """rows[o, b OH OW + p] = y[b, first + o, p]: images side by side. y (B, O, OH OW)"""
-    pixels = y.shape[2]
-    for b in range(len(y)):
-        for o in range(len(rows)):
-            y_map, row = y[b, first + o], rows[o, b * pixels : (b + 1) * pixels]
-            for p in range(pixels):
-                row[p] = y_map[p]
+    """rows[o, i, b] = y[b, first + o, i]: the rows of the images side by side. y (B, O, OH, OW)"""
+    for o in range(len(rows)):
+        for i in range(rows.shape[1]):
+            for b in range(len(y)):
+                y_row, row = y[b, first + o, i], rows[o, i, b]
+                for j in range(len(y_row)):
+                    row[j] = y_row[j]
 
 
 @loops
 def _from_rows(rows, y, first):
     """The inverse of _to_rows."""
-    pixels = y.shape[2]
-    for b in range(len(y)):
-        for o in range(len(rows)):
-            y_map, row = y[b, first + o], rows[o, b * pixels : (b + 1) * pixels]
-            for p in range(pixels):
-                y_map[p] = row[p]
+    for o in range(len(rows)):
+        for i in range(rows.shape[1]):
+            for b in range(len(y)):
+                y_row, row = y[b, first + o, i], rows[o, i, b]
+                for j in range(len(y_row)):
+                    y_row[j] = row[j]

@@ -44,6 +44,12 @@ from tinynet.backends.numpy.softmax_cross_entropy import (
     softmax_cross_entropy_backward,
 )
 from tinynet.backends.numpy.tanh import tanh, tanh_backward
+from tinynet.backends.numpy.winograd import (
+    winograd,
+    winograd_backward_input,
+    winograd_backward_weight,
+    winograd_pays,
+)
 
 name = "numpy"
 
