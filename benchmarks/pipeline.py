@@ -1,0 +1,290 @@
+"""Whether images come fast enough: the data path, the network, and both on the same processors.
+
+    python -m benchmarks.pipeline cifar10:FOLDER
+    python -m benchmarks.pipeline jpeg --image-size 67 --init he
+    python -m benchmarks.pipeline FOLDER --rounds 5 --json pipeline.json
+    python -m benchmarks.pipeline jpeg --peer pytorch=/path/of/its/bin/python
+
+DATA is what alexnet.train takes, with the same recipe and flags, or jpeg: a folder of photo-like
+JPEGs, 256 x 256, that is drawn for the occasion. In each round take turns:
+
+    pipeline   the data path alone: --workers threads read, crop and mirror, one more normalises
+    network    tinynet's training step alone, on one ready batch of float32, in its own process
+    training   the loop of alexnet.train, log and all: network and data path share the processors
+    pytorch    PyTorch's training step on the ready batch, in its own process
+
+First PyTorch must compute tinynet's numbers from the pipeline's first batch (three steps without
+dropout, see benchmarks.step), and the training tinynet's own first loss. The first turn of each, in
+which programs compile, is not counted. A ratio is that of one round; what is shown is the median
+round and the middle 80 %.
+
+"pipeline over network" is images/s over images/s, each with all processors to itself. At 2 a
+training spends a third of the processors' time on images, at 20 a twentieth. The stages are those
+of one thread. Files are read again and again: they come from memory, not from the disk.
+"""
+
+import argparse
+import contextlib
+import math
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from alexnet import commands, options, recipes
+from alexnet.commands import UsageError
+from alexnet.run import Run
+from benchmarks import machine, step, step_tables
+from benchmarks.pipeline_turns import (
+    UNTIMED,
+    check_training,
+    describe,
+    pipeline_turn,
+    prepare,
+    stages_turn,
+    training_turn,
+    write_ready_batch,
+)
+from benchmarks.programs import ProgramError, find, parse_peer
+
+TURN = 5.0  # seconds that the steps of a turn take together, at least two steps
+PIPELINE_TURN = 2.0
+PIPELINE_BOUND = 2.0  # the pipeline's images/s over the network's, at least
+TRAINING_BOUND = 1.5  # CIFAR-10's, the training's images/s over PyTorch's, at least
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def measure(run: Run, running, failed, rounds, steps) -> dict[str, list[dict]]:
+    """{name: [{"seconds": of a batch, ...} of each round]}: pipeline, training, network, stages,
+    and pytorch where it runs. If it ends, the reason goes to failed and it is left out."""
+
+    def program_turn(program):
+        answers = step.turn(program, "training", steps)
+        return {"seconds": sum(answer["seconds"] for answer in answers) / steps}
+
+    turns = {
+        "pipeline": lambda: {"seconds": pipeline_turn(run, PIPELINE_TURN)},
+        "training": lambda: training_turn(run, steps),
+        "network": lambda: program_turn(running["tinynet"]),
+        "stages": lambda: stages_turn(run),
+    }
+    if "pytorch" in running:
+        turns["pytorch"] = lambda: program_turn(running["pytorch"])
+    step.say("the first turn of each, not counted ...")
+    training_turn(run, steps)
+    measured = {name: [] for name in turns}
+    for number in range(rounds):
+        # Every other round goes backwards: nobody is always the one after a certain other.
+        for name in list(turns)[:: -1 if number % 2 else 1]:
+            time.sleep(step.PAUSE)
+            try:
+                measured[name].append(turns[name]())
+            except ProgramError as error:
+                if name != "pytorch":
+                    raise
+                failed[name] = str(error)
+                step.say(str(error))
+                del turns[name], measured[name]
+        step.say(f"round {number + 1} of {rounds} is over")
+    return measured
+
+
+def figures(measured, batch_size, kind) -> dict:
+    """{"images_per_second", "stages", "waiting", "ratios"} of measured turns, each figure a spread
+    (median, low, high) over rounds; ratios as benchmarks/step_tables.py shows them.
+
+    kind   "cifar10", "folder", "synthetic" or "jpeg"
+    """
+    speeds = {
+        name: [batch_size / turn["seconds"] for turn in turns]
+        for name, turns in measured.items()
+        if name != "stages"
+    }
+
+    def ratio(what, ours, theirs, bound):
+        numbers = [a / b for a, b in zip(speeds[ours], speeds[theirs], strict=True)]
+        return {"what": what, "ratio": machine.spread(numbers), "bound": bound, "at_most": False}
+
+    ratios = [
+        ratio("pipeline over network", "pipeline", "network", PIPELINE_BOUND),
+        ratio("training with the pipeline over network alone", "training", "network", None),
+    ]
+    if "pytorch" in speeds:
+        bound = TRAINING_BOUND if kind == "cifar10" else None
+        ratios.append(
+            ratio("training with the pipeline over pytorch", "training", "pytorch", bound)
+        )
+    return {
+        "images_per_second": {name: machine.spread(numbers) for name, numbers in speeds.items()},
+        "stages": {
+            stage: machine.spread(batch_size / turn[stage] for turn in measured["stages"])
+            for stage in measured["stages"][0]
+        },
+        "waiting": machine.spread(t["waited"] / t["seconds"] for t in measured["training"]),
+        "ratios": ratios,
+    }
+
+
+# --- printing -------------------------------------------------------------------------------------
+
+
+def print_report(report) -> None:
+    """The table of speeds, that of ratios, and what is missing."""
+    given, about = report["options"], report["machine"]
+    what = {
+        "read": "read, decode, resize; one thread",
+        "crop": "border, crop, mirror; one thread",
+        "normalise": "normalise; one thread",
+        "pipeline": f"pipeline alone; {given['workers']} workers",
+        "network": "network alone, ready batch",
+        "training": f"training with the pipeline; waiting {report['waiting'][0]:.1%}",
+    }
+    table = Table(
+        title=f"{report['data']}\n{report['network']}{'' if report['idle'] else ', NOT IDLE'}",
+        caption=f"medians (middle 80 %) of {given['rounds']} rounds; {about['processor']}, "
+        f"{given['threads']} threads",
+        box=box.SIMPLE,
+    )
+    table.add_column("", no_wrap=True)
+    table.add_column("images/s", justify="right", no_wrap=True)
+    for name, speed in (report["stages"] | report["images_per_second"]).items():
+        middle, low, high = (f"{number:,.{0 if number >= 1000 else 1}f}" for number in speed)
+        table.add_row(what.get(name, f"{name}, ready batch"), f"{middle} ({low} to {high})")
+    console = Console()
+    console.width = max(console.width, 120)  # less would cut figures short; a pipe claims 80
+    console.print(table)
+    console.print(step_tables.ratio_table(report))
+    for name in report["failed"]:
+        print(f"{name} is left out: see above")
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.pipeline", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=recipes.table(),
+    )  # fmt: skip
+    group = parser.add_argument_group("what is measured")
+    group.add_argument(
+        "data", nargs="?", default="jpeg", metavar="DATA",
+        help="cifar10:FOLDER, FOLDER, synthetic, or jpeg: drawn into a temporary folder (jpeg)",
+    )  # fmt: skip
+    group.add_argument("--batch-size", type=options.count, metavar="N", help="images (by data)")
+    group.add_argument("--augment", choices=("none", "crop"), help="(by data)")
+    group.add_argument("--rounds", type=options.count, default=3, metavar="N", help="(3)")
+    group.add_argument(
+        "--steps-a-turn", type=options.count, metavar="N",
+        help=f"measured steps of a program in a round (what takes {TURN:g} s, at least 2)",
+    )  # fmt: skip
+    group.add_argument(
+        "--peer", metavar="pytorch=PYTHON", action="append", default=[],
+        help="PyTorch lives in the environment of this Python; without, one installed beside "
+        "tinynet is used",
+    )  # fmt: skip
+    options.add_network_flags(parser.add_argument_group("network (by data)"))
+    group = parser.add_argument_group("machine")
+    options.add_machine_flags(group)
+    group.add_argument(
+        "--wait", type=options.not_negative, default=120, metavar="SECONDS",
+        help="how long to wait for an idle machine before going on as 'not idle' (120)",
+    )  # fmt: skip
+    group.add_argument("--json", metavar="FILE", help="write all figures to FILE too")
+    return parser
+
+
+@contextlib.contextmanager
+def _on_processors(count):
+    """Inside, this process and its workers run on the first processors that it may use, as many as
+    threads compute: the same on which the programs run."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def main(argv=None) -> int:
+    """The command; returns its exit code (alexnet/commands.py), 1 where tinynet itself ended or
+    its programs disagree."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    try:
+        given.peer = dict(map(parse_peer, given.peer))
+    except ValueError as error:
+        parser.error(f"--peer: {error}")
+    given.threads = given.threads or machine.usable_processors()
+
+    def command():
+        if given.json and not Path(given.json).parent.is_dir():
+            raise UsageError(f"there is no folder {Path(given.json).parent} to write --json to")
+        try:
+            with _on_processors(given.threads), tempfile.TemporaryDirectory() as folder:
+                report = _run(given, folder)
+        except ProgramError as error:
+            step.say(f"benchmarks.pipeline: {error}")
+            return 1
+        print_report(report)
+        if given.json:
+            machine.write_json(given.json, report)
+        return 0
+
+    return commands.run(command, "benchmarks.pipeline")
+
+
+def _run(given, folder):
+    """The whole report, as it goes to --json."""
+    given.backend = options.use_machine(given.backend, given.threads)
+    kind = "jpeg" if given.data == "jpeg" else recipes.kind_of(given.data)
+    run = prepare(given, folder)
+    names = find(["pytorch"], given.peer)
+    idle = machine.wait_until_idle(given.wait)
+    images, labels = write_ready_batch(run, folder, given.threads)
+    with contextlib.ExitStack() as stack:
+        work = {"folder": folder, "threads": given.threads, "backend": given.backend}
+        running, apart, failed = step.start(names, work, "training", 2, stack)
+        check_training(run, running["tinynet"], images, labels)
+        steps = given.steps_a_turn
+        if steps is None:
+            steps = math.ceil(TURN / step.turn(running["tinynet"], "training", 1)[0]["seconds"])
+        # A turn's steps lie in one epoch.
+        steps = min(max(steps, 2), len(run.batches) - UNTIMED)
+        measured = measure(run, running, failed, given.rounds, steps)
+        versions = {name: program.versions for name, program in running.items()}
+    decided = run.options
+    changes = "".join(f", {n} {v}" for n, v in decided.changes().items() if v not in (None, 1.0))
+    return {
+        "benchmark": "pipeline",
+        "machine": machine.description(given.threads),
+        "idle": machine.wait_until_idle(0) and idle,
+        "options": {
+            "data": kind, "spec": decided.spec, "image_size": decided.image_size,
+            "changes": decided.changes(), "batch_size": decided.batch_size,
+            "augment": decided.augment, "rounds": given.rounds, "steps_a_turn": steps,
+            "backend": given.backend, "threads": given.threads, "workers": decided.workers,
+        },
+        "data": describe(run, kind),
+        "network": f"{decided.spec}{changes}, {decided.image_size} x {decided.image_size}, batch "
+        f"{decided.batch_size}, augment {decided.augment}",
+        "versions": versions,
+        "apart": apart,
+        "failed": failed,
+        **figures(measured, decided.batch_size, kind),
+        "turns": measured,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
