@@ -104,6 +104,15 @@ def test_resize_keeps_the_middle_square():
     np.testing.assert_array_equal(resize(Image.fromarray(tall), 9), tall[3:12])
 
 
+def test_an_image_of_the_wanted_size_keeps_its_pixels_in_an_array_of_its_own():
+    pixels = drawn(9, 9, 3)
+    image = Image.fromarray(pixels)
+    array = resize(image, 9)
+    np.testing.assert_array_equal(array, pixels)
+    array[:] = 0
+    np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
 def test_resize_averages_over_the_area_of_a_new_pixel():
     board = np.indices((64, 64)).sum(axis=0) % 2 * 255  # black and white pixels in turn
     image = Image.fromarray(np.repeat(board[:, :, None], 3, axis=2).astype(np.uint8))
@@ -129,6 +138,15 @@ def test_a_channel_mean_suits_images_of_any_size_and_ones_do_not_divide():
     for size in (5, 9):
         images = drawn(2, 3, size, size)
         np.testing.assert_array_equal(normalization(images), images.astype(np.float32) - mean)
+
+
+def test_normalised_images_keep_their_numbers_while_later_batches_are_made():
+    normalization = Normalization(np.zeros((3, 1, 1)), np.ones((3, 1, 1)))
+    images = drawn(8, 3, 64, 64)  # 393 kB of floats: a block that is used again
+    channel = normalization(images)[:, 1]  # a view keeps the whole batch
+    for _ in range(3):
+        normalization(255 - images)
+    np.testing.assert_array_equal(channel, images[:, 1])
 
 
 def test_normalization_comes_back_from_its_arrays():

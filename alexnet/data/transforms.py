@@ -14,6 +14,7 @@ Images are uint8 from 0 to 255. Source: Krizhevsky, Sutskever, Hinton (2012), se
 import numpy as np
 from PIL import Image
 
+from tinynet.backends.host_memory import empty
 from tinynet.random import AUGMENTATION, bits
 
 
@@ -24,6 +25,8 @@ def resize(image: Image.Image, size: int) -> np.ndarray:
     Bilinear over the area that a new pixel covers, as torchvision's evaluation does. Only the
     square is computed, from its neighbourhood in the whole image.
     """
+    if image.size == (size, size):
+        return np.array(image)
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
@@ -134,7 +137,9 @@ class Normalization:
                 f"Normalization: images are {images.shape[2:]}, the mean image is "
                 f"{self.mean.shape[1:]}; read them at its size"
             )
-        values = np.subtract(images, self.mean, dtype=np.float32)
+        # A fresh array would be page-faulted in anew for every batch; this memory is used again.
+        values = empty(images.shape, np.float32)
+        np.subtract(images, self.mean, out=values, dtype=np.float32)
         if (self.divisor != 1).any():
             values /= self.divisor
         return values
