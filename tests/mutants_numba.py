@@ -120,14 +120,15 @@ NUMBA = {
             "start_of_group = 0 * width",
         ),
         ("a missing 2", "x.dtype.type(2) * alpha", "alpha"),
-        ("k always 1", "= k + alpha * scale_i[p]", "= 1 + alpha * scale_i[p]"),
+        ("k always 1", "scale[p] = k", "scale[p] = 1"),
+        ("k always 1 in five channels", "scale = k + alpha", "scale = 1 + alpha"),
+        ("a channel of five missing", "+ c * c", ""),
+        ("k always 1 in five channels backward", "_powers(k + alpha", "_powers(1 + alpha"),
         ("beta always 0.75", "if beta == 0.75:", "if beta > 0:"),
-        ("the last pixels left out", "pixels)\n        _normalise", "256)\n        _normalise"),
-        (
-            "a healed NaN",
-            "scale_i[p] += x_j[p] * x_j[p]",
-            "scale_i[p] += max(0.0, x_j[p] * x_j[p])",
-        ),
+        ("a healed NaN", "alpha * (x_j[p] * x_j[p])", "alpha * max(0.0, x_j[p] * x_j[p])"),
+        ("a healed NaN in five channels", "return a * a +", "return max(0.0, a * a) +"),
+        ("another channel's ratio", "ratio[j % rows])\n        ready", "ratio[0])\n        ready"),
+        ("the window's sum without a channel", "a[p] + b[p] + c[p]", "a[p] + b[p]"),
     ],
     "batch_norm.py": [
         (

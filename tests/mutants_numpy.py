@@ -109,7 +109,7 @@ NUMPY = {
         ("a window of one side", "+= grouped[:, :, distance:]", "+= 0 * grouped[:, :, distance:]"),
         ("a window that crosses the towers", "groups, a.shape[1] // groups,", "1, a.shape[1],"),
         ("a missing 2", "- 2 * alpha * beta", "- alpha * beta"),
-        ("k always 1", "= k + alpha * _window", "= 1 + alpha * _window"),
+        ("k always 1", "return k + alpha", "return 1 + alpha"),
         ("a healed NaN", "= x * scale**-beta", "= np.nan_to_num(x * scale**-beta)"),
     ],
     "batch_norm.py": [

@@ -32,6 +32,18 @@ def test_the_window_of_a_tower_stops_at_its_edge(backend):
     assert energies(8, size=5, groups=2) == reach
 
 
+def test_a_nan_reaches_every_window_that_sees_it_and_no_other(backend):
+    for poisoned in range(9):
+        x = tn.Tensor(spaced((1, 9, 2, 2)), requires_grad=True)
+        x.data[0, poisoned] = np.nan
+        y = tn.local_response_norm(x, size=5, alpha=1.0)
+        y.sum().backward()
+        away = abs(np.arange(9) - poisoned)
+        assert (np.isnan(y.numpy()[0, :, 0, 0]) == (away <= 2)).all()
+        # A gradient reads the outputs of its window, and these the inputs of theirs.
+        assert (np.isnan(x.grad[0, :, 0, 0]) == (away <= 4)).all()
+
+
 def test_two_towers_are_two_normalisations(backend):
     x = spaced((2, 6, 3, 2))
     halves = [lrn(x[:, :3], alpha=1.0), lrn(x[:, 3:], alpha=1.0)]

@@ -217,21 +217,21 @@ def adaptive_avg_pool2d_backward(dy, dx):
 # --- local_response_norm.py -----------------------------------------------------------------------
 
 
-def local_response_norm(x, size, alpha, beta, k, groups, y, scale):
-    """scale[i] = k + alpha * sum of x[j]^2 over the channels j within size // 2 of i;
-    y = x / scale^beta.
+def local_response_norm(x, size, alpha, beta, k, groups, y):
+    """y = x / scale^beta, where scale[i] = k + alpha * sum of x[j]^2 over the channels j within
+    size // 2 of i.
 
-    x, y, scale  (N, C, H, W)
-    size         odd
-    groups       the window stops at the edges of a group of C / G channels
+    x, y    (N, C, H, W)
+    size    odd
+    groups  the window stops at the edges of a group of C / G channels
     """
 
 
-def local_response_norm_backward(dy, x, scale, size, alpha, beta, groups, dx):
+def local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx):
     """dx[i] = dy[i] scale[i]^-beta
                - 2 alpha beta x[i] * sum of dy[j] x[j] scale[j]^(-beta - 1) over i's window.
 
-    dy, x, scale, dx  (N, C, H, W)
+    dy, x, dx  (N, C, H, W)
     """
 
 

@@ -28,12 +28,12 @@ def local_response_norm(
         )
     alpha = float(alpha) / size if divide_by_size else float(alpha)
     beta, k = float(beta), float(k)
-    y, scale = ctx.empty_like(x), ctx.empty_like(x)
-    ctx.kernels.local_response_norm(x, size, alpha, beta, k, groups, y, scale)
+    y = ctx.empty_like(x)
+    ctx.kernels.local_response_norm(x, size, alpha, beta, k, groups, y)
 
     def backward(dy):
         dx = ctx.empty_like(x)
-        ctx.kernels.local_response_norm_backward(dy, x, scale, size, alpha, beta, groups, dx)
+        ctx.kernels.local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx)
         return dx
 
     return y, backward

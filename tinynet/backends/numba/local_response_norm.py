@@ -8,8 +8,10 @@ A channel i reads its neighbours, and so its neighbours' outputs read x_i:
 
     dx_i = dy_i scale_i^-beta - 2 alpha beta x_i * sum of dy_j x_j scale_j^(-beta - 1) over i's window
 
-Each window is summed anew. A sum that moves along, adding a channel and taking one away, would be
-shorter, but a NaN would stay in it for all channels to come.
+The scale is not kept from the forward for the backward: to write and read it would take longer than
+to compute it again. The published window, five channels, takes one loop over the pixels, so that
+roots are computed while memory is read. Each window is summed anew: a sum that moves along, adding
+a channel and taking one away, would be shorter, but a NaN would stay in it for all channels to come.
 
 Source: the paper, section 3.3; groups: the authors' program of 2012, whose window stops at the
 tower's edge.
@@ -23,96 +25,137 @@ from numba import prange
 from tinynet.backends.numba.compilation import loops, parallel_loops
 from tinynet.backends.numba.threads import parallel
 
-BLOCK = 256  # pixels of all channels that one turn works on: about what its core's cache holds
-
 
 @parallel
-def local_response_norm(x, size, alpha, beta, k, groups, y, scale):
+def local_response_norm(x, size, alpha, beta, k, groups, y):
     """y = x / scale^beta with scale as above.
 
-    x, y, scale  (N, C, H, W)
-    size         odd; groups: the window stops at the edges of a group of C / G channels
-    One turn of the parallel loop: a block of pixels of one image, all its channels.
+    x, y    (N, C, H, W)
+    size    odd; groups: the window stops at the edges of a group of C / G channels
+    One turn of the parallel loop: one map of one image.
     """
-    maps = (*x.shape[:2], -1)
+    x, y = (array.reshape(*x.shape[:2], -1) for array in (x, y))
     alpha, beta, k = (x.dtype.type(number) for number in (alpha, beta, k))
-    _local_response_norm(
-        x.reshape(maps), size // 2, alpha, beta, k, groups, y.reshape(maps), scale.reshape(maps)
-    )
+    _local_response_norm(x, size // 2, x.shape[1] // groups, alpha, beta, k, y)
 
 
 @parallel
-def local_response_norm_backward(dy, x, scale, size, alpha, beta, groups, dx):
-    """dx as above. dy, x, scale, dx: (N, C, H, W). Turns as in local_response_norm."""
-    maps = (*x.shape[:2], -1)
-    alpha, beta = x.dtype.type(alpha), x.dtype.type(beta)
-    dy, x, scale, dx = (array.reshape(maps) for array in (dy, x, scale, dx))
-    _local_response_norm_backward(dy, x, scale, size // 2, alpha, beta, groups, dx)
+def local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx):
+    """dx as above.
+
+    dy, x, dx  (N, C, H, W)
+    One turn of the parallel loop: one image.
+    """
+    dy, x, dx = (array.reshape(*x.shape[:2], -1) for array in (dy, x, dx))
+    alpha, beta, k = (x.dtype.type(number) for number in (alpha, beta, k))
+    _local_response_norm_backward(dy, x, size // 2, x.shape[1] // groups, alpha, beta, k, dx)
 
 
 @parallel_loops
-def _local_response_norm(x, reach, alpha, beta, k, groups, y, scale):
-    images, _, pixels = x.shape
-    blocks = (pixels + BLOCK - 1) // BLOCK
-    for turn in prange(images * blocks):
-        n, first = turn // blocks, turn % blocks * BLOCK
-        last = min(first + BLOCK, pixels)
-        _normalise_block(x[n], first, last, reach, alpha, beta, k, groups, y[n], scale[n])
+def _local_response_norm(x, reach, width, alpha, beta, k, y):
+    channels = x.shape[1]
+    for turn in prange(len(x) * channels):
+        n, i = turn // channels, turn % channels
+        _normalise(x[n], i, reach, width, alpha, beta, k, y[n, i])
 
 
 @loops
-def _normalise_block(x, first, last, reach, alpha, beta, k, groups, y, scale):
-    channels = len(x)
-    for i in range(channels):
-        x_i, y_i, scale_i = x[i, first:last], y[i, first:last], scale[i, first:last]
-        for p in range(len(scale_i)):
-            scale_i[p] = 0
-        start, end = _window(i, reach, channels // groups)
-        for j in range(start, end):
-            x_j = x[j, first:last]
-            for p in range(len(scale_i)):
-                scale_i[p] += x_j[p] * x_j[p]
-        for p in range(len(scale_i)):
-            scale_i[p] = k + alpha * scale_i[p]
-        _to_the_minus(beta, scale_i, y_i)
-        for p in range(len(scale_i)):
-            y_i[p] *= x_i[p]
+def _normalise(x, i, reach, width, alpha, beta, k, y):
+    """Map i of an image: x (C, H W), y (H W,)."""
+    start, end = _window(i, reach, width)
+    x_i = x[i]
+    if end - start == 5:
+        a, b, c, d, e = x[start], x[start + 1], x[start + 2], x[start + 3], x[start + 4]
+        for p in range(len(y)):
+            scale = k + alpha * _energy(a[p], b[p], c[p], d[p], e[p])
+            y[p] = x_i[p] * _powers(scale, beta)[0]
+    else:
+        _scale(x, start, end, alpha, k, y)
+        for p in range(len(y)):
+            y[p] = x_i[p] * _powers(y[p], beta)[0]
 
 
 @parallel_loops
-def _local_response_norm_backward(dy, x, scale, reach, alpha, beta, groups, dx):
-    images, _, pixels = x.shape
-    blocks = (pixels + BLOCK - 1) // BLOCK
-    for turn in prange(images * blocks):
-        n, first = turn // blocks, turn % blocks * BLOCK
-        last = min(first + BLOCK, pixels)
-        _differentiate_block(dy[n], x[n], scale[n], first, last, reach, alpha, beta, groups, dx[n])
+def _local_response_norm_backward(dy, x, reach, width, alpha, beta, k, dx):
+    for n in prange(len(x)):
+        _differentiate_image(dy[n], x[n], reach, width, alpha, beta, k, dx[n])
 
 
 @loops
-def _differentiate_block(dy, x, scale, first, last, reach, alpha, beta, groups, dx):
-    channels = len(x)
-    ratio = np.empty((channels, last - first), x.dtype)  # dy x scale^(-beta - 1)
-    window_sum = np.empty(last - first, x.dtype)
-    for j in range(channels):
-        dy_j, x_j, scale_j = dy[j, first:last], x[j, first:last], scale[j, first:last]
-        dx_j, ratio_j = dx[j, first:last], ratio[j]
-        _to_the_minus(beta, scale_j, dx_j)
-        for p in range(len(dx_j)):
-            dx_j[p] *= dy_j[p]
-            ratio_j[p] = dx_j[p] * x_j[p] / scale_j[p]
+def _differentiate_image(dy, x, reach, width, alpha, beta, k, dx):
+    """All channels of one image, (C, H W), from the first to the last. ratio_j, which is
+    dy_j x_j scale_j^(-beta - 1), is kept for as many channels as a window has: channel j's in row j
+    modulo their number."""
+    channels, pixels = x.shape
+    rows = 2 * reach + 1
+    ratio = np.empty((rows, pixels), x.dtype)
     factor = x.dtype.type(2) * alpha * beta
+    ready = 0  # the channels below have their ratio
     for i in range(channels):
-        x_i, dx_i = x[i, first:last], dx[i, first:last]
-        for p in range(len(window_sum)):
-            window_sum[p] = 0
-        start, end = _window(i, reach, channels // groups)
+        start, end = _window(i, reach, width)
+        for j in range(ready, end):
+            _direct_and_ratio(dy[j], x, j, reach, width, alpha, beta, k, dx[j], ratio[j % rows])
+        ready = end
+        _subtract_window(ratio, start, end, factor, x[i], dx[i])
+
+
+@loops
+def _direct_and_ratio(dy, x, j, reach, width, alpha, beta, k, direct, ratio):
+    """direct = dy_j scale_j^-beta, the first part of dx_j"""
+    start, end = _window(j, reach, width)
+    x_j = x[j]
+    if end - start == 5:
+        a, b, c, d, e = x[start], x[start + 1], x[start + 2], x[start + 3], x[start + 4]
+        for p in range(len(ratio)):
+            power, inverse = _powers(k + alpha * _energy(a[p], b[p], c[p], d[p], e[p]), beta)
+            direct[p] = dy[p] * power
+            ratio[p] = dy[p] * power * x_j[p] * inverse
+    else:
+        _scale(x, start, end, alpha, k, ratio)
+        for p in range(len(ratio)):
+            power, inverse = _powers(ratio[p], beta)
+            direct[p] = dy[p] * power
+            ratio[p] = dy[p] * power * x_j[p] * inverse
+
+
+@loops
+def _subtract_window(ratio, start, end, factor, x, dx):
+    """dx -= factor x times the sum of the ratios of the channels from start to end - 1."""
+    rows = len(ratio)
+    if end - start == rows == 5:  # in whatever order the rows are
+        a, b, c, d, e = ratio[0], ratio[1], ratio[2], ratio[3], ratio[4]
+        for p in range(len(dx)):
+            dx[p] -= factor * x[p] * (a[p] + b[p] + c[p] + d[p] + e[p])
+    else:
         for j in range(start, end):
-            ratio_j = ratio[j]
-            for p in range(len(window_sum)):
-                window_sum[p] += ratio_j[p]
-        for p in range(len(window_sum)):
-            dx_i[p] -= factor * x_i[p] * window_sum[p]
+            ratio_j = ratio[j % rows]
+            for p in range(len(dx)):
+                dx[p] -= factor * x[p] * ratio_j[p]
+
+
+@loops
+def _scale(x, start, end, alpha, k, scale):
+    """Of a window of any size: the channels of x (C, H W) from start to end - 1."""
+    for p in range(len(scale)):
+        scale[p] = k
+    for j in range(start, end):
+        x_j = x[j]
+        for p in range(len(scale)):
+            scale[p] += alpha * (x_j[p] * x_j[p])
+
+
+@loops
+def _energy(a, b, c, d, e):
+    return a * a + b * b + c * c + d * d + e * e
+
+
+@loops
+def _powers(scale, beta):
+    """scale^-beta and scale^-1; the published beta takes two roots, far quicker than a power."""
+    if beta == 0.75:
+        root = np.float32(1) / math.sqrt(scale)
+        return root * math.sqrt(root), root * root
+    return scale**-beta, np.float32(1) / scale
 
 
 @loops
@@ -121,16 +164,3 @@ def _window(i, reach, width):
     last."""
     start_of_group = i // width * width
     return max(i - reach, start_of_group), min(i + reach + 1, start_of_group + width)
-
-
-@loops
-def _to_the_minus(beta, scale, power):
-    """power = scale^-beta. The published beta, 0.75, is two square roots, which are far quicker."""
-    if beta == 0.75:
-        one = scale.dtype.type(1)
-        for p in range(len(scale)):
-            root = math.sqrt(scale[p])
-            power[p] = one / (root * math.sqrt(root))
-    else:
-        for p in range(len(scale)):
-            power[p] = scale[p] ** -beta

@@ -13,21 +13,26 @@ tower's edge.
 """  # noqa: E501
 
 
-def local_response_norm(x, size, alpha, beta, k, groups, y, scale):
+def local_response_norm(x, size, alpha, beta, k, groups, y):
     """y = x / scale^beta with scale as above.
 
-    x, y, scale  (N, C, H, W)
-    size         odd; groups: the window stops at the edges of a group of C / G channels
+    x, y    (N, C, H, W)
+    size    odd; groups: the window stops at the edges of a group of C / G channels
     """
-    scale[...] = k + alpha * _window_sum(x * x, size, groups)
+    scale = _scale(x, size, alpha, k, groups)
     y[...] = x * scale**-beta
 
 
-def local_response_norm_backward(dy, x, scale, size, alpha, beta, groups, dx):
-    """dx as above. dy, x, scale, dx: (N, C, H, W)"""
+def local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx):
+    """dx as above. dy, x, dx: (N, C, H, W)"""
+    scale = _scale(x, size, alpha, k, groups)
     power = scale**-beta
     ratio = dy * x * power / scale
     dx[...] = dy * power - 2 * alpha * beta * x * _window_sum(ratio, size, groups)
+
+
+def _scale(x, size, alpha, k, groups):
+    return k + alpha * _window_sum(x * x, size, groups)
 
 
 def _window_sum(a, size, groups):
