@@ -1,0 +1,150 @@
+"""The README's section on speed, written from the results of full runs, not by hand.
+
+    python -m benchmarks.readme            write the section and its picture
+    python -m benchmarks.readme --check    exit code 1 where that would change them
+
+The results are the --json files of the benchmarks in benchmarks/results/, under the names below. A
+file that does not exist is left out of the section and named on stderr. A file that is not what its
+name says, such as a trial with a smaller batch, or that comes from another machine than the others,
+is an error: one sentence says for all of them with what they were measured. What the section says
+is in benchmarks/readme_section.py, the picture in benchmarks/layer_bars.py.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from alexnet import commands
+from alexnet.commands import UsageError
+from alexnet.data import DataError
+from benchmarks import layer_bars
+from benchmarks.readme_section import UNMEASURED, OtherResult, section
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+FOLDER = ROOT / "benchmarks" / "results"
+BEGIN = "<!-- speed: made by python -m benchmarks.readme -->"
+END = "<!-- end of speed -->"
+
+PAPER = {"spec": "paper", "image_size": 227, "changes": {}, "batch_size": 128}
+UNGROUPED = {"groups": 1, "norm": "none"}
+INFERENCE = PAPER | {"what": "inference"}
+RESULTS = {  # file: (the benchmark that makes it, what its report must say)
+    "step-paper.json": ("step", PAPER | {"what": "training"}),
+    "step-ungrouped.json": (
+        "step --groups 1 --norm none", PAPER | {"what": "training", "changes": UNGROUPED}
+    ),
+    "inference-128.json": ("step --what inference", INFERENCE),
+    "inference-1.json": ("step --what inference --batch-size 1", INFERENCE | {"batch_size": 1}),
+    "layers-paper.json": ("layers", {"network": "paper, 227 x 227", "batch_size": 128}),
+    "pipeline-cifar10.json": ("pipeline cifar10:FOLDER", {"data": "cifar10"}),
+    "pipeline-jpeg.json": ("pipeline jpeg", {"data": "jpeg"}),
+    "scaling.json": ("scaling", {}),
+}  # fmt: skip
+
+
+def command_for(name: str) -> str:
+    """The command that makes a file of RESULTS."""
+    return f"python -m benchmarks.{RESULTS[name][0]} --json benchmarks/results/{name}"
+
+
+def read_results(folder: Path) -> dict[str, dict]:
+    """{name: report} of the files of RESULTS that are there.
+
+    Raises OtherResult for one that is no JSON or not the report that its name promises.
+    """
+    reports = {}
+    for name, (command, wanted) in RESULTS.items():
+        try:
+            report = json.loads((folder / name).read_text(encoding="utf-8"))
+            given = report | report.get("options", {})
+        except FileNotFoundError:
+            continue
+        except (ValueError, TypeError, AttributeError) as error:
+            raise OtherResult(name, f"is no report in JSON ({error})") from error
+        for key, value in ({"benchmark": command.split()[0]} | wanted).items():
+            if given.get(key) != value:
+                raise OtherResult(name, f"is of {key} {given.get(key)}, not {value}")
+        reports[name] = report
+    return reports
+
+
+def replaced(text: str, new: str) -> str:
+    """The README's text with another section between the markers. DataError if they are not there,
+    once each and in order."""
+    before, _, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end or text.count(BEGIN) + text.count(END) != 2:
+        raise DataError(f"README.md needs one line {BEGIN} and, after it, one line {END}")
+    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def main(argv=None) -> int:
+    """The command; returns its exit code (alexnet/commands.py), or 1 where --check finds a
+    difference."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.readme", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n  ".join(["what makes the results:", *map(command_for, RESULTS)]),
+    )  # fmt: skip
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    given = parser.parse_args(argv)
+    return commands.run(lambda: _command(given.check), "benchmarks.readme")
+
+
+def _command(check):
+    try:
+        reports = read_results(FOLDER)
+        speed = section(reports) if reports else UNMEASURED
+    except OtherResult as error:
+        name = error.name
+        raise DataError(f"benchmarks/results/{name} {error.why}; {command_for(name)}") from error
+    text = README.read_text(encoding="utf-8")
+    new = replaced(text, speed)
+    result = FOLDER / "layers-paper.json"
+    picture = result.with_suffix(".png")
+    source = hashlib.sha256(result.read_bytes()).hexdigest() if result.name in reports else None
+    if check:
+        return _check(new == text and (source is None or _source_of(picture) == source))
+    for name in RESULTS:
+        if name not in reports:
+            print(f"left out: there is no result of {command_for(name)}", file=sys.stderr)
+    if source:
+        if not importlib.util.find_spec("matplotlib"):
+            raise UsageError("the picture needs matplotlib: pip install matplotlib")
+        with commands.writing(picture):
+            layer_bars.draw(reports[result.name], picture, source)
+    with commands.writing(README):
+        README.write_text(new, encoding="utf-8")
+    return 0
+
+
+def _check(same):
+    if not same:
+        print(
+            "benchmarks.readme: README.md or its picture is not what benchmarks/results/ holds; "
+            "python -m benchmarks.readme writes both",
+            file=sys.stderr,
+        )
+    return 0 if same else 1
+
+
+def _source_of(picture):
+    """What layer_bars.draw noted in the picture; None where there is none."""
+    try:
+        with Image.open(picture) as image:
+            return image.text.get("Source")
+    except FileNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
