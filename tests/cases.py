@@ -106,12 +106,16 @@ PRODUCTS = [
     _conv("large map", (3, 1, 22, 17), (2, 1, 3, 3), padding=(1, 1)),
     # 117 pixels out: its buffer holds two of a thread's three images, so that one is left over
     _conv("images left over", (6, 2, 11, 15), (2, 1, 3, 3), groups=2),
+    # One image: the Numba backend's threads share its outputs, by towers or in halves.
+    _conv("one image of two towers", (1, 4, 4, 3), (6, 2, 3, 2), padding=(1, 0), groups=2),
+    _conv("one image, even outputs", (1, 3, 4, 3), (4, 3, 2, 2), stride=(2, 1)),
     _linear("with bias", (3, 7), (5, 7), (5,)),
     _linear("without bias", (3, 7), (2, 7)),
     _linear("one number", (1, 1), (1, 1), (1,)),
     _linear("one input", (3, 1), (5, 1), (5,)),
     _linear("one output", (3, 7), (1, 7), (1,)),
     _linear("one image", (1, 7), (5, 7), (5,)),
+    _linear("eleven images", (11, 6), (4, 6), (4,)),  # the Numba backend takes BLAS above eight
 ]
 
 # --- pools ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 import numba
 import numpy as np
@@ -19,7 +20,9 @@ import tinynet.backends.numba as kernels
 from tinynet.backends.numba import blas, threads
 
 PACKAGE = pathlib.Path(tinynet.__file__).parent
-linear = importlib.import_module("tinynet.backends.numba.linear")  # the file, not its function
+# The files, not their functions.
+linear = importlib.import_module("tinynet.backends.numba.linear")
+relu = importlib.import_module("tinynet.backends.numba.relu")
 
 # Every process below runs this one: a convolution and a pool, whose kernels call others of their
 # files, with a Numba warning as an error. It prints the pool's outputs and the cache's misses.
@@ -33,7 +36,7 @@ x = np.arange(2 * 2 * 4 * 4, dtype=np.float32).reshape(2, 2, 4, 4)
 y, switches = np.empty((2, 2, 2, 2), np.float32), np.empty((2, 2, 2, 2), np.int32)
 kernels.max_pool2d(x, (2, 2), (2, 2), (0, 0), y, switches)
 kernels.conv2d(x, np.ones((1, 2, 4, 4), np.float32), None, (1, 1), (0, 0), 1, np.empty((2, 1, 1, 1), np.float32))
-called = {"conv2d": "_forward_shares", "max_pool2d": "_max_pool2d"}
+called = {"conv2d": "_forward", "max_pool2d": "_max_pool2d"}
 files = {name: importlib.import_module("tinynet.backends.numba." + name) for name in called}
 stats = [getattr(files[name], called[name]).stats for name in called]
 print(y[0, 0].ravel().tolist(), sum(sum(s.cache_misses.values()) for s in stats))
@@ -84,7 +87,7 @@ def test_blas_thread_counts_are_the_same_after_an_error_in_a_kernel(
         raise MemoryError
 
     before = blas_threads()
-    monkeypatch.setattr(linear, "_linear", broken)
+    monkeypatch.setattr(linear, "_dot_products", broken)
     with pytest.raises(MemoryError):
         kernels.linear(*a_linear_layer)
     assert set(seen) == {1}, "inside, BLAS had more than one thread"
@@ -110,26 +113,74 @@ def test_blas_threads_come_back_when_the_last_of_two_threads_leaves(two_blas_thr
     assert blas_threads() == before
 
 
-def test_set_threads_holds_in_every_python_thread_and_for_blas(
-    two_blas_threads, a_linear_layer, monkeypatch
-):
+def test_set_threads_holds_in_every_python_thread_and_for_blas(two_blas_threads, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        linear, "_linear", lambda *arguments: seen.update(numba=numba.get_num_threads())
+        relu, "_relu", lambda *arguments: seen.update(numba=numba.get_num_threads())
     )
+    x = np.zeros(3)
     before = threads.threads()
     try:
         kernels.set_threads(1)
-        thread = threading.Thread(target=kernels.linear, args=a_linear_layer)
+        thread = threading.Thread(target=kernels.relu, args=[x, x])
         thread.start()
         thread.join()
         assert seen == {"numba": 1}
         assert set(blas_threads()) == {1}
     finally:
         kernels.set_threads(before)
-    kernels.linear(*a_linear_layer)
+    kernels.relu(x, x)
     assert seen == {"numba": before}
     assert set(blas_threads()) == {before}
+
+
+@pytest.fixture(params=[1, 2])
+def thread_count(request):
+    if request.param > numba.config.NUMBA_NUM_THREADS:
+        pytest.skip(f"Numba may use {numba.config.NUMBA_NUM_THREADS} thread, this takes two")
+    before = threads.threads()
+    kernels.set_threads(request.param)
+    yield request.param
+    kernels.set_threads(before)
+
+
+def test_at_once_makes_every_call_as_many_at_a_time_as_there_are_threads(thread_count):
+    together = threading.Barrier(thread_count)
+    calls, blas = [], []
+
+    def kernel(number):
+        together.wait(10)  # broken, unless as many threads as threads() meet here
+        calls.append((number, threading.current_thread() is threading.main_thread()))
+        blas.extend(blas_threads())
+
+    threads.at_once(kernel, [(number,) for number in range(2 * thread_count)])
+    on_main = {number: number % thread_count == 0 for number in range(2 * thread_count)}
+    assert len(calls) == 2 * thread_count
+    assert dict(calls) == on_main
+    assert set(blas) == {1}
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_at_once_raises_what_a_kernel_raises_after_the_others_have_ended(wrong, thread_count):
+    ended = []
+
+    def kernel(number):
+        if number == wrong:
+            raise MemoryError(f"of {number}")
+        time.sleep(0.05)
+        ended.append(number)
+
+    before = blas_threads()
+    with pytest.raises(MemoryError, match=f"of {wrong}"):
+        threads.at_once(kernel, [(0,), (1,)])
+    if thread_count == 2:
+        assert ended == [1 - wrong]
+    assert blas_threads() == before
+
+
+def test_shares_are_equal_and_none_is_empty(thread_count):
+    assert threads.shares(1) == [(0, 1)]
+    assert threads.shares(7) == ([(0, 7)] if thread_count == 1 else [(0, 3), (3, 7)])
 
 
 @pytest.mark.parametrize("count", [0, numba.config.NUMBA_NUM_THREADS + 1])

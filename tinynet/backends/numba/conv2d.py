@@ -46,12 +46,11 @@ from numba import prange
 from tinynet.backends.host_memory import workspace
 from tinynet.backends.numba.blas import product
 from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import one_blas_thread, parallel, threads
+from tinynet.backends.numba.threads import at_once, parallel, shares, threads
 
 AT_ONCE = 256  # columns: enough for a product to run at full speed, few enough for a core's cache
 
 
-@parallel
 def conv2d(x, weight, bias, stride, padding, groups, y):
     """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
 
@@ -59,64 +58,68 @@ def conv2d(x, weight, bias, stride, padding, groups, y):
     weight  (O, C / G, KH, KW)
     bias    (O,) or None
     y       (N, O, OH, OW)
-    One turn of the parallel loop: one thread's share of the images.
+    Each thread takes its share of the images; of fewer images than threads, its share of the
+    outputs of one image after the other.
     """
     if bias is None:
         bias = np.zeros(len(weight), weight.dtype)
-    by_row = _by_kernel_row(weight, groups)
-    weights = workspace("conv2d weights", by_row.shape, weight.dtype)
-    weights[...] = by_row
-    buffers = _buffers(x, weight, stride, padding, groups, y)
-    if len(buffers[0]) == 1:
-        _forward(x, _flat(weights), bias, padding, y, *(buffer[0] for buffer in buffers))
-    else:
-        with one_blas_thread:
-            _forward_shares(x, _flat(weights), bias, padding, y, *buffers)
+    if len(x) < threads():
+        _conv2d_of_few(x, weight, bias, stride, padding, groups, y)
+        return
+    weights = _by_kernel_row(weight, groups)
+    shared = _shared(x, weight, stride, padding, groups, y)
+    at_once(_forward, [(x[n], weights, bias, padding, y[n], *buffers) for n, *buffers in shared])
 
 
-@parallel
+def _conv2d_of_few(x, weight, bias, stride, padding, groups, y):
+    """The outputs of a group are cut into equal parts, where they can be, so that every thread has
+    one. A part is like a group, but the parts of one group read the same channels."""
+    outputs, channels = len(weight) // groups, weight.shape[1]
+    enough = -(-threads() // groups)
+    parts = next((p for p in range(enough, outputs + 1) if outputs % p == 0), 1)
+    weights = _by_kernel_row(weight, groups * parts)
+    buffers = _buffers(groups * parts, 1, x, weight, stride, padding, groups * parts, y)
+    outputs //= parts
+    for n in range(len(x)):
+        calls = []
+        for part in range(groups * parts):
+            c, o = part // parts * channels, part * outputs
+            image, maps = x[n : n + 1, c : c + channels], y[n : n + 1, o : o + outputs]
+            of_part = weights[part : part + 1], bias[o : o + outputs]
+            calls.append((image, *of_part, padding, maps, *buffers[part]))
+        at_once(_forward, calls)
+
+
 def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
     """dx = the sum over all outputs that read the pixel of weight times dy.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, KH, KW)
     dx      (N, C, H, W)
-    One turn of the parallel loop: one thread's share of the images.
+    Each thread takes its share of the images.
     """
-    by_row = _by_kernel_row(weight, groups)
-    weights = workspace("conv2d weights", by_row.shape, weight.dtype)
-    weights[...] = by_row
-    buffers = _buffers(dx, weight, stride, padding, groups, dy)
-    if len(buffers[0]) == 1:
-        _backward_input(dy, _flat(weights), padding, dx, *(buffer[0] for buffer in buffers))
-    else:
-        with one_blas_thread:
-            _backward_input_shares(dy, _flat(weights), padding, dx, *buffers)
+    weights = _by_kernel_row(weight, groups)
+    shared = _shared(dx, weight, stride, padding, groups, dy)
+    at_once(_backward_input, [(dy[n], weights, padding, dx[n], *buffers) for n, *buffers in shared])
 
 
-@parallel
 def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
     """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
     dweight  (O, C / G, KH, KW)
-    One turn of the parallel loop: one thread's share of the images, into a sum of its own. The
-    sums are then added in the order of the shares: the same bits on every run.
+    Each thread adds its share of the images to a sum of its own. The sums are then added in the
+    order of the shares: the same bits on every run.
     """
-    by_row = _by_kernel_row(dweight, groups)
-    buffers = _buffers(x, dweight, stride, padding, groups, dy)
-    shares = len(buffers[0])
-    sums = workspace("conv2d sums", (shares, *by_row.shape), dweight.dtype)
-    flat = sums.reshape(*sums.shape[:4], -1)
-    if shares == 1:
-        _backward_weight(dy, x, padding, flat[0], *(buffer[0] for buffer in buffers))
-    else:
-        with one_blas_thread:
-            _backward_weight_shares(dy, x, padding, flat, *buffers)
-    for share in range(1, shares):
+    shared = _shared(x, dweight, stride, padding, groups, dy)
+    sums = (len(shared), *_shape_by_row(dweight, groups))
+    sums = workspace("conv2d sums", sums, dweight.dtype)
+    shared = [(n, sums[share], *buffers) for share, (n, *buffers) in enumerate(shared)]
+    at_once(_backward_weight, [(dy[n], x[n], padding, *buffers) for n, *buffers in shared])
+    for share in range(1, len(sums)):
         sums[0] += sums[share]
-    by_row[...] = sums[0]
+    _from_kernel_rows(sums[0], dweight)
 
 
 @parallel
@@ -129,92 +132,80 @@ def conv2d_backward_bias(dy, dbias):
 
 
 def _by_kernel_row(weight, groups):
-    """(O, C/G, KH, KW) seen as (G, KH, O/G, C/G, KW)."""
-    return weight.reshape(groups, -1, *weight.shape[1:]).transpose(0, 3, 1, 2, 4)
+    """A copy of (O, C/G, KH, KW) as (G, KH, O/G, C/G KW)."""
+    weights = workspace("conv2d weights", _shape_by_row(weight, groups), weight.dtype)
+    at_once(_to_kernel_rows, [(weight, *outputs, weights) for outputs in shares(len(weight))])
+    return weights
 
 
-def _flat(weights):
-    """(G, KH, O/G, C/G, KW) seen as (G, KH, O/G, C/G KW)."""
-    return weights.reshape(*weights.shape[:3], -1)
+def _shape_by_row(weight, groups):
+    outputs, channels, rows, columns = weight.shape
+    return groups, rows, outputs // groups, channels * columns
 
 
-def _buffers(x, weight, stride, padding, groups, y):
-    """padded, columns and rows, each with an axis of shares in front.
+def _shared(x, weight, stride, padding, groups, y):
+    """For every thread, or every image if they are fewer, the slice of the images that it takes,
+    and its buffers."""
+    images = [slice(*share) for share in shares(len(x))]
+    most = -(-len(x) // len(images))
+    buffers = _buffers(len(images), most, x, weight, stride, padding, groups, y)
+    return [(n, *own) for n, own in zip(images, buffers, strict=True)]
 
-    One share a thread; only one where there are fewer images than threads: BLAS uses them all then.
-    """
-    images, outputs, out_rows, out_columns = y.shape
+
+def _buffers(count, images, x, weight, stride, padding, groups, y):
+    """So many times padded, columns and rows, for a share of so many images."""
+    _, outputs, out_rows, out_columns = y.shape
     _, channels, _, kernel_columns = weight.shape
-    shares = threads() if images >= threads() else 1
-    share = -(-images // shares)
     most = max(1, AT_ONCE // (out_rows * out_columns))
-    at_once = -(-share // -(-share // most))  # the share in equal parts: B is the same for all
+    beside = -(-images // -(-images // most))  # B; the share in equal parts: the same for all
     height = -(-(x.shape[2] + 2 * padding[0]) // stride[0])
     width = -(-(x.shape[3] + 2 * padding[1]) // stride[1])
-    padded = (shares, channels, stride[0], height, stride[1], width)
-    columns = (shares, channels, kernel_columns, stride[0], height, at_once, out_columns)
-    rows = (shares, outputs // groups, out_rows, at_once if at_once > 1 else 0, out_columns)
-    return (
-        workspace("conv2d padded", padded, x.dtype),
-        workspace("conv2d columns", columns, x.dtype),
-        workspace("conv2d rows", rows, x.dtype),
-    )
+    padded = (channels, stride[0], height, stride[1], width)
+    columns = (channels, kernel_columns, stride[0], height, beside, out_columns)
+    rows = (outputs // groups, out_rows, beside if beside > 1 else 0, out_columns)
+    named = {"conv2d padded": padded, "conv2d columns": columns, "conv2d rows": rows}
+    buffers = [workspace(name, (count, *shape), x.dtype) for name, shape in named.items()]
+    return list(zip(*buffers, strict=True))
 
 
 # --- the products ---------------------------------------------------------------------------------
 
 
-@parallel_loops
-def _forward_shares(x, weights, bias, padding, y, padded, columns, rows):
-    shares = len(columns)
-    for s in prange(shares):
-        i, j = len(x) * s // shares, len(x) * (s + 1) // shares
-        _forward(x[i:j], weights, bias, padding, y[i:j], padded[s], columns[s], rows[s])
-
-
 @loops
 def _forward(x, weights, bias, padding, y, padded, columns, rows):
-    """conv2d of x (N, C, H, W) by weights (G, KH, O/G, C/G KW) to y (N, O, OH, OW)."""
+    """conv2d of a share of the images, by weights (G, KH, O/G, C/G KW)."""
     groups, kernel_rows, outputs, _ = weights.shape
-    channels, at_once = len(padded), columns.shape[4]
-    for n in range(0, len(x), at_once):
-        images = min(at_once, len(x) - n)
+    channels, beside = len(padded), columns.shape[4]
+    for n in range(0, len(x), beside):
+        images = min(beside, len(x) - n)
         for g in range(groups):
             for b in range(images):
                 _pad(x[n + b, g * channels : (g + 1) * channels], padding, padded)
                 _unfold(padded, b, columns)
             first = g * outputs
             y_maps = y[n, first : first + outputs]
-            y_matrix = _matrix(y_maps) if at_once == 1 else _matrix(rows)
+            y_matrix = _matrix(y_maps) if beside == 1 else _matrix(rows)
             for o in range(outputs):
                 y_matrix[o] = bias[first + o]
             for u in range(kernel_rows):
                 product(weights[g, u], _columns_of_row(columns, u, y_matrix), 1, y_matrix)
-            if at_once > 1:
+            if beside > 1:
                 _from_rows(rows, y[n : n + images], first)
-
-
-@parallel_loops
-def _backward_input_shares(dy, weights, padding, dx, padded, columns, rows):
-    shares = len(columns)
-    for s in prange(shares):
-        i, j = len(dx) * s // shares, len(dx) * (s + 1) // shares
-        _backward_input(dy[i:j], weights, padding, dx[i:j], padded[s], columns[s], rows[s])
 
 
 @loops
 def _backward_input(dy, weights, padding, dx, padded, columns, rows):
     """conv2d_backward_input; shapes as in _forward."""
     groups, kernel_rows, outputs, _ = weights.shape
-    channels, at_once = len(padded), columns.shape[4]
-    for n in range(0, len(dx), at_once):
-        images = min(at_once, len(dx) - n)
+    channels, beside = len(padded), columns.shape[4]
+    for n in range(0, len(dx), beside):
+        images = min(beside, len(dx) - n)
         for g in range(groups):
             first = g * outputs
-            if at_once > 1:
+            if beside > 1:
                 _to_rows(dy[n : n + images], first, rows)
             dy_maps = dy[n, first : first + outputs]
-            dy_matrix = _matrix(dy_maps) if at_once == 1 else _matrix(rows)
+            dy_matrix = _matrix(dy_maps) if beside == 1 else _matrix(rows)
             columns[...] = 0
             for u in range(kernel_rows):
                 product(weights[g, u].T, dy_matrix, 1, _columns_of_row(columns, u, dy_matrix))
@@ -223,23 +214,15 @@ def _backward_input(dy, weights, padding, dx, padded, columns, rows):
                 _crop(padded, padding, dx[n + b, g * channels : (g + 1) * channels])
 
 
-@parallel_loops
-def _backward_weight_shares(dy, x, padding, sums, padded, columns, rows):
-    shares = len(columns)
-    for s in prange(shares):
-        i, j = len(x) * s // shares, len(x) * (s + 1) // shares
-        _backward_weight(dy[i:j], x[i:j], padding, sums[s], padded[s], columns[s], rows[s])
-
-
 @loops
 def _backward_weight(dy, x, padding, dweights, padded, columns, rows):
     """conv2d_backward_weight, to dweights (G, KH, O/G, C/G KW); shapes as in _forward."""
     groups, kernel_rows, outputs, _ = dweights.shape
-    channels, at_once = len(padded), columns.shape[4]
+    channels, beside = len(padded), columns.shape[4]
     dweights[...] = 0
-    for n in range(0, len(x), at_once):
-        images = min(at_once, len(x) - n)
-        if images < at_once:  # the places of the missing images add zeros
+    for n in range(0, len(x), beside):
+        images = min(beside, len(x) - n)
+        if images < beside:  # the places of the missing images add zeros
             columns[...] = 0
             rows[...] = 0
         for g in range(groups):
@@ -247,10 +230,10 @@ def _backward_weight(dy, x, padding, dweights, padded, columns, rows):
                 _pad(x[n + b, g * channels : (g + 1) * channels], padding, padded)
                 _unfold(padded, b, columns)
             first = g * outputs
-            if at_once > 1:
+            if beside > 1:
                 _to_rows(dy[n : n + images], first, rows)
             dy_maps = dy[n, first : first + outputs]
-            dy_matrix = _matrix(dy_maps) if at_once == 1 else _matrix(rows)
+            dy_matrix = _matrix(dy_maps) if beside == 1 else _matrix(rows)
             for u in range(kernel_rows):
                 product(dy_matrix, _columns_of_row(columns, u, dy_matrix).T, 1, dweights[g, u])
 
@@ -264,8 +247,8 @@ def _matrix(maps):
 @loops
 def _columns_of_row(columns, u, y_matrix):
     """columns_u (C/G KW, OH B OW): the columns that the kernel's row u meets."""
-    channels, kernel_columns, phases, height, at_once, out_columns = columns.shape
-    row = at_once * out_columns
+    channels, kernel_columns, phases, height, beside, out_columns = columns.shape
+    row = beside * out_columns
     matrix = columns.reshape((channels * kernel_columns, phases * height * row))
     start = (u % phases * height + u // phases) * row
     return matrix[:, start : start + y_matrix.shape[1]]
@@ -290,6 +273,32 @@ def _sum(x):
 
 
 # --- between images, columns and rows -------------------------------------------------------------
+
+
+@loops
+def _to_kernel_rows(weight, first, last, weights):
+    """weights[g, u, o, c KW + v] = weight[g O/G + o, c, u, v] for the outputs first to last - 1."""
+    _, kernel_rows, outputs, _ = weights.shape
+    channels, kernel_columns = weight.shape[1], weight.shape[3]
+    for o in range(first, last):
+        for u in range(kernel_rows):
+            row = weights[o // outputs, u, o % outputs]
+            for c in range(channels):
+                for v in range(kernel_columns):
+                    row[c * kernel_columns + v] = weight[o, c, u, v]
+
+
+@loops
+def _from_kernel_rows(weights, weight):
+    """The inverse of _to_kernel_rows."""
+    _, kernel_rows, outputs, _ = weights.shape
+    channels, kernel_columns = weight.shape[1], weight.shape[3]
+    for o in range(len(weight)):
+        for u in range(kernel_rows):
+            row = weights[o // outputs, u, o % outputs]
+            for c in range(channels):
+                for v in range(kernel_columns):
+                    weight[o, c, u, v] = row[c * kernel_columns + v]
 
 
 @loops

@@ -20,47 +20,46 @@ tower's edge.
 import math
 
 import numpy as np
-from numba import prange
 
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import parallel
+from tinynet.backends.numba.compilation import loops
+from tinynet.backends.numba.threads import at_once, shares
 
 
-@parallel
 def local_response_norm(x, size, alpha, beta, k, groups, y):
     """y = x / scale^beta with scale as above.
 
     x, y    (N, C, H, W)
     size    odd; groups: the window stops at the edges of a group of C / G channels
-    One turn of the parallel loop: one map of one image.
+    Each thread takes its share of the maps.
     """
     x, y = (array.reshape(*x.shape[:2], -1) for array in (x, y))
     alpha, beta, k = (x.dtype.type(number) for number in (alpha, beta, k))
-    _local_response_norm(x, size // 2, x.shape[1] // groups, alpha, beta, k, y)
+    numbers = size // 2, x.shape[1] // groups, alpha, beta, k
+    at_once(_normalise, [(x, *maps, *numbers, y) for maps in shares(len(x) * x.shape[1])])
 
 
-@parallel
 def local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx):
     """dx as above.
 
     dy, x, dx  (N, C, H, W)
-    One turn of the parallel loop: one image.
+    Each thread takes its share of the images.
     """
     dy, x, dx = (array.reshape(*x.shape[:2], -1) for array in (dy, x, dx))
     alpha, beta, k = (x.dtype.type(number) for number in (alpha, beta, k))
-    _local_response_norm_backward(dy, x, size // 2, x.shape[1] // groups, alpha, beta, k, dx)
-
-
-@parallel_loops
-def _local_response_norm(x, reach, width, alpha, beta, k, y):
-    channels = x.shape[1]
-    for turn in prange(len(x) * channels):
-        n, i = turn // channels, turn % channels
-        _normalise(x[n], i, reach, width, alpha, beta, k, y[n, i])
+    numbers = size // 2, x.shape[1] // groups, alpha, beta, k
+    at_once(_differentiate, [(dy, x, *images, *numbers, dx) for images in shares(len(x))])
 
 
 @loops
-def _normalise(x, i, reach, width, alpha, beta, k, y):
+def _normalise(x, first, last, reach, width, alpha, beta, k, y):
+    channels = x.shape[1]
+    for turn in range(first, last):
+        n, i = turn // channels, turn % channels
+        _normalise_map(x[n], i, reach, width, alpha, beta, k, y[n, i])
+
+
+@loops
+def _normalise_map(x, i, reach, width, alpha, beta, k, y):
     """Map i of an image: x (C, H W), y (H W,)."""
     start, end = _window(i, reach, width)
     x_i = x[i]
@@ -75,9 +74,9 @@ def _normalise(x, i, reach, width, alpha, beta, k, y):
             y[p] = x_i[p] * _powers(y[p], beta)[0]
 
 
-@parallel_loops
-def _local_response_norm_backward(dy, x, reach, width, alpha, beta, k, dx):
-    for n in prange(len(x)):
+@loops
+def _differentiate(dy, x, first, last, reach, width, alpha, beta, k, dx):
+    for n in range(first, last):
         _differentiate_image(dy[n], x[n], reach, width, alpha, beta, k, dx[n])
 
 

@@ -29,12 +29,11 @@ Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 201
 """
 
 import numpy as np
-from numba import prange
 
 from tinynet.backends.host_memory import workspace
 from tinynet.backends.numba.blas import product
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import one_blas_thread, parallel, threads
+from tinynet.backends.numba.compilation import loops
+from tinynet.backends.numba.threads import at_once, threads
 from tinynet.backends.numba.winograd_weights import backward_weight_tiles, weight_tiles
 
 IMAGES = 8  # side by side: one vector of float32 with AVX
@@ -43,7 +42,6 @@ SMALL = 1_000_000  # multiplications: up to here OpenBLAS reads matrices where t
 GAP = 16  # numbers between channels, whose points would else compete for few sets of a cache
 
 
-@parallel
 def winograd(x, weight, bias, padding, groups, y):
     """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
 
@@ -51,21 +49,20 @@ def winograd(x, weight, bias, padding, groups, y):
     weight  (O, C / G, K, K)
     bias    (O,) or None
     y       (N, O, OH, OW)
-    One turn of the parallel loop: one thread's share of the images.
+    Each thread takes its share of the images.
     """
     if bias is None:
         bias = np.zeros(len(weight), weight.dtype)
     _convolve(x, _per_group(weight, groups), bias, padding, y)
 
 
-@parallel
 def winograd_backward_input(dy, weight, padding, groups, dx):
     """dx = the sum over all outputs that read the pixel of weight times dy.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, K, K)
     dx      (N, C, H, W)
-    One turn of the parallel loop: one thread's share of the images.
+    Each thread takes its share of the images.
     """
     turned = _per_group(weight, groups).swapaxes(1, 2)[..., ::-1, ::-1]
     copy = workspace("winograd turned", turned.shape, turned.dtype)
@@ -75,27 +72,25 @@ def winograd_backward_input(dy, weight, padding, groups, dx):
     _convolve(dy, copy, no_bias, (reach - padding[0], reach - padding[1]), dx)
 
 
-@parallel
 def winograd_backward_weight(dy, x, padding, groups, dweight):
     """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
     dweight  (O, C / G, K, K)
-    One turn of the parallel loop: one thread's share of the images, into a sum of its own. The
+    Each thread adds its share of the images to a sum of its own. The
     sums are then added in the order of the shares: the same bits on every run.
     """
     kernels = _per_group(dweight, groups)
-    frames, V, lines, strips = _buffers(kernels, dy, 2 * COLUMNS)
-    shares, outputs, channels = len(V), kernels.shape[1], kernels.shape[2]
+    shares, strips, frames, V, lines = _shares(kernels, dy, 2 * COLUMNS)
+    outputs, channels, sets = kernels.shape[1], kernels.shape[2], frames.shape[2]
     m, down, across = _grid(dweight.shape[3], dy)
-    sets = frames.shape[2]
-    dy_frames = (shares, outputs, sets, m * down, m * across, IMAGES)
+    dy_frames = (len(V), outputs, sets, m * down, m * across, IMAGES)
     dy_frames = workspace("winograd dy", dy_frames, dy.dtype)
-    dM = workspace("winograd M", (shares, outputs, V.shape[2]), dy.dtype)
-    dU = workspace("winograd dU", (shares, groups, 36, outputs, channels), dy.dtype)
-    with one_blas_thread:
-        _backward_weight_shares(dy, x, padding, m, strips, frames, dy_frames, V, dM, lines, dU)
+    dM = workspace("winograd M", (len(V), outputs, V.shape[2]), dy.dtype)
+    dU = workspace("winograd dU", (len(V), groups, 36, outputs, channels), dy.dtype)
+    buffers = zip(shares, frames, dy_frames, V, dM, lines, dU, strict=True)
+    at_once(_add_to_dU, [(dy[n], x[n], padding, m, strips, *own) for n, *own in buffers])
     backward_weight_tiles(dU, kernels)
 
 
@@ -117,14 +112,14 @@ def winograd_pays(x_shape, weight_shape, stride, padding, groups):
 
 def _convolve(x, kernels, bias, padding, y):
     """y = the convolution of x with kernels (G, O/G, C/G, K, K)."""
-    frames, V, lines, strips = _buffers(kernels, y, COLUMNS)
+    shares, strips, frames, V, lines = _shares(kernels, y, COLUMNS)
     groups, outputs, channels, _, kernel = kernels.shape
     U = workspace("winograd U", (groups, 36, outputs, channels), x.dtype)
     M = workspace("winograd M", (len(V), outputs, V.shape[2]), x.dtype)
     weight_tiles(kernels, U)
     m, _, _ = _grid(kernel, y)
-    with one_blas_thread:
-        _convolve_shares(x, U, bias, padding, m, strips, y, frames, V, M, lines)
+    buffers = zip(shares, frames, V, M, lines, strict=True)
+    at_once(_multiply, [(x[n], U, bias, padding, m, strips, y[n], *own) for n, *own in buffers])
 
 
 def _per_group(weight, groups):
@@ -138,9 +133,9 @@ def _grid(kernel, y):
     return m, -(-y.shape[2] // m), -(-y.shape[3] // m)
 
 
-def _buffers(kernels, y, columns):
-    """frames, V and lines, each with an axis of shares in front, one a thread; and how many strips
-    a block has, so that it has about this many columns."""
+def _shares(kernels, y, columns):
+    """For every thread the slice of the images that it takes; how many strips a block has, so that
+    it has about this many columns; frames, V and lines, each with an axis of threads in front."""
     groups, outputs, channels, _, kernel = kernels.shape
     m, down, across = _grid(kernel, y)
     shares = threads()
@@ -151,83 +146,68 @@ def _buffers(kernels, y, columns):
     # One strip of an input, 6 lines; or a block of outputs, 6 m lines between columns and rows and
     # then m m.
     length = max(width * IMAGES, strips * across * IMAGES)
+    chunk = sets * IMAGES
+    ends = [-(-len(y) // chunk) * share // shares * chunk for share in range(shares + 1)]
     return (
+        [slice(ends[share], ends[share + 1]) for share in range(shares)],
+        strips,
         workspace("winograd frames", (shares, channels, sets, rows, width, IMAGES), y.dtype),
         workspace("winograd V", (shares, channels, 36 * strips * across * IMAGES + GAP), y.dtype),
         workspace("winograd lines", (shares, 40, length + GAP), y.dtype),
-        strips,
     )
 
 
-@parallel_loops
-def _convolve_shares(x, U, bias, padding, m, strips, y, frames, V, M, lines):
-    shares, at_once = len(V), frames.shape[2] * IMAGES
-    chunks = (len(x) + at_once - 1) // at_once
-    for s in prange(shares):
-        for chunk in range(chunks * s // shares, chunks * (s + 1) // shares):
-            i, j = chunk * at_once, min((chunk + 1) * at_once, len(x))
-            _convolve_chunk(
-                x[i:j], U, bias, padding, m, strips, y[i:j], frames[s], V[s], M[s], lines[s]
-            )
-
-
 @loops
-def _convolve_chunk(x, U, bias, padding, m, strips, y, frames, V, M, lines):
-    """The convolution of one chunk of images, block by block."""
+def _multiply(x, U, bias, padding, m, strips, y, frames, V, M, lines):
+    """The convolution of a share of the images: chunk by chunk, as many as fill the frames, and of
+    each block by block."""
     groups, _, outputs, channels = U.shape
     down, across = (y.shape[2] + m - 1) // m, (y.shape[3] + m - 1) // m
-    all_strips = (len(x) + IMAGES - 1) // IMAGES * down
-    for g in range(groups):
-        _side_by_side(x, g * channels, padding[0], padding[1], frames)
-        for first in range(0, all_strips, strips):
-            last = min(first + strips, all_strips)
-            tiles = (last - first) * across * IMAGES
-            for c in range(channels):
-                _V(frames[c], first, last, down, m, lines, V[c], tiles)
-            part = max(1, SMALL // (channels * tiles))
-            for p in range(36):
-                i, j = p * tiles, (p + 1) * tiles
-                for o in range(0, outputs, part):
-                    product(U[g, p, o : o + part], V[:, i:j], 0, M[o : o + part, i:j])
-            for o in range(outputs):
-                number = g * outputs + o
-                _y(M[o], tiles, m, lines[:24], lines[24:])
-                _write(lines[24:], first, last, down, across, m, bias[number], y, number)
-
-
-@parallel_loops
-def _backward_weight_shares(dy, x, padding, m, strips, frames, dy_frames, V, dM, lines, dU):
-    shares, at_once = len(V), frames.shape[2] * IMAGES
-    chunks = (len(x) + at_once - 1) // at_once
-    for s in prange(shares):
-        dU[s] = 0
-        for chunk in range(chunks * s // shares, chunks * (s + 1) // shares):
-            i, j = chunk * at_once, min((chunk + 1) * at_once, len(x))
-            _backward_weight_chunk(
-                dy[i:j], x[i:j], padding, m, strips, frames[s], dy_frames[s], V[s], dM[s], lines[s],
-                dU[s],
-            )  # fmt: skip
+    chunk = frames.shape[1] * IMAGES
+    for n in range(0, len(x), chunk):
+        x_chunk, y_chunk = x[n : n + chunk], y[n : n + chunk]
+        all_strips = (len(x_chunk) + IMAGES - 1) // IMAGES * down
+        for g in range(groups):
+            _side_by_side(x_chunk, g * channels, padding[0], padding[1], frames)
+            for first in range(0, all_strips, strips):
+                last = min(first + strips, all_strips)
+                tiles = (last - first) * across * IMAGES
+                for c in range(channels):
+                    _V(frames[c], first, last, down, m, lines, V[c], tiles)
+                part = max(1, SMALL // (channels * tiles))
+                for p in range(U.shape[1]):
+                    i, j = p * tiles, (p + 1) * tiles
+                    for o in range(0, outputs, part):
+                        product(U[g, p, o : o + part], V[:, i:j], 0, M[o : o + part, i:j])
+                for o in range(outputs):
+                    number = g * outputs + o
+                    _y(M[o], tiles, m, lines[:24], lines[24:])
+                    _write(lines[24:], first, last, down, across, m, bias[number], y_chunk, number)
 
 
 @loops
-def _backward_weight_chunk(dy, x, padding, m, strips, frames, dy_frames, V, dM, lines, dU):
-    """dU += dM V^T of one chunk of images, block by block."""
+def _add_to_dU(dy, x, padding, m, strips, frames, dy_frames, V, dM, lines, dU):
+    """dU = the sum of dM V^T over a share of the images, chunk by chunk and block by block."""
     groups, _, outputs, channels = dU.shape
     down, across = (dy.shape[2] + m - 1) // m, (dy.shape[3] + m - 1) // m
-    all_strips = (len(x) + IMAGES - 1) // IMAGES * down
-    for g in range(groups):
-        _side_by_side(x, g * channels, padding[0], padding[1], frames)
-        _side_by_side(dy, g * outputs, 0, 0, dy_frames)
-        for first in range(0, all_strips, strips):
-            last = min(first + strips, all_strips)
-            tiles = (last - first) * across * IMAGES
-            for c in range(channels):
-                _V(frames[c], first, last, down, m, lines, V[c], tiles)
-            for o in range(outputs):
-                _dM(dy_frames[o], first, last, down, m, lines, dM[o], tiles)
-            for p in range(36):
-                i, j = p * tiles, (p + 1) * tiles
-                product(dM[:, i:j], V[:, i:j].T, 1, dU[g, p])
+    chunk = frames.shape[1] * IMAGES
+    dU[...] = 0
+    for n in range(0, len(x), chunk):
+        x_chunk, dy_chunk = x[n : n + chunk], dy[n : n + chunk]
+        all_strips = (len(x_chunk) + IMAGES - 1) // IMAGES * down
+        for g in range(groups):
+            _side_by_side(x_chunk, g * channels, padding[0], padding[1], frames)
+            _side_by_side(dy_chunk, g * outputs, 0, 0, dy_frames)
+            for first in range(0, all_strips, strips):
+                last = min(first + strips, all_strips)
+                tiles = (last - first) * across * IMAGES
+                for c in range(channels):
+                    _V(frames[c], first, last, down, m, lines, V[c], tiles)
+                for o in range(outputs):
+                    _dM(dy_frames[o], first, last, down, m, lines, dM[o], tiles)
+                for p in range(dU.shape[1]):
+                    i, j = p * tiles, (p + 1) * tiles
+                    product(dM[:, i:j], V[:, i:j].T, 1, dU[g, p])
 
 
 # --- between images and tiles ---------------------------------------------------------------------

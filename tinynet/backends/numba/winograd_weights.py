@@ -2,16 +2,17 @@
 
     U = G g G^T         dg = G^T dU G
 
-One turn of a parallel loop: the kernels of one output; the inner loops run over its channels.
+Each thread takes its share of the outputs; the inner loops run over the channels.
 
-U   (G, 36, O/G, C/G)
-dU  (shares, G, 36, O/G, C/G)
+kernels, dkernels  (G, O/G, C/G, K, K)
+U                  (G, 36, O/G, C/G)
+dU                 (shares, G, 36, O/G, C/G)
 """
 
 import numpy as np
-from numba import prange
 
-from tinynet.backends.numba.compilation import loops, parallel_loops
+from tinynet.backends.numba.compilation import loops
+from tinynet.backends.numba.threads import at_once, shares
 
 G_3 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 G_5 = np.array(
@@ -21,82 +22,67 @@ G_5 = np.array(
 
 
 def weight_tiles(kernels, U):
-    """U = G g G^T for every kernel g. kernels (G, O/G, C/G, K, K)"""
-    _weight_tiles(kernels, _G(kernels), U)
+    """U = G g G^T for every kernel g."""
+    at_once(_tiles, [(kernels, _G(kernels), U, *share) for share in shares(kernels.shape[1])])
 
 
 def backward_weight_tiles(dU, dkernels):
-    """dg = G^T dU G for every kernel, dU the sum of the shares, which is left in the first."""
-    _backward_weight_tiles(dU, _G(dkernels), dkernels)
+    """dg = G^T dU G for every kernel, where dU is first added up over its shares."""
+    at_once(_kernels, [(dU, _G(dkernels), dkernels, *share) for share in shares(dkernels.shape[1])])
 
 
 def _G(kernels):
     return (G_3 if kernels.shape[-1] == 3 else G_5).astype(kernels.dtype)
 
 
-@parallel_loops
-def _weight_tiles(kernels, G, U):
-    groups, outputs = kernels.shape[:2]
-    for turn in prange(groups * outputs):
-        g = turn // outputs
-        o = turn - g * outputs
-        _tiles_of_output(kernels[g, o], G, U[g], o)
+@loops
+def _tiles(kernels, G, U, first, last):
+    groups, _, channels, size, _ = kernels.shape
+    points = len(G)
+    half = np.empty((points, size, channels), kernels.dtype)
+    for g in range(groups):
+        for o in range(first, last):
+            for i in range(points):
+                for v in range(size):
+                    for c in range(channels):
+                        half[i, v, c] = G[i, 0] * kernels[g, o, c, 0, v]
+                    for u in range(1, size):
+                        for c in range(channels):
+                            half[i, v, c] += G[i, u] * kernels[g, o, c, u, v]
+            for i in range(points):
+                for j in range(points):
+                    row = U[g, points * i + j, o]
+                    for c in range(channels):
+                        row[c] = half[i, 0, c] * G[j, 0]
+                    for v in range(1, size):
+                        for c in range(channels):
+                            row[c] += half[i, v, c] * G[j, v]
 
 
 @loops
-def _tiles_of_output(kernels, G, U, o):
-    """U[:, o] from kernels (C/G, K, K); G (6, K), U (36, O/G, C/G)"""
-    channels, size, _ = kernels.shape
-    half = np.empty((6, size, channels), kernels.dtype)
-    for i in range(6):
-        for v in range(size):
-            for c in range(channels):
-                half[i, v, c] = G[i, 0] * kernels[c, 0, v]
-            for u in range(1, size):
-                for c in range(channels):
-                    half[i, v, c] += G[i, u] * kernels[c, u, v]
-    for i in range(6):
-        for j in range(6):
-            row = U[6 * i + j, o]
-            for c in range(channels):
-                row[c] = half[i, 0, c] * G[j, 0]
-            for v in range(1, size):
-                for c in range(channels):
-                    row[c] += half[i, v, c] * G[j, v]
-
-
-@parallel_loops
-def _backward_weight_tiles(dU, G, dkernels):
-    groups, outputs = dkernels.shape[:2]
-    for turn in prange(groups * outputs):
-        g = turn // outputs
-        o = turn - g * outputs
-        for share in range(1, len(dU)):
-            for p in range(36):
-                _add(dU[share, g, p, o], dU[0, g, p, o])
-        _kernels_of_output(dU[0, g], o, G, dkernels[g, o])
-
-
-@loops
-def _add(row, total):
-    for c in range(len(total)):
-        total[c] += row[c]
-
-
-@loops
-def _kernels_of_output(dU, o, G, dkernels):
-    """dkernels (C/G, K, K) from dU[:, o]; G (6, K), dU (36, O/G, C/G)"""
-    channels, size, _ = dkernels.shape
-    half = np.zeros((size, 6, channels), dU.dtype)
-    for u in range(size):
-        for j in range(6):
-            for i in range(6):
-                for c in range(channels):
-                    half[u, j, c] += G[i, u] * dU[6 * i + j, o, c]
-    for u in range(size):
-        for v in range(size):
-            for c in range(channels):
-                total = half[u, 0, c] * G[0, v]
-                for j in range(1, 6):
-                    total += half[u, j, c] * G[j, v]
-                dkernels[c, u, v] = total
+def _kernels(dU, G, dkernels, first, last):
+    groups, _, channels, size, _ = dkernels.shape
+    points = len(G)
+    total = np.empty(channels, dU.dtype)
+    half = np.empty((size, points, channels), dU.dtype)
+    for g in range(groups):
+        for o in range(first, last):
+            half[...] = 0
+            for i in range(points):
+                for j in range(points):
+                    total[:] = 0
+                    for share in range(len(dU)):
+                        row = dU[share, g, points * i + j, o]
+                        for c in range(channels):
+                            total[c] += row[c]
+                    for u in range(size):
+                        for c in range(channels):
+                            half[u, j, c] += G[i, u] * total[c]
+            for u in range(size):
+                for v in range(size):
+                    total[:] = 0
+                    for j in range(points):
+                        for c in range(channels):
+                            total[c] += half[u, j, c] * G[j, v]
+                    for c in range(channels):
+                        dkernels[g, o, c, u, v] = total[c]
