@@ -29,6 +29,7 @@ import statistics
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from rich.console import Console
 
@@ -184,6 +185,8 @@ def _arguments(argv):
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/commands.py), 1 where tinynet itself ended."""
     parser, given = _arguments(argv)
+    if given.json and not Path(given.json).parent.is_dir():
+        parser.error(f"there is no folder {Path(given.json).parent} to write {given.json} to")
     spec = given.spec or "paper"
     changes = {name: getattr(given, name) for name in CHANGES if getattr(given, name) is not None}
     given.image_size = given.image_size or find_spec(spec).image_size

@@ -338,3 +338,9 @@ def test_a_network_that_cannot_be_is_a_usage_error(capsys):
     with pytest.raises(SystemExit) as error:
         step.main(["--image-size", "20", "--only", "tinynet", "--wait", "0"])
     assert error.value.code == 2 and "the smallest that works" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(capsys):
+    with pytest.raises(SystemExit) as error:
+        step.main(["--only", "tinynet", "--json", "/nowhere/at/all.json"])
+    assert error.value.code == 2 and "there is no folder /nowhere/at" in capsys.readouterr().err
