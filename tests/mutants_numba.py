@@ -24,8 +24,8 @@ NUMBA = {
         ),
         (
             "the weight's gradient of the last images only",
-            "dy_matrix).T, 1, dweights[g, u])",
-            "dy_matrix).T, 0, dweights[g, u])",
+            "columns_u.T, 1, dweights[g, u])",
+            "columns_u.T, 0, dweights[g, u])",
         ),
         (
             "images that are not there",
@@ -41,6 +41,7 @@ NUMBA = {
         ),
         ("the last output's weights not copied", "range(first, last)", "range(first, last - 1)"),
         ("one bias for all channels", "= bias[first + o]", "= bias[first]"),
+        ("a product's part computed twice", "columns, u, i, j)", "columns, u, 0, j - i)"),
     ],
     "winograd.py": [
         (

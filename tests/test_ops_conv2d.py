@@ -72,6 +72,14 @@ def test_the_number_of_images_at_once_does_not_show(columns, monkeypatch):
         assert relative_error(ours, expected) < 1e-13
 
 
+def test_a_map_may_be_computed_in_parts(backend):
+    # 96 x 3 x 11 weights in a kernel's row: numba takes 315 pixels at a time, of 391 here.
+    x, weight, bias = spaced((2, 3, 27, 33), "x"), spaced((96, 3, 11, 11), "w"), spaced((96,), "b")
+    with tn.use_backend("numpy"):
+        expected = conv2d(x, weight) + bias[:, None, None]
+    assert relative_error(conv2d(x, weight, bias), expected) < 1e-13
+
+
 @pytest.mark.parametrize("padding", [(0, 0), (1, 2)])
 def test_col2im_is_the_transpose_of_im2col(padding):
     image = spaced((3, 7, 6), "image")
