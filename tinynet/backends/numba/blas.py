@@ -34,6 +34,7 @@ def _declare(name):
 _sgemm = _declare("sgemm")
 _dgemm = _declare("dgemm")
 
+SMALL = 1_000_000  # multiplications: up to here OpenBLAS reads matrices where they lie, uncopied
 _AS_IT_IS, _TRANSPOSED = np.uint8(ord("N")), np.uint8(ord("T"))  # BLAS's letters
 
 

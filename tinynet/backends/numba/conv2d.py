@@ -44,12 +44,11 @@ import numpy as np
 from numba import prange
 
 from tinynet.backends.host_memory import workspace
-from tinynet.backends.numba.blas import product
+from tinynet.backends.numba.blas import SMALL, product
 from tinynet.backends.numba.compilation import loops, parallel_loops
 from tinynet.backends.numba.threads import at_once, parallel, shares, threads
 
 AT_ONCE = 256  # columns: enough for a product to run at full speed, few enough for a core's cache
-SMALL = 1_000_000  # multiplications: up to here OpenBLAS reads matrices where they lie, uncopied
 
 
 def conv2d(x, weight, bias, stride, padding, groups, y):
@@ -188,6 +187,7 @@ def _forward(x, weights, bias, padding, y, padded, columns, rows):
             y_matrix = _matrix(y_maps) if beside == 1 else _matrix(rows)
             for o in range(outputs):
                 y_matrix[o] = bias[first + o]
+            # A large map in parts, if such small products still have columns enough: conv1.
             pixels = y_matrix.shape[1]
             part = SMALL // weights[g, 0].size
             part = part if part >= AT_ONCE else pixels

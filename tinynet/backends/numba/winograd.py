@@ -31,14 +31,13 @@ Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 201
 import numpy as np
 
 from tinynet.backends.host_memory import workspace
-from tinynet.backends.numba.blas import product
+from tinynet.backends.numba.blas import SMALL, product
 from tinynet.backends.numba.compilation import loops
 from tinynet.backends.numba.threads import at_once, threads
 from tinynet.backends.numba.winograd_weights import backward_weight_tiles, weight_tiles
 
 IMAGES = 8  # side by side: one vector of float32 with AVX
 COLUMNS = 128  # tiles in a product: enough for full speed, few enough for a core's cache
-SMALL = 1_000_000  # multiplications: up to here OpenBLAS reads matrices where they lie, uncopied
 GAP = 16  # numbers between channels, whose points would else compete for few sets of a cache
 
 
