@@ -37,7 +37,7 @@ from tinynet.backends.numba.threads import at_once, threads
 from tinynet.backends.numba.winograd_weights import backward_weight_tiles, weight_tiles
 
 IMAGES = 8  # side by side: one vector of float32 with AVX
-COLUMNS = 128  # tiles in a product: enough for full speed, few enough for a core's cache
+COLUMNS = {3: 256, 5: 128}  # tiles in a product: enough for full speed, few enough for a cache
 GAP = 16  # numbers between channels, whose points would else compete for few sets of a cache
 
 
@@ -81,7 +81,7 @@ def winograd_backward_weight(dy, x, padding, groups, dweight):
     sums are then added in the order of the shares: the same bits on every run.
     """
     kernels = _per_group(dweight, groups)
-    shares, strips, frames, V, lines = _shares(kernels, dy, 2 * COLUMNS)
+    shares, strips, frames, V, lines = _shares(kernels, dy)
     outputs, channels, sets = kernels.shape[1], kernels.shape[2], frames.shape[2]
     m, down, across = _grid(dweight.shape[3], dy)
     dy_frames = (len(V), outputs, sets, m * down, m * across, IMAGES)
@@ -111,7 +111,7 @@ def winograd_pays(x_shape, weight_shape, stride, padding, groups):
 
 def _convolve(x, kernels, bias, padding, y):
     """y = the convolution of x with kernels (G, O/G, C/G, K, K)."""
-    shares, strips, frames, V, lines = _shares(kernels, y, COLUMNS)
+    shares, strips, frames, V, lines = _shares(kernels, y)
     groups, outputs, channels, _, kernel = kernels.shape
     U = workspace("winograd U", (groups, 36, outputs, channels), x.dtype)
     M = workspace("winograd M", (len(V), outputs, V.shape[2]), x.dtype)
@@ -132,10 +132,11 @@ def _grid(kernel, y):
     return m, -(-y.shape[2] // m), -(-y.shape[3] // m)
 
 
-def _shares(kernels, y, columns):
-    """For every thread the slice of the images that it takes; how many strips a block has, so that
-    it has about this many columns; frames, V and lines, each with an axis of threads in front."""
-    groups, outputs, channels, _, kernel = kernels.shape
+def _shares(kernels, y):
+    """For every thread the slice of the images that it takes; how many strips a block has; frames,
+    V and lines, each with an axis of threads in front."""
+    _, _, channels, _, kernel = kernels.shape
+    columns = COLUMNS[kernel]
     m, down, across = _grid(kernel, y)
     shares = threads()
     sets_a_share = -(-len(y) // (IMAGES * shares))
