@@ -8,15 +8,14 @@ Both programs run on one thread, in turn, in one process; the medians are compar
 """
 
 import argparse
-import json
-import platform
-import statistics
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 import tinynet as tn
+from benchmarks import machine
 
 BOUNDS = {"forward": 1.3, "forward and backward": 1.8}  # ours over PyTorch's, at most
 
@@ -84,33 +83,41 @@ def main(arguments=None):
     parser.add_argument("--size", type=int, default=4, help="numbers in an array (4)")
     parser.add_argument("--rounds", type=int, default=100, help="measured runs of each (100)")
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too")
+    parser.add_argument(
+        "--wait", type=float, default=120, metavar="SECONDS",
+        help="how long to wait for an idle machine before going on as 'not idle' (120)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
+    if options.json and not Path(options.json).parent.is_dir():
+        parser.error(f"there is no folder {Path(options.json).parent} to write {options.json} to")
 
+    idle = machine.wait_until_idle(options.wait)
     seconds = measure(options.length, options.size, options.rounds)
     report = {
-        "benchmark": "engine", "length": options.length, "size": options.size,
-        "rounds": options.rounds, "python": platform.python_version(), "numpy": np.__version__,
-        "figures": {},
+        "benchmark": "engine", "machine": machine.description(1), "idle": idle,
+        "length": options.length, "size": options.size, "rounds": options.rounds,
+        "microseconds": {}, "ratios": {},
     }  # fmt: skip
-    print(f"{options.length} chained adds of {options.size} numbers, median of {options.rounds}:")
+    print(
+        f"{options.length} chained adds of {options.size} numbers, median of {options.rounds}"
+        f"{'' if idle else ', not idle'}:"
+    )
     for column, what in enumerate(BOUNDS):
         each = {}
         for name, runs in seconds.items():
-            microseconds = sorted(run[column] / options.length * 1e6 for run in runs)
-            each[name] = statistics.median(microseconds)
-            low, high = microseconds[len(runs) // 10], microseconds[-1 - len(runs) // 10]
+            each[name] = machine.spread([run[column] / options.length * 1e6 for run in runs])
+            median, low, high = each[name]
             print(
-                f"  {what:21} {name:8} {each[name]:6.2f} microseconds an op "
+                f"  {what:21} {name:8} {median:6.2f} microseconds an op "
                 f"(middle 80 %: {low:.2f} to {high:.2f})"
             )
-        report["figures"][what] = each
+        report["microseconds"][what] = each
         if "PyTorch" in each:
-            ratio = each["tinynet"] / each["PyTorch"]
-            report["figures"][what]["ratio"] = ratio
+            ratio = each["tinynet"][0] / each["PyTorch"][0]
+            report["ratios"][what] = ratio
             print(f"  {what:21} ratio    {ratio:6.2f} (bound {BOUNDS[what]})")
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump(report, file, indent=1)
+        machine.write_json(options.json, report)
     return 0
 
 
