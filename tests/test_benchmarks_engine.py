@@ -38,3 +38,11 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(ca
     with pytest.raises(SystemExit) as error:
         engine.main([*TINY, "--json", "/nowhere/at/all.json"])
     assert error.value.code == 2 and "there is no folder /nowhere/at" in capsys.readouterr().err
+
+
+def test_a_report_in_json_is_the_same_when_read_back(tmp_path):
+    report = {"a": [1.5, 2], "b": {"c": [[], [{"d": "two  spaces,\n[a line"}, "}"]]}, "e": None}
+    file = tmp_path / "report.json"
+    engine.machine.write_json(file, report)
+    assert json.loads(file.read_text()) == report
+    assert '"a": [ 1.5, 2 ]' in file.read_text()

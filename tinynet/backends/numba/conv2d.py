@@ -72,11 +72,12 @@ def conv2d(x, weight, bias, stride, padding, groups, y):
 
 
 def _conv2d_of_few(x, weight, bias, stride, padding, groups, y):
-    """The outputs of a group are cut into equal parts, where they can be, so that every thread has
-    one. A part is like a group, but the parts of one group read the same channels."""
+    """The outputs of a group are cut into equal parts, at least one a thread and not twice as many,
+    since each unfolds the image for itself; where that cannot be, they stay together. A part is
+    like a group, but the parts of one group read the same channels."""
     outputs, channels = len(weight) // groups, weight.shape[1]
     enough = -(-threads() // groups)
-    parts = next((p for p in range(enough, outputs + 1) if outputs % p == 0), 1)
+    parts = next((p for p in range(enough, 2 * enough) if outputs % p == 0), 1)
     weights = _by_kernel_row(weight, groups * parts)
     buffers = _buffers(groups * parts, 1, x, weight, stride, padding, groups * parts, y)
     outputs //= parts
