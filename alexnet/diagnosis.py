@@ -23,14 +23,13 @@ def is_dead_start(loss: float, classes: int) -> bool:
     return abs(loss - math.log(classes)) < DISTANCE
 
 
-def dead_relus(model, x: np.ndarray) -> dict[str, float]:
+def dead_relus(model, x: tn.Tensor) -> dict[str, float]:
     """name -> share of the ReLU layer's outputs that are 0 for every image of a batch.
     x: (N, 3, S, S), normalised. The model computes in test mode."""
     shares, before = {}, model.training
     model.eval()
     try:
         with tn.no_grad():
-            x = tn.Tensor(x)
             for name, layer in model:
                 x = layer(x)
                 if isinstance(layer, tn.nn.ReLU):
@@ -40,7 +39,7 @@ def dead_relus(model, x: np.ndarray) -> dict[str, float]:
     return shares
 
 
-def describe_dead_start(model, x: np.ndarray, loss: float, step: int, options) -> str:
+def describe_dead_start(model, x: tn.Tensor, loss: float, step: int, options) -> str:
     """The report: loss, dead ReLUs of each layer, what to change."""
     classes = model.num_classes
     shares = dead_relus(model, x)
@@ -60,17 +59,16 @@ def describe_dead_start(model, x: np.ndarray, loss: float, step: int, options) -
     return "\n".join(lines)
 
 
-def first_not_finite(model, x: np.ndarray, random_state: dict) -> str:
+def first_not_finite(model, x: tn.Tensor, random_state: dict) -> str:
     """Where numbers stop being finite, in words.
 
     x             (N, 3, S, S): the batch as the model saw it
     random_state  tinynet.random.get_state() from before the model saw it: the same dropout masks
     """
-    if not np.isfinite(x).all():
+    if not np.isfinite(x.numpy()).all():
         return "the images themselves are not finite"
     tn.random.set_state(random_state)
     with tn.no_grad():
-        x = tn.Tensor(x)
         for name, layer in model:
             x = layer(x)
             if not np.isfinite(x.numpy()).all():

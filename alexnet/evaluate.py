@@ -14,6 +14,7 @@ from rich.table import Table
 
 from alexnet import checkpoint, commands, options, recipes
 from alexnet.data import SPLITS, DataError, open_dataset
+from alexnet.data.feed import feed
 from alexnet.data.loader import Loader
 from alexnet.scores import Scores, evaluate, top_k
 
@@ -25,7 +26,7 @@ def main(argv=None) -> int:
 
 
 def _command(given):
-    options.use_machine(given.backend, given.threads)
+    options.use_machine(given.backend, given.threads, given.precision, given.json)
     found = checkpoint.load(given.checkpoint)
     begun, skip = recipes.Options(**found.options), given.skip_bad_images
     data = open_dataset(
@@ -38,7 +39,8 @@ def _command(given):
         stored_size=found.stored_size,
     )  # fmt: skip
     model = found.make_model()
-    scores = evaluate(model, found.normalization, batches.epoch(0), len(found.classes))
+    classes = len(found.classes)
+    scores = evaluate(model, feed(batches, found.normalization, classes).epoch(0), classes)
     show = _print_json if given.json else _print_table
     show(given, data, found.classes, scores)
     return 0

@@ -2,12 +2,15 @@
 
 import argparse
 import math
+import os
+import sys
 
 import tinynet as tn
 from alexnet.changes import ACTIVATIONS, INITS, NORMS
 from alexnet.commands import UsageError
 from alexnet.specs import SPECS
-from tinynet.backends import NAMES
+from tinynet.backends import AUTO, why_not
+from tinynet.backends.cupy.gpu import PRECISIONS
 
 
 def count(text: str) -> int:
@@ -86,30 +89,61 @@ def add_network_flags(group) -> None:
 
 
 def add_backend_flags(group) -> None:
-    """--backend, --threads."""
+    """--backend, --precision, --threads."""
     group.add_argument(
-        "--backend", metavar="NAME", help=f"{' or '.join(NAMES)} (TINYNET_BACKEND, else numba)"
-    )
+        "--backend", metavar="NAME",
+        help="what computes. numpy: each formula as it is read, slow. numba: compiled loops on all "
+        "cores of the processor. cupy: an NVIDIA GPU. auto: cupy where a GPU answers, else numba; "
+        "the first line says which, and why (TINYNET_BACKEND, else numba)",
+    )  # fmt: skip
+    group.add_argument(
+        "--precision", choices=PRECISIONS,
+        help="of matrix products on a GPU. tf32: its tensor cores multiply, which is faster, on "
+        "inputs rounded from 23 bits after the point to 10 (float32)",
+    )  # fmt: skip
     group.add_argument("--threads", type=count, metavar="N", help="of the computation (all)")
 
 
 def add_machine_flags(group) -> None:
-    """--backend, --threads, --workers."""
+    """--backend, --precision, --threads, --workers."""
     add_backend_flags(group)
     group.add_argument(
         "--workers", type=count_or_none, metavar="N", help="threads that prepare images (2)"
     )
 
 
-def use_machine(backend: str | None, threads: int | None) -> str:
-    """Use this backend (None: the default one) with so many threads (None: all), and return its
-    name. Raises BackendError and UsageError."""
+def use_machine(
+    backend: str | None, threads: int | None, precision: str | None = None, json: bool = False
+) -> str:
+    """Use this backend, and return its name. Raises BackendError and UsageError.
+
+    backend    None: the default one; "auto", given or the default, says which it became and why
+    threads    None: all
+    precision  None: float32
+    json       stdout is for one JSON object, so say it on stderr
+    """
     if backend:
         tn.use_backend(backend)
     kernels = tn.get_backend()
+    asked = backend or os.environ.get("TINYNET_BACKEND")
+    if asked == AUTO and kernels is tn.get_backend(AUTO):  # and not what use_backend set
+        why = why_not("cupy") or f"{kernels.gpu.name} answers"
+        to = sys.stderr if json else sys.stdout
+        print(f"backend: {kernels.name} ({AUTO}: {why})", file=to, flush=True)
+    _use_precision(kernels, precision)
     if threads:
         try:
             kernels.set_threads(threads)
         except ValueError as error:
             raise UsageError(str(error)) from error
     return kernels.name
+
+
+def _use_precision(kernels, precision):
+    if kernels.name == "cupy":
+        kernels.gpu.precision = precision or PRECISIONS[0]
+    elif precision not in (None, PRECISIONS[0]):
+        raise UsageError(
+            f"--precision {precision} needs a GPU's tensor cores, backend {kernels.name} has none; "
+            f"--precision {PRECISIONS[0]} fits, or --backend cupy"
+        )

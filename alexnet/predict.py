@@ -28,7 +28,7 @@ def main(argv=None) -> int:
 
 
 def _command(given):
-    options.use_machine(given.backend, given.threads)
+    options.use_machine(given.backend, given.threads, given.precision, given.json)
     found = checkpoint.load(given.checkpoint)
     model = found.make_model()
     count = top_k(len(found.classes), given.topk)

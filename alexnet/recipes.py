@@ -75,6 +75,9 @@ class Options:
     threads: int | None  # None: all
     workers: int
     skip_bad_images: int
+    # With a default, since runs begun before there were GPUs do not say it.
+    precision: str = "float32"
+    capture: bool = False
 
     def changes(self) -> dict:
         """The changes of the spec, as alexnet.build takes them."""
@@ -86,7 +89,7 @@ CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
 # an epoch depends on.
 CHANGEABLE = (
     "epochs max_steps lr schedule momentum weight_decay rule dead_start_steps backend threads "
-    "workers".split()
+    "workers precision capture".split()
 )
 
 
@@ -121,6 +124,7 @@ def decide(given: Namespace, backend: str) -> Options:
         **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
         **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
         **{"norm": recipe.norm if spec == recipe.spec else None},
+        **{"precision": "float32", "capture": False},
         **flags,
         **{"data": data, "backend": backend},
     }
@@ -166,7 +170,7 @@ def flags_of(options: Options) -> str:
     words = [options.data]
     for name, value in asdict(options).items():
         if value not in (None, getattr(usual, name)):
-            values = value if isinstance(value, (list, tuple)) else [value]
+            values = value if isinstance(value, (list, tuple)) else [] if value is True else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)
 

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import replace
 
+import tinynet as tn
 from alexnet import commands, recipes
 from alexnet.progress import clock
 
@@ -23,12 +24,19 @@ def print_recipe(run) -> None:
         f"{run.batches.batch_size}, augment {o.augment}\n"
         f"lr {o.lr:g} ({o.schedule}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
         f"(rule {o.rule})",
-        "machine": f"backend {o.backend}, threads {o.threads or 'all'}, workers {o.workers}, "
-        f"seed {o.seed}",
+        "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
     for name, text in lines.items():
         print(f"{name:10}" + text.replace("\n", "\n" + " " * 10), flush=True)
+
+
+def _computation(o):
+    """What the backend computes with, in words."""
+    if o.backend != "cupy":
+        return f"threads {o.threads or 'all'}"
+    recorded = ", steps recorded" if o.capture else ""
+    return f"{tn.get_backend().gpu.name}, {o.precision}{recorded}"
 
 
 def print_end(run, drawn: bool) -> None:

@@ -99,14 +99,15 @@ class Run:
         """Steps that --max-steps and --epochs still allow."""
         return max(0, self.total_steps - self.step)
 
-    def step_done(self, loss: float, rank: np.ndarray) -> None:
-        """Count a step. rank: that of each image's label, from alexnet.scores."""
+    def step_done(self, loss: float, rank: np.ndarray, random_state: dict) -> None:
+        """Count a step. rank: that of each image's label, from alexnet.scores; random_state:
+        tinynet.random's after the step."""
         self.batch += 1
         self.step += 1
         self.sums["images"] += len(rank)
         self.sums["loss"] += loss * len(rank)
         self.sums["top1"] += int((rank < 1).sum())
-        self.random_state = tn.random.get_state()
+        self.random_state = random_state
 
     def epoch_done(self, scores: Scores) -> None:
         """Count an epoch whose validation had these scores."""
@@ -129,10 +130,9 @@ class Run:
 
     # --- saving and taking up ---
 
-    def save_if_due(self) -> None:
-        """save(), unless the last time was a short while ago."""
-        if time.monotonic() - self._saved_at >= SECONDS_BETWEEN_SAVES:
-            self.save()
+    def save_is_due(self) -> bool:
+        """Whether the last save() was a good while ago."""
+        return time.monotonic() - self._saved_at >= SECONDS_BETWEEN_SAVES
 
     def save(self) -> None:
         """Write last.npz, and best.npz if there is a better one. Raises DiskError, and NotFinite

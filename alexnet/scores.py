@@ -6,7 +6,7 @@ accuracy of chance, and a logit that is not a number goes before the label, so t
 none.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,21 +43,21 @@ class Scores:
     right: np.ndarray  # int64 (classes,): how many of them are classified rightly
 
 
-def evaluate(model, normalization: Callable, batches: Iterable, classes: int) -> Scores:
-    """The Scores of a model in test mode on batches of uint8 images (N, 3, S, S) and int64 labels
-    (N,). Afterwards the model is in training mode or not, as before."""
+def evaluate(model, batches: Iterable, classes: int) -> Scores:
+    """The Scores of a model in test mode on batches of images, Tensors (N, 3, S, S), and tn.Labels.
+    Afterwards the model is in training mode or not, as before."""
     losses, counts = 0.0, np.zeros((3, classes), np.int64)
     k = top_k(classes)
     before = model.training
     model.eval()
     try:
         with tn.no_grad():
-            for images, labels in batches:
-                logits = model(tn.Tensor(normalization(images)))
+            for x, labels in batches:
+                logits = model(x)
                 losses += tn.softmax_cross_entropy(logits, labels).item() * len(labels)
-                rank = ranks(logits.numpy(), labels)
+                rank = ranks(logits.numpy(), labels.host)
                 for row, chosen in zip(counts, (rank >= 0, rank < 1, rank < k), strict=True):
-                    row += np.bincount(labels[chosen], minlength=classes)
+                    row += np.bincount(labels.host[chosen], minlength=classes)
     finally:
         model.train(before)
     images, right, within5 = counts

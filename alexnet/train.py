@@ -6,8 +6,9 @@
                      v = 0.9 v - 0.0005 lr w - lr g      optimizer.step()
                      w = w + v
 
-The loop is `train` below. What it works on is in run.py, what a run does when nobody says otherwise
-in recipes.py, the flags are in train_flags.py, what is printed in progress.py and report.py.
+The step is `take_step` below, the loop `train`. What they work on is in run.py, what a run does
+when nobody says otherwise in recipes.py, the flags are in train_flags.py, what is printed in
+progress.py and report.py. A GPU is given its steps without waiting for it: steps.py.
 Source: the paper, section 5.
 """
 
@@ -30,44 +31,57 @@ from alexnet import (
     train_flags,
 )
 from alexnet.commands import Interrupted, Interrupts, NotFinite, UsageError
+from alexnet.data.feed import feed
 from alexnet.progress import Progress
 from alexnet.run import Run
 from alexnet.run_folder import RunFolder
 from alexnet.scores import evaluate, ranks
+from alexnet.steps import Steps
+
+
+def take_step(model, optimizer, x, labels, lr):
+    """Forward, loss, backward, update. Returns (loss, logits), of before the update.
+
+    x       the images, a Tensor (N, 3, S, S)
+    labels  tn.Labels
+    lr      the rate, a number or a Tensor ()
+    On a processor a loss that is not finite moves nothing, so that its cause can be found. To look
+    at it on a GPU would mean to wait for it.
+    """
+    logits = model(x)
+    loss = tn.softmax_cross_entropy(logits, labels)
+    if loss.backend != "cupy" and not math.isfinite(loss.item()):
+        return loss, logits
+    for group in optimizer.groups:
+        group["lr"] = lr
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss, logits
 
 
 def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
     """Train from where the run is to its last epoch, or to --max-steps.
 
-    Raises NotFinite in the step whose loss is not finite, and Interrupted at the end of the batch
+    Raises NotFinite for a step whose loss is not finite, and Interrupted at the end of the batch
     in which Ctrl-C was pressed.
     """
-    model, optimizer = run.model, run.optimizer
+    steps = Steps(run, take_step)
+    batches = feed(run.batches, run.normalization, len(run.classes))
+    validation = feed(run.validation, run.normalization, len(run.classes))
     while run.epoch < run.options.epochs:
-        batches = run.batches.epoch(run.epoch, start_batch=run.batch)
-        for images, labels in interrupts.between(islice(batches, run.steps_left())):
-            run.save_if_due()
-            lr = run.schedule.rate(run.step)
-            for group in optimizer.groups:
-                group["lr"] = lr
-            x = run.normalization(images)
-
-            logits = model(tn.Tensor(x))
-            loss = tn.softmax_cross_entropy(logits, labels)
-            if not math.isfinite(loss.item()):
-                raise NotFinite(_not_finite(run, loss.item(), x))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-            rank = ranks(logits.numpy(), labels)
-            run.step_done(loss.item(), rank)
-            progress.step(loss.item(), rank, lr)
-            _judge_start(run, progress, x)
+        epoch = islice(batches.epoch(run.epoch, start_batch=run.batch), run.steps_left())
+        for done in steps.through(interrupts.between(epoch)):
+            loss, rank = done.loss(), ranks(done.logits(), done.labels.host)
+            if not math.isfinite(loss):
+                raise NotFinite(_not_finite(run, loss, done.x))
+            run.step_done(loss, rank, done.random_state)
+            progress.step(loss, rank, done.lr)
+            _judge_start(run, progress, done.x)
 
         if run.batch == 0:  # --max-steps was reached with the epoch before
             break
-        scores = _validate(run, progress, interrupts)
+        scores = _validate(run, progress, interrupts, validation)
         if run.batch < len(run.batches):  # --max-steps: --resume goes on inside the epoch
             run.save()
             run.keep_if_first(scores)
@@ -76,10 +90,10 @@ def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
     run.save()
 
 
-def _validate(run, progress, interrupts):
+def _validate(run, progress, interrupts, validation):
     progress.validating()
-    batches = interrupts.between(run.validation.epoch(0))
-    scores = evaluate(run.model, run.normalization, batches, len(run.classes))
+    batches = interrupts.between(validation.epoch(0))
+    scores = evaluate(run.model, batches, len(run.classes))
     if not math.isfinite(scores.loss):
         raise NotFinite(
             f"the loss of the validation after step {run.step} is {scores.loss}: {_remedy(run)}"
@@ -140,7 +154,8 @@ def _command(given):
 
 
 def _begin(given):
-    backend = options.use_machine(given.backend, given.threads)
+    backend = options.use_machine(given.backend, given.threads, given.precision)
+    _check_capture(given.capture, backend)
     decided = recipes.decide(given, backend)
     kind = recipes.kind_of(decided.data)
     name = Path(decided.data).name if kind == "folder" else kind
@@ -152,6 +167,14 @@ def _begin(given):
         raise
     folder.begin(asdict(decided), run.classes)
     return run
+
+
+def _check_capture(capture, backend):
+    if capture and backend != "cupy":
+        raise UsageError(
+            f"--capture records a CUDA graph, backend {backend} has none; leave it out, or "
+            "--backend cupy"
+        )
 
 
 def _resume(given):
@@ -166,7 +189,12 @@ def _resume(given):
             f"{file.parent} goes on from last.npz"
         )
     saved = recipes.Options(**begun.options)
-    backend = options.use_machine(given.backend or saved.backend, given.threads or saved.threads)
+    backend = options.use_machine(
+        given.backend or saved.backend,
+        given.threads or saved.threads,
+        given.precision or saved.precision,
+    )
+    _check_capture(given.capture or saved.capture, backend)
     folder = RunFolder(file.parent)
     run = Run(recipes.decide_again(saved, given, backend), folder, begun)
     folder.cut_log(run.step)

@@ -11,6 +11,7 @@ _EXAMPLES = """examples:
   python -m alexnet.train photos --image-size 131 --init he --lr 0.02 --batch-size 64
   python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
   python -m alexnet.train --resume runs/batch-norm --epochs 120
+  python -m alexnet.train photos --backend cupy --capture --precision tf32
 
 Ctrl-C finishes the batch and saves. Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable,
 5 loss not finite, 6 disk, 130 interrupted."""
@@ -78,6 +79,11 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group = flags.add_argument_group("machine")
     options.add_machine_flags(group)
+    group.add_argument(
+        "--capture", action="store_true", default=None,
+        help="on a GPU: record the step once as a CUDA graph and launch it whole, which spares the "
+        "processor queueing its kernels one by one; the same bits",
+    )  # fmt: skip
     group = flags.add_argument_group("run")
     group.add_argument("--out", metavar="FOLDER", help="a new folder (runs/<spec>-<data>-<date>)")
     group.add_argument(

@@ -57,6 +57,11 @@ def spaced(shape, name="", positive=False):
     return numbers.astype(np.float32).astype(np.float64).reshape(shape)
 
 
+def on_host(array):
+    """A backend's array as NumPy's."""
+    return array if isinstance(array, np.ndarray) else tn.get_backend("cupy").to_numpy(array)
+
+
 def relative_error(a, b):
     """The largest |a - b| over the largest |b|; infinite where shapes differ or one is not a
     number alone."""

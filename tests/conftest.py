@@ -1,17 +1,34 @@
 """What many tests share: a backend, a dtype, and random numbers left as they were found."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import random
+from tests.host_gpu import host_backend
+from tinynet import backends, random
+
+needs_gcc = pytest.mark.skipif(
+    not shutil.which("g++"), reason="g++ is not installed: no CUDA kernels on the processor"
+)
+# "cupy" is the backend on a GPU, "cupy-host" the same backend on the processor: tests/host_gpu.py.
+EVERY_BACKEND = [
+    *(pytest.param(name, marks=[pytest.mark.gpu] * (name == "cupy"))
+      for name in tn.available_backends()),
+    pytest.param("cupy-host", marks=needs_gcc),
+]  # fmt: skip
 
 
-@pytest.fixture(params=tn.available_backends())
-def backend(request):
+@pytest.fixture(params=EVERY_BACKEND)
+def backend(request, monkeypatch):
     """Each backend that can be used here, as the default while the test runs."""
-    with tn.use_backend(request.param):
-        yield request.param
+    name = request.param
+    if name == "cupy-host":
+        name = "cupy"
+        monkeypatch.setitem(backends._loaded, name, host_backend())
+    with tn.use_backend(name):
+        yield name
 
 
 @pytest.fixture(params=["float32", "float64"])

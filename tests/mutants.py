@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutants_cupy import CUPY
 from tests.mutants_engine import ENGINE
 from tests.mutants_numba import NUMBA
 from tests.mutants_numpy import NUMPY
@@ -31,6 +32,10 @@ FLOAT64 = "not float32 and not slopes"
 OWN_TESTS = (
     "conv2d winograd dropout local_response_norm batch_norm max_pool2d softmax_cross_entropy"
 ).split()
+
+
+# What several layers share: the layers on whose tests its mistakes are tried.
+SHARED = {"sums": "conv2d", "elements": "(relu or max_pool2d)", "philox": "dropout"}
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,24 @@ class Mutant:
         return f"tinynet/{self.file}"
 
 
-def tests_of(backend, layer):
-    """pytest's arguments for the tests of one layer on one backend, in float64."""
-    words = f"{backend} and {FLOAT64}"
+def tests_of(backend, file):
+    """pytest's arguments for the tests of one layer's file on one backend, in float64."""
+    layer = file.split(".")[0]
+    words = f"{'cupy-host' if backend == 'cupy' else backend} and {FLOAT64}"
+    layer = SHARED.get(layer, layer)
     if layer == "sgd":
         return ("tests/test_optim.py", "-k", words)
     layer = layer.removesuffix("_weights")
     own = (f"tests/test_ops_{layer}.py",) if layer in OWN_TESTS else ()
+    if backend == "cupy":
+        own += ("tests/test_backends_cupy.py",)
     name = "softmax" if layer == "softmax_cross_entropy" else layer
     return ("tests/test_ops_layers.py", *own, "-k", f"{name} and {words}")
 
 
 KERNELS = [
-    Mutant(f"backends/{backend}/{file}", *mistake, tests_of(backend, file.removesuffix(".py")))
-    for backend, files in (("numpy", NUMPY), ("numba", NUMBA))
+    Mutant(f"backends/{backend}/{file}", *mistake, tests_of(backend, file))
+    for backend, files in (("numpy", NUMPY), ("numba", NUMBA), ("cupy", CUPY))
     for file, mistakes in files.items()
     for mistake in mistakes
 ]

@@ -41,7 +41,7 @@ ENGINE = {
         [
             ("a step that nobody sees", "parameter.mark_changed()", "pass"),
             ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
-            ("the rate of the first group", 'float(group["lr"])', 'float(self.groups[0]["lr"])'),
+            ("the rate of the first group", '_rate(group["lr"])', '_rate(self.groups[0]["lr"])'),
         ],
     ),
     "gradcheck.py": (

@@ -35,7 +35,7 @@ def set_values(parameter, values):
 
 
 def first(model, x):
-    return diagnosis.first_not_finite(model, x, tn.random.get_state())
+    return diagnosis.first_not_finite(model, tn.Tensor(x), tn.random.get_state())
 
 
 def test_the_layer_whose_weights_are_not_finite_is_named(model, x):
@@ -68,7 +68,7 @@ def test_the_dropout_masks_are_those_of_the_step(model, x):
         tn.random.set_state(state)
         with tn.no_grad(), np.errstate(all="ignore"):
             finite = bool(np.isfinite(model.train()(tn.Tensor(x[:1])).numpy()).all())
-            text = diagnosis.first_not_finite(model, x[:1], state)
+            text = diagnosis.first_not_finite(model, tn.Tensor(x[:1]), state)
         assert ("every layer's output is finite" in text) == finite
         found.add(finite)
     assert found == {True, False}
@@ -78,7 +78,7 @@ def test_dead_relus_are_those_that_are_0_for_the_whole_batch(model, x):
     bias = model.conv1.bias.numpy().copy()
     bias[0] = -1e6
     model.conv1.bias.data = bias
-    shares = diagnosis.dead_relus(model, x)
+    shares = diagnosis.dead_relus(model, tn.Tensor(x))
     assert list(shares) == [f"relu{number}" for number in range(1, 8)]
     channels = len(bias)
     assert 1 / channels <= shares["relu1"] < 1 / channels + 0.2
@@ -105,6 +105,6 @@ def test_the_remedy_depends_on_initial_weights_and_dead_relus(model, x, init, bi
             set_values(parameter, 1e6)  # every ReLU lets something through
     set_values(model.conv4.bias, bias)
     options = SimpleNamespace(init=init, lr=0.01)
-    text = diagnosis.describe_dead_start(model, x, 2.3, 200, options)
+    text = diagnosis.describe_dead_start(model, tn.Tensor(x), 2.3, 200, options)
     assert text.splitlines()[-1] == f"  what to change: {words}"
     assert ("relu4 100%" in text) == (bias < 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tests.cases import relative_error, spaced
+from tests.cases import on_host, relative_error, spaced
 from tinynet.backends import numpy as reference
 
 X, WEIGHT = (3, 4, 7, 5), (6, 4, 3, 2)
@@ -67,7 +67,7 @@ def test_the_number_of_images_at_once_does_not_show(columns, monkeypatch):
             tensors = [tn.Tensor(spaced(s, str(s)), requires_grad=True) for s in shapes]
             y = tn.conv2d(*tensors, padding=1, groups=2)
             y.backward(spaced(y.shape, "dy"))
-            results.append([y.numpy(), *(t.grad for t in tensors)])
+            results.append([y.numpy(), *(on_host(t.grad) for t in tensors)])
     for ours, expected in zip(*results, strict=True):
         assert relative_error(ours, expected) < 1e-13
 

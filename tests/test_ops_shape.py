@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tests.cases import spaced
+from tests.cases import on_host, spaced
 
 KEYS = {
     "an int": 1,
@@ -28,6 +28,27 @@ def test_a_key_takes_what_numpy_takes_and_gives_the_gradient_back(name, backend)
     tn.check_gradients(lambda a: a[key], [array])
 
 
+BEYOND = [
+    3,
+    -4,
+    [0, 3],
+    np.array([-4]),
+    (0, [4]),
+    (slice(None), np.array([[-5]])),
+    np.ones(2, bool),
+]
+
+
+@pytest.mark.parametrize("key", BEYOND, ids=str)
+def test_a_key_beyond_the_last_element_is_an_error(key, backend):
+    x = tn.Tensor(spaced((3, 4)))
+    with pytest.raises(IndexError):
+        x[key]
+    if isinstance(key, np.ndarray):
+        with pytest.raises(IndexError):
+            x[tn.Tensor(key)]
+
+
 def test_tensors_of_integers_are_keys(backend):
     x = tn.Tensor(spaced((3, 4)), requires_grad=True)
     rows, columns = tn.Tensor(np.array([0, 0, 2])), tn.Tensor(np.array([1, 1, 3]))
@@ -36,7 +57,7 @@ def test_tensors_of_integers_are_keys(backend):
     y.sum().backward()
     expected = np.zeros((3, 4))
     expected[0, 1], expected[2, 3] = 2, 1
-    assert np.array_equal(x.grad, expected)
+    assert np.array_equal(on_host(x.grad), expected)
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (-1,), (2, -1, 2), (24,), (1, 2, 3, 4)], ids=str)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tests.cases import relative_error, spaced
+from tests.cases import on_host, relative_error, spaced
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
@@ -29,7 +29,7 @@ def run(arrays, dtype, padding, groups=1):
     tensors = [tn.Tensor(a.astype(dtype), requires_grad=True) for a in arrays]
     y = tn.conv2d(*tensors, padding=padding, groups=groups)
     y.backward(spaced(y.shape, "dy").astype(dtype))
-    return [y.numpy(), *(t.grad for t in tensors)]
+    return [y.numpy(), *(on_host(t.grad) for t in tensors)]
 
 
 def by_im2col(arrays, padding, groups=1):

@@ -19,6 +19,12 @@ def gradients(step, dtype=np.float64):
     return [spaced(shape, f"{i} {step}").astype(dtype) for i, shape in enumerate(SHAPES)]
 
 
+def give_gradients(parameters, arrays):
+    """Set each .grad, which is an array of the backend."""
+    for parameter, array in zip(parameters, arrays, strict=True):
+        parameter.grad = tn.Tensor(array).data
+
+
 def moved(rule, dtype, steps=10, change_after=5):
     """The parameters after ten steps, the rate a tenth after five."""
     ours = parameters(dtype)
@@ -27,8 +33,7 @@ def moved(rule, dtype, steps=10, change_after=5):
         if step == change_after:
             for group in sgd.groups:
                 group["lr"] *= 0.1
-        for parameter, gradient in zip(ours, gradients(step, dtype), strict=True):
-            parameter.grad = gradient
+        give_gradients(ours, gradients(step, dtype))
         sgd.step()
     return [p.numpy() for p in ours]
 
@@ -87,7 +92,7 @@ def test_a_group_has_its_own_rate_and_decay(backend):
         lr=0.1,
         weight_decay=0.5,
     )
-    weight.grad, bias.grad = np.ones(1), np.ones(1)
+    give_gradients([weight, bias], [np.ones(1), np.ones(1)])
     sgd.step()
     assert weight.item() == pytest.approx(2 - 0.1 * (1 + 0.5 * 2))
     assert bias.item() == pytest.approx(2 - 0.2)
@@ -99,7 +104,7 @@ def test_a_group_has_its_own_rate_and_decay(backend):
 def test_a_parameter_without_gradient_stays_where_it_is(backend):
     a, b = (tn.Tensor(np.array([2.0]), requires_grad=True) for _ in range(2))
     sgd = tn.optim.SGD([a, b], lr=0.1, momentum=0.9, weight_decay=0.5)
-    a.grad = np.ones(1)
+    give_gradients([a], [np.ones(1)])
     sgd.step()
     assert a.item() != 2 and b.item() == 2
     sgd.zero_grad()
@@ -120,8 +125,7 @@ def test_a_step_goes_down_the_hill(backend, dtype):
 def test_a_run_that_goes_on_from_a_state_is_the_unbroken_run(rule, backend):
     def steps(sgd, ours, numbers):
         for step in numbers:
-            for parameter, gradient in zip(ours, gradients(step), strict=True):
-                parameter.grad = gradient
+            give_gradients(ours, gradients(step))
             sgd.step()
 
     unbroken = parameters()

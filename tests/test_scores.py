@@ -33,9 +33,11 @@ def test_scores_are_means_over_images_not_over_batches():
     numbers = np.random.default_rng(0)
     images = numbers.integers(0, 256, (7, 3, 2, 2), dtype=np.uint8)
     labels = numbers.integers(0, 6, 7)
-    batches = [(images[:5], labels[:5]), (images[5:], labels[5:])]
+    x = images.astype(np.float32) / 32
+    parts = slice(0, 5), slice(5, 7)
+    batches = [(tn.Tensor(x[part]), tn.Labels(labels[part], 6)) for part in parts]
     model = Model().train()
-    scores = evaluate(model, lambda x: x.astype(np.float32) / 32, batches, 6)
+    scores = evaluate(model, batches, 6)
 
     logits = images.reshape(7, -1)[:, :6] / 32
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(7), labels]
@@ -50,11 +52,11 @@ def test_scores_are_means_over_images_not_over_batches():
 
 
 def test_a_network_of_three_classes_whose_outputs_are_no_numbers_has_no_top5():
-    images, labels = np.zeros((2, 3, 1, 1), np.uint8), np.array([0, 1])
+    batch = tn.Tensor(np.zeros((2, 3, 1, 1), np.float32)), tn.Labels([0, 1], 3)
 
     class Broken(tn.nn.Module):
         def forward(self, x):
             return tn.reshape(x, (2, 3)) * float("nan")
 
-    scores = evaluate(Broken(), lambda x: x.astype(np.float32), [(images, labels)], 3)
+    scores = evaluate(Broken(), [batch], 3)
     assert scores.top1 == scores.top5 == 0

@@ -28,7 +28,7 @@ from tinynet.ops.max_pool2d import max_pool2d
 from tinynet.ops.reductions import max, mean, sum
 from tinynet.ops.relu import relu
 from tinynet.ops.shape import flatten, reshape, transpose
-from tinynet.ops.softmax_cross_entropy import softmax, softmax_cross_entropy
+from tinynet.ops.softmax_cross_entropy import Labels, softmax, softmax_cross_entropy
 from tinynet.ops.tanh import tanh
 from tinynet.random import seed
 from tinynet.serialization import load, save
@@ -37,7 +37,7 @@ from tinynet.tensor import Tensor, no_grad
 __version__ = "0.1.0"
 
 __all__ = [
-    "BackendError", "Tensor", "adaptive_avg_pool2d", "available_backends", "avg_pool2d",
+    "BackendError", "Labels", "Tensor", "adaptive_avg_pool2d", "available_backends", "avg_pool2d",
     "batch_norm", "check_gradients", "conv2d", "conv_algorithm", "dropout", "exp", "flatten",
     "get_backend", "linear", "load", "local_response_norm", "log", "matmul", "max", "max_pool2d",
     "mean", "nn", "no_grad", "op", "optim", "random", "relu", "reshape", "save", "seed", "softmax",

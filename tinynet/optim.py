@@ -20,6 +20,7 @@ class SGD:
     rule        "paper" or "pytorch"
 
     groups is a list of such dicts, and may be changed: for group in sgd.groups: group["lr"] = ...
+    On cupy a group's lr may be a Tensor (): a recorded step reads it at each launch.
     Raises ValueError for a number out of range, an unknown rule or key, or a parameter given twice.
     """
 
@@ -57,7 +58,7 @@ class SGD:
                 [p.data for p in moved],
                 [p.grad for p in moved],
                 [self._velocity(p) for p in moved],
-                float(group["lr"]), float(group["momentum"]), float(group["weight_decay"]),
+                _rate(group["lr"]), float(group["momentum"]), float(group["weight_decay"]),
             )  # fmt: skip
             for parameter in moved:
                 parameter.mark_changed()
@@ -87,6 +88,11 @@ class SGD:
                     f"{parameter.dtype} {parameter.shape}"
                 )
             self._velocities[id(parameter)] = parameter._kernels.from_numpy(velocity)
+
+
+def _rate(lr):
+    """lr as kernels take it."""
+    return lr.data if isinstance(lr, Tensor) else float(lr)
 
 
 def _checked_group(group, defaults):

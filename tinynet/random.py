@@ -146,6 +146,12 @@ def current_seed():
     return _state["seed"]
 
 
+def skip_dropout_draws(count):
+    """Go on as if so many dropout masks had been drawn."""
+    with _state_lock:
+        _state["dropout_draws"] += count
+
+
 def next_dropout_draw():
     """The next number of the count of dropout masks, wrapping at 2^32."""
     with _state_lock:

@@ -289,7 +289,9 @@ def as_array(data, kernels):
         raise TypeError(
             f"Tensor: {data.dtype} data; float32 and float64 compute, integers and bools index"
         )
-    return kernels.from_numpy(data) if isinstance(data, np.ndarray) else data
+    if isinstance(data, np.ndarray):
+        return kernels.from_numpy(data)
+    return data if data.flags.c_contiguous else data.copy(order="C")
 
 
 def describe(array):

@@ -11,11 +11,28 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
 from alexnet.data import DataError, transforms
 from tinynet.random import permutation
+
+
+@dataclass(frozen=True)
+class Uncropped:
+    """A batch before its crops are cut out.
+
+    images    uint8 (N, H, W, 3), at their stored size and with their border
+    offsets   int64 (N, 2), the first row and column of each crop
+    mirrored  bool (N,), whether the crop is mirrored left to right
+    labels    int64 (N,)
+    """
+
+    images: np.ndarray
+    offsets: np.ndarray
+    mirrored: np.ndarray
+    labels: np.ndarray
 
 
 class Loader:
@@ -86,13 +103,20 @@ class Loader:
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches of an epoch: images uint8 (N, 3, image_size, image_size), C-contiguous, and
-        labels int64 (N,).
+        labels int64 (N,). Arguments and errors as those of uncropped."""
+        return self._batches(self._prepare, number, start_batch)
+
+    def uncropped(self, number: int, start_batch: int = 0) -> Iterator[Uncropped]:
+        """The same batches, for one who cuts the crops out himself.
 
         number        which epoch: it decides order, crops and mirrors
         start_batch   go on from this batch as if the ones before had been taken
         What goes wrong in a thread is raised here, at the batch it concerns. The threads end with
         the iterator: when it is used up, closed, or dropped as `break` and errors do.
         """
+        return self._batches(self._read, number, start_batch)
+
+    def _batches(self, prepare, number, start_batch):
         if not 0 <= start_batch <= len(self):
             raise ValueError(
                 f"Loader: start_batch must be from 0 to {len(self)}, got {start_batch}"
@@ -107,17 +131,18 @@ class Loader:
             crops = transforms.centre_offsets(count, spare)
         starts = range(start_batch * self.batch_size, len(self) * self.batch_size, self.batch_size)
         tasks = ((order[start : start + self.batch_size], *crops) for start in starts)
-        return self._prepared_here(tasks) if self.workers == 0 else self._prepared_ahead(tasks)
+        prepared = self._prepared_here if self.workers == 0 else self._prepared_ahead
+        return prepared(prepare, tasks)
 
-    def _prepared_here(self, tasks):
+    def _prepared_here(self, prepare, tasks):
         left = threading.Event()
         for task in tasks:
             began = time.perf_counter()
-            batch = self._prepare(*task, left)
+            batch = prepare(*task, left)
             self.waited += time.perf_counter() - began
             yield batch
 
-    def _prepared_ahead(self, tasks):
+    def _prepared_ahead(self, prepare, tasks):
         left = threading.Event()  # set when the consumer has left: threads stop at the next image
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
         ahead = deque()
@@ -125,7 +150,7 @@ class Loader:
             # Two batches a worker: one slow batch at the head leaves the others something to do.
             while True:
                 while len(ahead) < 2 * self.workers and (task := next(tasks, None)) is not None:
-                    ahead.append(pool.submit(self._prepare, *task, left))
+                    ahead.append(pool.submit(prepare, *task, left))
                 if not ahead:
                     return
                 began = time.perf_counter()
@@ -136,11 +161,16 @@ class Loader:
             left.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _prepare(self, indices, offsets, mirrored, left):
+    def _read(self, indices, offsets, mirrored, left):
         images = _read(self.dataset, indices, self.stored_size, left)
         images = transforms.add_border(images, self.border)
-        crops = transforms.crop(images, offsets[indices], mirrored[indices], self.image_size)
-        return crops, np.asarray(self.dataset.labels)[indices]
+        labels = np.asarray(self.dataset.labels)[indices]
+        return Uncropped(images, offsets[indices], mirrored[indices], labels)
+
+    def _prepare(self, *task):
+        batch = self._read(*task)
+        crops = transforms.crop(batch.images, batch.offsets, batch.mirrored, self.image_size)
+        return crops, batch.labels
 
 
 def _read(dataset, indices, size, left):

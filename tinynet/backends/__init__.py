@@ -1,24 +1,34 @@
 """The backends: which there are, which can be used here, and which is the default.
 
-A backend is a package that exports every function of contract.py. It is loaded when it is first
-asked for, so that importing tinynet does not wait for Numba.
+A backend has every function of contract.py: a package that exports them, or what the package's
+load() returns. It is loaded when it is first asked for, so that importing tinynet does not wait for
+Numba or CuPy, and needs neither.
 """
 
 import importlib
 import os
 
-NAMES = ("numpy", "numba")
+NAMES = ("numpy", "numba", "cupy")
+AUTO = "auto"  # cupy where a GPU answers, else numba
 _loaded: dict = {}
 _default = None
 
 
 class BackendError(RuntimeError):
-    """A backend that does not exist or cannot be used here; the message says why and what to do."""
+    """A backend that does not exist or cannot be used here; the message says why and what to do.
+
+    reason  the cause alone, in a few words
+    """
+
+    def __init__(self, message, reason=None):
+        super().__init__(message)
+        self.reason = reason or message
 
 
 def get_backend(name=None):
-    """The backend's module; without a name the default one.
+    """The backend of this name; without a name the default one.
 
+    name  one of NAMES, or "auto": cupy where a GPU answers, else numba
     The default is what use_backend set, else the variable TINYNET_BACKEND, else numba.
     Raises BackendError where the backend is unknown or cannot be loaded.
     """
@@ -27,6 +37,8 @@ def get_backend(name=None):
         if _default is None:
             _default = get_backend(os.environ.get("TINYNET_BACKEND") or "numba")
         return _default
+    if name == AUTO:
+        name = "numba" if why_not("cupy") else "cupy"
     if name not in _loaded:
         _loaded[name] = _load(name)
     return _loaded[name]
@@ -34,27 +46,30 @@ def get_backend(name=None):
 
 def _load(name):
     if name not in NAMES:
-        raise BackendError(f"backend {name!r} is not one of {', '.join(NAMES)}")
+        raise BackendError(f"backend {name!r} is not one of {', '.join(NAMES)}, {AUTO}")
     try:
-        return importlib.import_module(f"tinynet.backends.{name}")
+        package = importlib.import_module(f"tinynet.backends.{name}")
     except ImportError as error:
         others = [other for other in NAMES if other != name]
         raise BackendError(
             f"backend {name!r} cannot be loaded: {error}; install it with "
-            f"'pip install {name}', or use one of {', '.join(others)}"
+            f"'pip install {error.name or name}', or use one of {', '.join(others)}",
+            str(error),
         ) from error
+    return package.load() if hasattr(package, "load") else package
+
+
+def why_not(name):
+    """Why the backend of this name cannot be used here, in a few words; None where it can."""
+    try:
+        get_backend(name)
+    except BackendError as error:
+        return error.reason
 
 
 def available_backends():
     """The names of the backends that can be used here. Loads each of them once."""
-    names = []
-    for name in NAMES:
-        try:
-            get_backend(name)
-        except BackendError:
-            continue
-        names.append(name)
-    return names
+    return [name for name in NAMES if why_not(name) is None]
 
 
 class use_backend:

@@ -172,12 +172,14 @@ def max_pool2d(x, window, stride, padding, y, switches):
     """
 
 
-def max_pool2d_backward(dy, switches, dx):
+def max_pool2d_backward(dy, switches, window, stride, padding, dx):
     """dx[n, c, p] = the sum of dy over the windows whose switch is p.
 
     dy        (N, C, OH, OW)
     switches  (N, C, OH, OW)  int32
     dx        (N, C, H, W)
+    window, stride, padding: for kernels that ask, pixel by pixel, the windows that cover it; a
+    kernel that goes from window to switch needs none of them.
     """
 
 

@@ -140,7 +140,9 @@ def _beside(name, kernels, a, value):
         return value if isinstance(value, type(a)) else kernels.from_numpy(value)
     if a.dtype.kind != "f" and not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: {describe(a)} and {value!r} do not mix; make the tensor float32")
-    return kernels.from_numpy(np.asarray(value, a.dtype))
+    if kernels.xp is np:
+        return np.asarray(value, a.dtype)
+    return kernels.xp.full((), value, a.dtype)  # by a kernel: a copy to a GPU would wait for it
 
 
 def _sum_to(gradient, shape):

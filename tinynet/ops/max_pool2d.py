@@ -32,7 +32,7 @@ def max_pool2d(ctx, x, window, stride=None, padding=0, ceil_mode=False):
 
     def backward(dy):
         dx = ctx.empty(x_shape, dy.dtype)
-        ctx.kernels.max_pool2d_backward(dy, switches, dx)
+        ctx.kernels.max_pool2d_backward(dy, switches, window, stride, padding, dx)
         return dx
 
     return y, backward

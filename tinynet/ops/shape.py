@@ -5,6 +5,8 @@ Their gradients move the elements back.
 
 import math
 
+import numpy as np
+
 from tinynet.op import op
 from tinynet.ops.checks import check_axis
 from tinynet.tensor import Tensor
@@ -47,8 +49,14 @@ def flatten(ctx, a, start=1):
 
 @op
 def index(ctx, a, key):
-    """a[key], for all keys that NumPy knows. Where key names an element twice, gradients add."""
+    """a[key], for all keys that NumPy knows. Where key names an element twice, gradients add.
+
+    Raises IndexError where key names an element that is not there. Tensors as keys are read back
+    from a GPU to be checked, which waits for it.
+    """
     shape = a.shape
+    if ctx.xp is not np:
+        np.broadcast_to(False, shape)[key]  # CuPy would wrap the number of a row around, unseen
 
     def backward(dy):
         da = ctx.xp.zeros(shape, dy.dtype)
@@ -60,7 +68,7 @@ def index(ctx, a, key):
 
 def _getitem(self, key):
     keys = key if isinstance(key, tuple) else (key,)
-    keys = tuple(k.data if isinstance(k, Tensor) else k for k in keys)
+    keys = tuple(k.numpy() if isinstance(k, Tensor) else k for k in keys)
     return index(self, keys)
 
 

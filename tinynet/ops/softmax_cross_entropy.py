@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinynet.backends import get_backend
 from tinynet.op import op
 from tinynet.ops.checks import check_floating
 
@@ -30,9 +31,10 @@ def softmax_cross_entropy(ctx, logits, labels):
     """The mean over the batch of log(sum over j of exp(logits[n, j])) - logits[n, labels[n]].
 
     logits  (N, classes)  float32 or float64
-    labels  (N,)          integers from 0 to classes - 1: an array or a Tensor
+    labels  (N,)          integers from 0 to classes - 1: an array, a Tensor, or Labels
     Returns a tensor of shape (). Raises ValueError where a label is out of range or shapes differ,
-    TypeError where labels are no integers.
+    TypeError where labels are no integers. Labels on a GPU are read back to be checked, which waits
+    for it, unless they are Labels.
     Source: the paper, section 3.5 (multinomial logistic regression).
     """
     _check_logits("softmax_cross_entropy", logits)
@@ -57,25 +59,63 @@ def _check_logits(name, logits):
         )
 
 
+class Labels:
+    """Labels that were checked once, on the processor, so that a loss does not wait for a GPU to
+    look at them.
+
+    host     (N,)  integers from 0 to classes - 1
+    classes  how many there are
+    device   the same on the backend, int64, where they are there already; None: they are copied
+    Raises ValueError where a label is out of range, TypeError where they are no integers.
+    """
+
+    __slots__ = ("host", "classes", "data")
+
+    def __init__(self, host, classes, device=None):
+        self.host = np.asarray(host)
+        self.classes = classes
+        _check_labels(self.host, classes)
+        if device is None:
+            device = get_backend().from_numpy(self.host.astype(np.int64))
+        self.data = device
+
+    def __len__(self):
+        return len(self.host)
+
+
 def _checked_labels(ctx, logits, labels):
-    """labels as the backend's int64 array, checked on the host."""
-    if isinstance(labels, ctx.xp.ndarray) and not isinstance(labels, np.ndarray):
-        labels = ctx.kernels.to_numpy(labels)
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(
-            f"softmax_cross_entropy: labels are {labels.dtype}; class numbers as integers fit"
-        )
+    """labels as the backend's int64 array, checked on the processor."""
     count, classes = logits.shape
+    if not isinstance(labels, Labels):
+        if isinstance(labels, ctx.xp.ndarray) and not isinstance(labels, np.ndarray):
+            labels = ctx.kernels.to_numpy(labels)
+        labels = np.asarray(labels)
+        _check_labels(labels, classes)
+        labels = ctx.kernels.from_numpy(labels.astype(np.int64))
+    elif labels.classes > classes:
+        raise ValueError(
+            f"softmax_cross_entropy: Labels of {labels.classes} classes, logits {logits.shape}; "
+            f"Labels(..., classes={classes}) fit"
+        )
+    else:
+        labels = labels.data
     if labels.shape != (count,):
         raise ValueError(
             f"softmax_cross_entropy: labels have shape {labels.shape}, logits {logits.shape}; "
             f"labels of shape ({count},) fit"
         )
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if len(wrong):
-        raise ValueError(
-            f"softmax_cross_entropy: labels[{wrong[0]}] is {labels[wrong[0]]}; with logits "
-            f"{logits.shape} a label is from 0 to {classes - 1}"
+    return labels
+
+
+def _check_labels(labels, classes):
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"softmax_cross_entropy: labels are {labels.dtype}; class numbers as integers fit"
         )
-    return ctx.kernels.from_numpy(labels.astype(np.int64))
+    wrong = np.argwhere((labels < 0) | (labels >= classes))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise ValueError(
+            f"softmax_cross_entropy: labels[{', '.join(map(str, place))}] is {labels[place]}; "
+            f"with {classes} classes a label is from 0 to {classes - 1}"
+        )

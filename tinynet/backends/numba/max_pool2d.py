@@ -54,12 +54,13 @@ def max_pool2d(x, window, stride, padding, y, switches):
 
 
 @parallel
-def max_pool2d_backward(dy, switches, dx):
+def max_pool2d_backward(dy, switches, window, stride, padding, dx):
     """dx[n, c, p] = the sum of dy over the windows whose switch is p.
 
     dy        (N, C, OH, OW)
     switches  (N, C, OH, OW)  int32
     dx        (N, C, H, W)
+    window, stride, padding    not read: each window knows its switch
     One turn of the parallel loop: one map of one image, so no other turn adds to it.
     """
     maps = dx.shape[0] * dx.shape[1]

@@ -38,12 +38,13 @@ def max_pool2d(x, window, stride, padding, y, switches):
             np.copyto(switches, position, where=wins, casting="same_kind")
 
 
-def max_pool2d_backward(dy, switches, dx):
+def max_pool2d_backward(dy, switches, window, stride, padding, dx):
     """dx[n, c, p] = the sum of dy over the windows whose switch is p.
 
     dy        (N, C, OH, OW)
     switches  (N, C, OH, OW)  int32
     dx        (N, C, H, W)
+    window, stride, padding    not read: each window knows its switch
     """
     maps = dx.shape[0] * dx.shape[1]
     dx_maps, switch_maps = dx.reshape(maps, -1), switches.reshape(maps, -1)

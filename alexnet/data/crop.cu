@@ -1,0 +1,45 @@
+// From images as they are stored to what a network reads: crop, mirror, subtract the mean, divide.
+
+#include "elements.cuh"
+
+// Images are height x width, crops size x size, the mean image mean_size x mean_size: size, or 1
+// for one number a channel.
+struct Geometry {
+    int height, width, size, mean_size;
+};
+
+// y[n, c, i, j] = (image[row + i, column + j, c] - mean[c, i, j]) / divisor[c], where (row, column)
+// are the crop's first; a mirrored crop is read from its last column back.
+//
+// images   (count, height, width, 3)
+// crops    (count, 3)    row, column, 1 where mirrored
+// mean     (3, mean_size, mean_size)
+// divisor  (3)
+// y        (count, 3, size, size)
+// One thread: the three channels of one pixel. Moves 1 byte and 1 number an element.
+template <typename T>
+__device__ void crop(const unsigned char *images, const int *crops, const T *mean, const T *divisor,
+                     T *y, long long count, Geometry g) {
+    long long n = MY_MAP;
+    if (n >= count) return;
+    int first_row = crops[3 * n], first_column = crops[3 * n + 1], mirrored = crops[3 * n + 2];
+    int pixels = g.size * g.size;
+    FOR_MY_PIXELS(p, pixels) {
+        int i = p / g.size, j = p % g.size;
+        int row = first_row + i, column = first_column + (mirrored ? g.size - 1 - j : j);
+        const unsigned char *pixel = images + 3 * ((n * g.height + row) * g.width + column);
+        for (int c = 0; c < 3; c++) {
+            T subtracted = g.mean_size == 1 ? mean[c] : mean[c * pixels + p];
+            y[(3 * n + c) * pixels + p] = (T(pixel[c]) - subtracted) / divisor[c];
+        }
+    }
+}
+
+#define KERNELS(T) \
+    KERNEL crop_##T(const unsigned char *images, const int *crops, const T *mean, \
+                    const T *divisor, T *y, long long count, Geometry g) { \
+        crop(images, crops, mean, divisor, y, count, g); \
+    }
+
+KERNELS(float)
+KERNELS(double)

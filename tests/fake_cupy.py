@@ -1,0 +1,127 @@
+"""As much of CuPy as launches and copies use, with the laziest GPU there could be: what is queued
+on a stream runs only when somebody waits for it, and then in the stream's order. A copy that is not
+waited for, or memory that is used again too early, gives wrong numbers here.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+
+class Stream:
+    """A queue of work. done: how much of it has run."""
+
+    ptr = 5
+
+    def __init__(self, non_blocking=False):
+        self.queue, self.done = [], 0
+
+    def add(self, work):
+        self.queue.append(work)
+
+    def run(self, until=None):
+        until = len(self.queue) if until is None else until
+        while self.done < until:
+            work = self.queue[self.done]
+            self.done += 1
+            work()
+
+    def record(self):
+        event = Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event):
+        stream, place = event.stream, event.place
+        self.add(lambda: stream.run(place) if stream else None)
+
+
+class Event:
+    """A place in a queue; None before it is recorded, and then nothing to wait for."""
+
+    stream = place = None
+
+    def __init__(self, disable_timing=False):
+        pass
+
+    def record(self, stream=None):
+        self.stream = stream or current
+        self.place = len(self.stream.queue)
+
+    def synchronize(self):
+        if self.stream:
+            self.stream.run(self.place)
+
+
+current = Stream()
+
+
+class Array:
+    """Memory of the device; views share it."""
+
+    def __init__(self, host):
+        self.host = host
+        self.shape, self.dtype, self.nbytes = host.shape, host.dtype, host.nbytes
+        self.flags, self.data = host.flags, SimpleNamespace(ptr=host.ctypes.data)
+
+    def __getitem__(self, key):
+        return Array(self.host[key])
+
+    def __len__(self):
+        return len(self.host)
+
+    def view(self, dtype):
+        return Array(self.host.view(dtype))
+
+    def reshape(self, shape):
+        return Array(self.host.reshape(shape))
+
+    def set(self, source, stream=None):
+        (stream or current).add(lambda: np.copyto(self.host, source))
+
+    def get(self, out, blocking):
+        assert not blocking
+        current.add(lambda: np.copyto(out, self.host))
+
+
+class RawModule:
+    """A compiled file; its kernels keep the arguments of their launches."""
+
+    compiled = []
+
+    def __init__(self, code, options):
+        self.compiled.append((code, options))
+
+    def get_function(self, name):
+        return Kernel(name)
+
+
+class Kernel:
+    launches = []
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, grid, block, arguments, shared_mem):
+        self.launches.append((self.name, grid, block, arguments, shared_mem))
+
+
+def make():
+    """A new cupy module, with nothing queued, compiled or launched."""
+    current.queue, current.done = [], 0
+    RawModule.compiled, Kernel.launches = [], []
+    properties = {"name": b"NVIDIA Example", "l2CacheSize": 1000}
+    return SimpleNamespace(
+        ndarray=Array,
+        empty=lambda shape, dtype: Array(np.full(shape, 77, dtype)),
+        zeros=lambda shape, dtype: Array(np.zeros(shape, dtype)),
+        RawModule=RawModule,
+        cuda=SimpleNamespace(
+            Stream=Stream,
+            Event=Event,
+            Device=lambda: SimpleNamespace(id=0),
+            get_current_stream=lambda: current,
+            alloc_pinned_memory=bytearray,
+            runtime=SimpleNamespace(getDeviceProperties=lambda number: properties),
+        ),
+    )

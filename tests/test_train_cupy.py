@@ -1,0 +1,62 @@
+"""The training command on a GPU's kernels, run by a processor: numba's losses and weights."""
+
+import json
+
+import pytest
+
+import tinynet as tn
+from alexnet.train import main
+from tests.cases import relative_error
+from tests.conftest import needs_gcc
+from tests.host_gpu import host_backend
+from tests.training_cases import FLAGS, make_images
+from tinynet import backends
+
+pytestmark = needs_gcc
+
+STEPS = 6  # of the first epoch 4, then its validation
+
+
+@pytest.fixture
+def cupy_on_the_processor(monkeypatch):
+    monkeypatch.setitem(backends._loaded, "cupy", host_backend())
+    with tn.use_backend(tn.get_backend().name):  # main() sets another
+        yield
+
+
+def lines(folder, key):
+    """The lines of log.jsonl that have this key: of steps, or of epochs."""
+    found = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [line for line in found if key in line]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_run_on_cupy_has_the_losses_and_weights_of_numba(
+    schedule, tmp_path, cupy_on_the_processor
+):
+    images = str(make_images(tmp_path / "images"))
+    flags = [images, *FLAGS, "--max-steps", str(STEPS), "--schedule", schedule]
+    for backend in ("numba", "cupy"):
+        assert main([*flags, "--backend", backend, "--out", str(tmp_path / backend)]) == 0
+
+    for key in ("lr", "val_loss"):  # only the lines of steps have a rate
+        ours, expected = lines(tmp_path / "cupy", key), lines(tmp_path / "numba", key)
+        assert [line["step"] for line in ours] == [line["step"] for line in expected] != []
+        losses = [[line["train_loss"] for line in each] for each in (ours, expected)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert ours[0]["val_loss"] == pytest.approx(expected[0]["val_loss"], rel=1e-6)
+
+    ours, expected = (tn.load(tmp_path / name / "last.npz") for name in ("cupy", "numba"))
+    for name in expected.keys() - {"record"}:
+        assert relative_error(ours[name], expected[name]) < 1e-5, name
+
+
+def test_a_run_on_cupy_that_is_broken_off_and_resumed_is_the_unbroken_run(
+    tmp_path, cupy_on_the_processor
+):
+    flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main([*flags, "--out", str(whole), "--max-steps", "6"]) == 0
+    assert main([*flags, "--out", str(broken), "--max-steps", "3"]) == 0
+    assert main(["--resume", str(broken), "--max-steps", "6"]) == 0
+    assert (whole / "last.npz").read_bytes() == (broken / "last.npz").read_bytes()

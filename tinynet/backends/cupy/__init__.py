@@ -1,0 +1,46 @@
+"""The default backend on a GPU: each layer's arithmetic as CUDA C in a .cu file beside the .py that
+launches it, products by cuBLAS, arrays by CuPy.
+
+Kernels are functions (gpu, arguments of contract.py); Backend gives them their gpu. CuPy itself is
+imported by load(), so that the kernels can be read, launched and tested where there is none.
+"""
+
+import importlib
+from functools import partial
+
+from tinynet.backends.contract import FILES
+
+
+class Backend:
+    """Every function of the contract, on one GPU."""
+
+    name = "cupy"
+
+    def __init__(self, gpu):
+        self.gpu, self.xp = gpu, gpu.xp
+        self.empty, self.workspace = gpu.xp.empty, gpu.workspace
+        for file, kernels in FILES.items():
+            module = importlib.import_module(f"tinynet.backends.cupy.{file}")
+            for kernel in kernels:
+                setattr(self, kernel, partial(getattr(module, kernel), gpu))
+
+    def from_numpy(self, array):
+        """A copy on the GPU, in C order."""
+        return self.xp.asarray(array, order="C")
+
+    def to_numpy(self, array):
+        """A copy in the processor's memory; waits for the GPU."""
+        return self.xp.asnumpy(array)
+
+    def set_threads(self, count):
+        """Ignored: kernels take the whole GPU."""
+
+
+def load():
+    """The Backend on CuPy's current device. Raises BackendError, which says what is missing."""
+    from tinynet.backends.cupy.installation import find_cupy
+
+    cupy = find_cupy()
+    from tinynet.backends.cupy.gpu import Gpu
+
+    return Backend(Gpu(cupy))

@@ -1,0 +1,88 @@
+"""Batch normalisation: each channel is shifted and scaled to mean 0 and variance 1 over the batch,
+then to a learned mean and deviation. The kernels are in batch_norm.cu.
+
+    xhat = (x - mean) / sqrt(variance + eps)        mean, variance over N, H, W
+    y    = weight xhat + bias
+
+A channel's sums are taken in two steps, each of a fixed order: over parts of the images, then over
+the parts. The variance has a pass of its own: the mean of x^2 less the square of the mean would
+cancel. In the kernels H W is one axis.
+Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
+"""
+
+from pathlib import Path
+
+from tinynet.backends.cupy.launch import BLOCK, EACH, blocks, maps, record
+from tinynet.backends.cupy.sums import PARTS, sum_of_parts
+
+CU = Path(__file__).with_suffix(".cu")
+
+
+def batch_norm_statistics(gpu, x, mean, variance):
+    """Each channel's mean and variance (divided by the count). x (N, C, H, W); both (C,)"""
+    channels = x.shape[1]
+    share, parts = _share(x)
+    partial = gpu.workspace("batch norm", (channels, parts), x.dtype)
+    for centre, moments in ((None, mean), (mean, variance)):
+        gpu.launch(CU, "partial_moments", blocks(channels * parts), x, centre, partial, share)
+        gpu.launch(
+            CU, "moments_of_parts", blocks(channels), partial, moments, parts, x.size // channels
+        )
+
+
+def batch_norm(gpu, x, weight, bias, mean, variance, eps, y):
+    """y = weight xhat + bias. x, y (N, C, H, W); weight, bias, mean, variance (C,)"""
+    share, _ = _share(x)
+    gpu.launch(CU, "batch_norm", _pixels(x), x, weight, bias, mean, variance, eps, y, share)
+
+
+def batch_norm_backward(gpu, dy, x, weight, mean, variance, eps, dx, dweight, dbias):
+    """dbias = sum of dy; dweight = sum of dy xhat; with M = N H W, since mean and variance move
+    with x: dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M).
+
+    dy, x, dx (N, C, H, W); weight, mean, variance, dweight, dbias (C,)
+    """
+    share = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
+    gpu.launch(
+        CU, "batch_norm_backward", _pixels(x),
+        dy, x, weight, mean, variance, eps, dweight, dbias, dx, share,
+    )  # fmt: skip
+
+
+def batch_norm_backward_frozen(gpu, dy, x, weight, mean, variance, eps, dx, dweight, dbias):
+    """The same with mean and variance as constants: dx = weight / sqrt(variance + eps) * dy."""
+    share = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
+    gpu.launch(
+        CU, "batch_norm_backward_frozen", _pixels(x), dy, weight, variance, eps, dx, share
+    )  # fmt: skip
+
+
+def _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias):
+    """dweight = sum of dy xhat, dbias = sum of dy. Returns struct Share."""
+    channels = x.shape[1]
+    share, parts = _share(x)
+    partial = gpu.workspace("batch norm", (2, channels, parts), x.dtype)
+    gpu.launch(
+        CU, "partial_gradients", blocks(channels * parts),
+        dy, x, mean, variance, eps, partial[0], partial[1], share,
+    )  # fmt: skip
+    sum_of_parts(gpu, partial[0], dweight)
+    sum_of_parts(gpu, partial[1], dbias)
+    return share
+
+
+def _share(x):
+    """struct Share of batch_norm.cu, and its number of parts: a block of threads takes as many maps
+    at a time as it has room for, and there are no more parts than keep it full."""
+    images, channels, height, width = x.shape
+    pixels = height * width
+    lanes = min(BLOCK, 1 << (pixels - 1).bit_length())
+    parts = max(1, min(PARTS, images * lanes // BLOCK))
+    share = record(images=images, channels=channels, pixels=pixels, parts=parts, lanes=lanes)
+    return share, parts
+
+
+def _pixels(x):
+    """(grid, block) for EACH pixels a thread: what it needs of its channel it computes once."""
+    images, channels, height, width = x.shape
+    return maps(images * channels, -(-height * width // EACH))

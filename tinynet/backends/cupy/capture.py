@@ -1,0 +1,86 @@
+"""A step recorded once and launched whole: a CUDA graph.
+
+Queueing a kernel costs the processor some microseconds, and a training step queues a hundred of
+them. A graph is queued at once. What a recording holds is fixed: kernels, grids, the addresses of
+arrays, and numbers. What changes from step to step therefore lies in arrays:
+
+    images, labels     written to the same arrays before each launch
+    the rate           an array () instead of a number (sgd.py)
+    dropout's draw     the recorded one plus gpu.draws_before, how many were drawn since
+
+The memory that a graph's kernels use must stay theirs. So it is recorded with a memory pool of its
+own, from which nobody else takes; the first call, which is not recorded, fills the pool, compiles
+kernels and makes cuBLAS ready.
+
+Source: CUDA C++ Programming Guide, "CUDA Graphs"; CuPy's Stream.begin_capture, MemoryPool.
+"""
+
+from tinynet import random
+
+
+class Captured:
+    """A function of no arguments that queues the same work on the same arrays each time.
+
+    gpu       the device
+    function  queues kernels, waits for nothing, and returns arrays
+
+    The first call runs function, the second one records it, and that recording is launched by this
+    and every later call. Each returns what function returned, whose arrays hold the launch's
+    results. A launch computes the same bits as the function would.
+    """
+
+    def __init__(self, gpu, function):
+        self._function = function
+        self._draws_before = gpu.draws_before
+        self._recorder = gpu.recorder()
+        self._warm, self._graph = False, None
+
+    def __call__(self):
+        with self._recorder:
+            if not self._warm:
+                self._warm = True
+                return self._function()
+            if self._graph is None:
+                self._first_draw = random.get_state()["dropout_draws"]
+                self._graph, self._outputs = self._recorder.record(self._function)
+                self._draws = random.get_state()["dropout_draws"] - self._first_draw
+                first = self._first_draw
+            else:
+                first = random.get_state()["dropout_draws"]
+                random.skip_dropout_draws(self._draws)
+            self._draws_before.fill(first - self._first_draw)
+            self._graph.launch()
+            self._draws_before.fill(0)
+        return self._outputs
+
+
+class Recorder:
+    """A stream and a memory pool for what is recorded. Inside `with recorder:` both are CuPy's
+    current ones; what was queued before comes before, what is queued afterwards comes after."""
+
+    def __init__(self, cupy):
+        self._cuda = cupy.cuda
+        self._stream = cupy.cuda.Stream(non_blocking=True)
+        self._pool = cupy.cuda.MemoryPool()
+
+    def __enter__(self):
+        self._before = self._cuda.get_current_stream()
+        self._stream.wait_event(self._before.record())
+        self._allocator = self._cuda.using_allocator(self._pool.malloc)
+        self._allocator.__enter__()
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._stream.__exit__(*error)
+        self._allocator.__exit__(*error)
+        self._before.wait_event(self._stream.record())
+
+    def record(self, function):
+        """(graph, what function returned): nothing of it runs before graph.launch()."""
+        self._stream.begin_capture()
+        try:
+            outputs = function()
+        finally:
+            graph = self._stream.end_capture()
+        return graph, outputs

@@ -1,0 +1,154 @@
+"""Convolution as a matrix product: im2col of several images at a time. The kernels are in
+conv2d.cu.
+
+The columns of n images lie side by side, so that one product serves them all, group by group:
+
+    columns  (G, C / G KH KW, n OH OW)     one column an output pixel
+    product  = weight (G, O / G, C / G KH KW)  @  columns       then each image gets its maps back
+    dproduct (G, O / G, n OH OW)                                dy with its maps side by side
+    dweight += dproduct @ columns^T
+    dcolumns = weight^T @ dproduct,                             added back to the pixels: col2im
+
+n is as many as gpu.chunk_bytes hold the columns of: what one kernel writes there, the next still
+finds in the cache. Sums over chunks go in their order: the same bits on every run.
+
+N images, C channels in, O out, G groups, H x W the map, (KH, KW) the kernel, (OH, OW) the output.
+Source: Chellapilla, Puri, Simard, High performance convolutional neural networks for document
+processing (2006); groups as in the paper's two towers, section 3.5.
+"""
+
+from pathlib import Path
+
+from tinynet.backends.cupy.launch import maps, record
+from tinynet.backends.cupy.sums import sum_over_maps
+
+CU = Path(__file__).with_suffix(".cu")
+
+
+def conv2d(gpu, x, weight, bias, stride, padding, groups, y):
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
+
+    x       (N, C, H, W)
+    weight  (O, C / G, KH, KW)
+    bias    (O,) or None
+    y       (N, O, OH, OW)
+    """
+    weights = weight.reshape(groups, weight.shape[0] // groups, -1)
+    for images in _chunks(gpu, x, weight, y):
+        columns = _im2col(gpu, x[images], weight, stride, padding, groups, y)
+        product = _side_by_side(gpu, weight.shape[0], columns)
+        gpu.product(weights, columns, product)
+        spread(gpu, product, bias, y[images])
+
+
+def conv2d_backward_input(gpu, dy, weight, stride, padding, groups, dx):
+    """dx = the sum over all outputs that read the pixel of weight times dy.
+
+    dy      (N, O, OH, OW)
+    weight  (O, C / G, KH, KW)
+    dx      (N, C, H, W)
+    """
+    weights = weight.reshape(groups, weight.shape[0] // groups, -1)
+    for images in _chunks(gpu, dx, weight, dy):
+        columns = _columns(gpu, dx[images], weight, groups, dy)
+        dproduct = _side_by_side(gpu, weight.shape[0], columns)
+        gather(gpu, dy[images], dproduct)
+        gpu.product(weights.transpose(0, 2, 1), dproduct, columns)
+        part = dx[images]
+        gpu.launch(
+            CU, "col2im", maps(part.shape[0] * part.shape[1], part.shape[2] * part.shape[3]),
+            columns, part, *_geometry(part, weight, stride, padding, dy),
+        )  # fmt: skip
+
+
+def conv2d_backward_weight(gpu, dy, x, stride, padding, groups, dweight):
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+
+    dy       (N, O, OH, OW)
+    x        (N, C, H, W)
+    dweight  (O, C / G, KH, KW)
+    """
+    dweights = dweight.reshape(groups, dweight.shape[0] // groups, -1)
+    for images in _chunks(gpu, x, dweight, dy):
+        columns = _im2col(gpu, x[images], dweight, stride, padding, groups, dy)
+        dproduct = _side_by_side(gpu, dweight.shape[0], columns)
+        gather(gpu, dy[images], dproduct)
+        gpu.product(dproduct, columns.transpose(0, 2, 1), dweights, add=images.start > 0)
+
+
+def conv2d_backward_bias(gpu, dy, dbias):
+    """dbias[o] = sum over n, i, j of dy[n, o, i, j]. dy (N, O, OH, OW), dbias (O,)"""
+    sum_over_maps(gpu, dy, dbias)
+
+
+def gather(gpu, maps_of_images, side_by_side):
+    """side_by_side[o, n, p] = maps_of_images[n, o, p].
+
+    maps_of_images  (N, O, OH, OW)
+    side_by_side    (G, O / G, N OH OW)
+    """
+    images, channels, *size = maps_of_images.shape
+    pixels = size[0] * size[1]
+    gpu.launch(
+        CU, "gather", maps(images * channels, pixels),
+        maps_of_images, side_by_side, images, channels, pixels,
+    )  # fmt: skip
+
+
+def spread(gpu, side_by_side, bias, y):
+    """y[n, o, p] = side_by_side[o, n, p] + bias[o].
+
+    side_by_side  (G, O / G, N OH OW)
+    bias          (O,) or None
+    y             (N, O, OH, OW)
+    """
+    images, channels, *size = y.shape
+    pixels = size[0] * size[1]
+    gpu.launch(
+        CU, "spread", maps(images * channels, pixels),
+        side_by_side, bias, y, images, channels, pixels,
+    )  # fmt: skip
+
+
+def _chunks(gpu, x, weight, y):
+    """Slices of images whose columns fit chunk_bytes, each of one image at least."""
+    pixels = y.shape[2] * y.shape[3]
+    image_bytes = x.shape[1] * weight.shape[2] * weight.shape[3] * pixels * x.itemsize
+    count = max(1, gpu.chunk_bytes // image_bytes)
+    return [slice(first, min(first + count, len(x))) for first in range(0, len(x), count)]
+
+
+def _columns(gpu, x, weight, groups, y):
+    """The column buffer of the images x."""
+    rows = x.shape[1] // groups * weight.shape[2] * weight.shape[3]
+    shape = (groups, rows, x.shape[0] * y.shape[2] * y.shape[3])
+    return gpu.workspace("columns", shape, x.dtype)
+
+
+def _im2col(gpu, x, weight, stride, padding, groups, y):
+    """The columns of the images x."""
+    columns = _columns(gpu, x, weight, groups, y)
+    gpu.launch(
+        CU, "im2col", maps(x.shape[0] * x.shape[1], y.shape[2] * y.shape[3]),
+        x, columns, *_geometry(x, weight, stride, padding, y),
+    )  # fmt: skip
+    return columns
+
+
+def _side_by_side(gpu, outputs, columns):
+    """A buffer for the maps of all outputs, as wide as the columns."""
+    groups, _, width = columns.shape
+    return gpu.workspace("side by side", (groups, outputs // groups, width), columns.dtype)
+
+
+def _geometry(x, weight, stride, padding, y):
+    """images and struct Geometry of conv2d.cu."""
+    images, channels, height, width = x.shape
+    geometry = record(
+        channels=channels, height=height, width=width,
+        kernel_rows=weight.shape[2], kernel_columns=weight.shape[3],
+        out_rows=y.shape[2], out_columns=y.shape[3],
+        row_stride=stride[0], column_stride=stride[1],
+        row_padding=padding[0], column_padding=padding[1],
+    )  # fmt: skip
+    return images, geometry

@@ -1,0 +1,29 @@
+"""Dropout by a mask that Philox computes from the element's number alone, so that every backend
+drops the same elements and the backward pass computes the mask again. The kernel is in dropout.cu.
+
+Source: the paper, section 4.2; the counter's layout: tinynet/random.py.
+"""
+
+from pathlib import Path
+
+from tinynet import random
+from tinynet.backends.cupy.launch import threads
+
+CU = Path(__file__).with_suffix(".cu")
+
+
+def dropout(gpu, x, drop, kept_scale, seed, draw, y):
+    """y = x times kept_scale where the element's 32 bits >= floor(drop 2^32), else x times 0.
+
+    x, y         any shape, the same, numbered in C order
+    drop         the probability to drop, 0 to 1
+    kept_scale   1 / (1 - drop) for inverted dropout, 1 for the paper's
+    A product, not a choice: a dropped NaN is still NaN. What gpu.draws_before holds is added to
+    draw.
+    """
+    seed = int(seed)
+    gpu.launch(
+        CU, "dropout", threads((x.size + 3) // 4),
+        x, y, x.size, int(drop * 2.0**32), float(kept_scale),
+        seed & 0xFFFFFFFF, seed >> 32, int(draw), random.DROPOUT, gpu.draws_before,
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""The GPU, as kernels see it: launches, products, scratch memory.
+
+Kernels get a gpu as their first argument. This one is CuPy's; tests have one that runs the same .cu
+files on a processor. Everything is queued on CuPy's current stream and nothing waits for it.
+"""
+
+import math
+import threading
+
+import numpy as np
+
+from tinynet.backends.cupy import launch
+from tinynet.backends.cupy.capture import Recorder
+from tinynet.backends.cupy.cublas import Cublas
+from tinynet.backends.cupy.transfers import Download, Uploads
+
+PRECISIONS = ("float32", "tf32")
+
+
+class Gpu:
+    """CuPy's current device.
+
+    xp            the array module
+    name          the device's
+    chunk_bytes   of columns that convolutions make at a time: as much as the L2 cache holds
+    precision     of products of float32: "float32", or "tf32", which rounds their inputs to 10 bits
+    draws_before  int64 (1,): added to every draw of dropout (capture.py)
+    """
+
+    def __init__(self, cupy):
+        self.xp = cupy
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        self.name = properties["name"].decode()
+        self.chunk_bytes = properties["l2CacheSize"]
+        self.precision = "float32"
+        self.draws_before = cupy.zeros(1, np.int64)
+        self._scratch = threading.local()
+        self._modules, self._kernels = {}, {}
+        self._cublas = Cublas(cupy)
+
+    def launch(self, file, name, grid_and_block, *arguments, shared=0):
+        """Queue a kernel.
+
+        file            the .cu file
+        name            the kernel's, without _float or _double
+        grid_and_block  from launch.elements, threads, maps or blocks
+        arguments       as launch.py describes
+        shared          bytes of dynamic shared memory
+        """
+        arguments, dtype = launch.typed(name, arguments, self.xp.ndarray)
+        kernel = self._kernels.get((file, name, dtype)) or self._compiled(file, name, dtype)
+        kernel(*grid_and_block, tuple(map(_passed, arguments)), shared_mem=shared)
+
+    def product(self, a, b, out, add=False):
+        """out = a @ b, stack by stack; with add, out += a @ b. Shapes: launch.product_shapes."""
+        launch.product_shapes(a, b, out)
+        self._cublas.product(a, b, out, add, tf32=self.precision == "tf32")
+
+    def workspace(self, key, shape, dtype):
+        """Scratch memory, contents undefined, until this thread's next call with this key."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if key not in self.buffers or self.buffers[key].nbytes < size:
+            self.buffers[key] = self.xp.empty(size, np.uint8)
+        return self.buffers[key][:size].view(dtype).reshape(shape)
+
+    @property
+    def buffers(self):
+        """The scratch memory of this thread: {key: array of bytes}."""
+        return self._scratch.__dict__
+
+    def recorder(self):
+        """What capture.Captured records with."""
+        return Recorder(self.xp)
+
+    def uploads(self):
+        """What sends batches to the GPU while kernels run: transfers.Uploads."""
+        return Uploads(self.xp)
+
+    def download(self, array):
+        """Begin to copy an array to the processor; its get() waits for that copy alone."""
+        return Download(self.xp, array)
+
+    def _compiled(self, file, name, dtype):
+        """A kernel of a .cu file, compiled; CuPy keeps what it compiled on disk, under its text."""
+        if file not in self._modules:
+            code = launch.source(file)
+            self._modules[file] = self.xp.RawModule(code=code, options=("--std=c++17",))
+        kernel = self._modules[file].get_function(f"{name}_{launch.NAMES[dtype]}")
+        self._kernels[file, name, dtype] = kernel
+        return kernel
+
+
+def _passed(argument):
+    """An argument as CuPy passes it: a list as struct Arrays of arrays.cuh, pointers by value."""
+    if argument is None:
+        return np.uintp(0)
+    if isinstance(argument, list):
+        table = np.zeros(1, np.dtype([("at", np.uintp, (launch.TABLE,))]))
+        table["at"][0, : len(argument)] = [a.data.ptr for a in argument]
+        return table
+    return argument

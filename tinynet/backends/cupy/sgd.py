@@ -1,0 +1,45 @@
+"""Stochastic gradient descent with momentum and weight decay, in the two rules in use. The kernels
+are in sgd.cu; one launch moves all parameters.
+
+    paper    v = momentum v - weight_decay lr w - lr g       w = w + v
+    PyTorch  v = momentum v + (g + weight_decay w)           w = w - lr v
+
+Equal while lr is constant. After it changes, the paper's velocity still carries the old rate.
+Source: the paper, section 5; torch.optim.SGD.
+"""
+
+import math
+from pathlib import Path
+
+from tinynet.backends.cupy.launch import BLOCK, EACH, TABLE, sizes
+
+CU = Path(__file__).with_suffix(".cu")
+
+
+def sgd_paper(gpu, weights, gradients, velocities, lr, momentum, weight_decay):
+    """One step of the paper's rule, in place.
+
+    weights, gradients, velocities  lists of arrays; the i-th of each have one shape
+    lr                              a number, or an array () that holds it when the kernel runs
+    momentum, weight_decay          numbers
+    """
+    _step(gpu, "sgd_paper", weights, gradients, velocities, lr, momentum, weight_decay)
+
+
+def sgd_pytorch(gpu, weights, gradients, velocities, lr, momentum, weight_decay):
+    """One step of PyTorch's rule, in place. Arguments as in sgd_paper."""
+    _step(gpu, "sgd_pytorch", weights, gradients, velocities, lr, momentum, weight_decay)
+
+
+def _step(gpu, kernel, weights, gradients, velocities, lr, momentum, weight_decay):
+    if isinstance(lr, float):
+        lr = gpu.xp.full((), lr, weights[0].dtype)
+    for first in range(0, len(weights), TABLE):
+        part = slice(first, first + TABLE)
+        counts = [weight.size for weight in weights[part]]
+        blocks = sum(math.ceil(count / (EACH * BLOCK)) for count in counts)
+        gpu.launch(
+            CU, kernel, ((blocks,), (BLOCK,)),
+            weights[part], gradients[part], velocities[part], sizes(counts),
+            lr, float(momentum), float(weight_decay),
+        )  # fmt: skip

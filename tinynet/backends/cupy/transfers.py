@@ -1,0 +1,85 @@
+"""Copies between the processor's memory and the GPU's that nobody waits for.
+
+A copy runs beside the processor and beside kernels only from pinned memory, which the system does
+not move, and only on a stream of its own. Uploads has SLOTS places in turn, each with pinned memory
+and memory on the GPU: while the kernels work on one batch, the next is on its way to another.
+
+Source: CUDA C++ Programming Guide, "Asynchronous Concurrent Execution"; cupy#7939: a pinned source
+is read when the copy runs, so it must not be written before.
+"""
+
+import math
+from itertools import cycle
+
+import numpy as np
+
+SLOTS = 2
+
+
+class Uploads:
+    """Sends lists of arrays to the GPU, each list of the shapes and dtypes of the first, or
+    shorter."""
+
+    def __init__(self, cupy):
+        self._slots = cycle([_Slot(cupy) for _ in range(SLOTS)])
+        self._stream = cupy.cuda.Stream(non_blocking=True)
+
+    def start(self, arrays):
+        """Begin to copy NumPy arrays; returns what arrive() takes. They may be written to again."""
+        slot = next(self._slots)
+        slot.send(arrays, self._stream)
+        return slot
+
+
+class _Slot:
+    def __init__(self, cupy):
+        self._cupy = cupy
+        self._pinned, self._device = [], []
+        self._copied = cupy.cuda.Event(disable_timing=True)
+        self._free = cupy.cuda.Event(disable_timing=True)
+
+    def send(self, arrays, stream):
+        if not self._pinned:
+            self._pinned = [_empty_pinned(self._cupy, a.shape, a.dtype) for a in arrays]
+            self._device = [self._cupy.empty(a.shape, a.dtype) for a in arrays]
+            # The memory may have been another array's, whose kernels are still under way.
+            self._free.record()
+        self._copied.synchronize()  # the copy before from this slot: the pinned memory is free
+        stream.wait_event(self._free)
+        self._sent = []
+        for array, pinned, device in zip(arrays, self._pinned, self._device, strict=True):
+            count = len(array)
+            np.copyto(pinned[:count], array, casting="no")
+            device[:count].set(pinned[:count], stream=stream)
+            self._sent.append(device[:count])
+        self._copied.record(stream)
+
+    def arrive(self):
+        """The arrays on the GPU, for kernels that are queued from now on until done()."""
+        self._cupy.cuda.get_current_stream().wait_event(self._copied)
+        return self._sent
+
+    def done(self):
+        """The kernels that read the arrays are queued."""
+        self._free.record()
+
+
+class Download:
+    """A copy of an array to pinned memory, queued now."""
+
+    def __init__(self, cupy, array):
+        self._pinned = _empty_pinned(cupy, array.shape, array.dtype)
+        array.get(out=self._pinned, blocking=False)
+        self._copied = cupy.cuda.Event(disable_timing=True)
+        self._copied.record()
+
+    def get(self):
+        """The NumPy array; waits until the copy is done, and for nothing queued after it."""
+        self._copied.synchronize()
+        return self._pinned
+
+
+def _empty_pinned(cupy, shape, dtype):
+    """A NumPy array in pinned memory."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, buffer=cupy.cuda.alloc_pinned_memory(size))
