@@ -130,7 +130,7 @@ def pytorch_program(layer, given, needs_dx=True):
         def forward():
             return torch.nn.functional.cross_entropy(x, tensors["labels"])
     else:
-        module, dy = _pytorch_layer(torch.nn, layer), tensors["dy"]
+        module, dy = pytorch_layer(torch.nn, layer), tensors["dy"]
         parameters = dict(module.named_parameters())
         for name, parameter in parameters.items():
             parameter.data = tensors[name]
@@ -154,7 +154,7 @@ def pytorch_program(layer, given, needs_dx=True):
     return run
 
 
-def _pytorch_layer(peer, layer):
+def pytorch_layer(peer, layer):
     """The layer of torch.nn that computes the same; peer: torch.nn."""
     a = layer.arguments
     match layer.kind:

@@ -3,6 +3,7 @@
     python -m benchmarks.layers --threads 2 --json layers.json --plot roofline.png
     python -m benchmarks.layers --only conv2,norm1
     python -m benchmarks.layers --spec single-tower --norm none --image-size 115
+    python -m benchmarks.layers --backend cupy --help        on a GPU: benchmarks/gpu_layers.py
 
 A convolution or a fully connected layer is bound by arithmetic: GFLOP/s, as a share of the rate of
 sgemm. The others are bound by memory: GB/s, of the bytes that must move, as a share of the rate of
@@ -34,7 +35,7 @@ from rich.table import Table
 from alexnet import commands, options
 from alexnet.changes import changed
 from alexnet.model import find_spec, plan
-from benchmarks import layer_programs, machine
+from benchmarks import gpu_device, layer_programs, machine
 from benchmarks.layer_work import loss_and_update, work
 
 CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
@@ -209,6 +210,11 @@ def _ms(seconds):
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/commands.py), or 1 where a layer's programs
     disagree."""
+    argv = sys.argv[1:] if argv is None else argv
+    if gpu_device.asked_for(argv):
+        from benchmarks import gpu_layers  # which imports this module
+
+        return gpu_layers.main(argv)
     parser = _parser()
     given = parser.parse_args(argv)
     for path in (given.json, given.plot):

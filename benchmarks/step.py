@@ -3,6 +3,7 @@
     python -m benchmarks.step
     python -m benchmarks.step --groups 1 --norm none --peer tensorflow=/path/of/its/bin/python
     python -m benchmarks.step --what inference --batch-size 1 --only tinynet,pytorch
+    python -m benchmarks.step --backend cupy --help          on a GPU: benchmarks/gpu_step.py
 
 A training step is forward, mean softmax cross-entropy, backward, and SGD with momentum 0.9 and
 weight decay 5e-4, in float32, with the spec's dropout. All programs get the same network, initial
@@ -35,7 +36,7 @@ from rich.console import Console
 
 from alexnet import commands, options
 from alexnet.model import find_spec
-from benchmarks import machine
+from benchmarks import gpu_device, gpu_step, machine
 from benchmarks.programs import (
     PROGRAMS,
     Program,
@@ -184,6 +185,9 @@ def _arguments(argv):
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/commands.py), 1 where tinynet itself ended."""
+    argv = sys.argv[1:] if argv is None else argv
+    if gpu_device.asked_for(argv):
+        return gpu_step.main(argv)
     parser, given = _arguments(argv)
     if given.json and not Path(given.json).parent.is_dir():
         parser.error(f"there is no folder {Path(given.json).parent} to write {given.json} to")

@@ -28,7 +28,7 @@ class PyTorch:
         self.labels = torch.from_numpy(batch["labels"])
         self.model = torch.nn.Sequential()
         for layer in self.plan["layers"]:
-            self.model.add_module(layer["name"], _layer(torch, layer))
+            self.model.add_module(layer["name"], pytorch_layer(torch, layer))
         self.model = self.model.to(memory_format=self.order)
         self.logits, self.loss = self.model, self._loss
         if how == "compiled":
@@ -86,7 +86,7 @@ class PyTorch:
             yield name, parameter.detach().numpy()
 
 
-def _layer(torch, layer):
+def pytorch_layer(torch, layer):
     """PyTorch's layer of a plan's."""
     nn, arguments = torch.nn, layer["arguments"]
     match layer["kind"]:

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Everything that wants a GPU, in one call of under ten minutes:
+#
+#   benchmarks/gpu_run.sh [RESULTS] [PHOTOS]
+#
+# RESULTS (benchmarks/results) gets, and keeps whatever ends a part:
+#   gpu-run.log        how every part ended, and what those without a file of their own printed
+#   gpu-facts.txt      device, driver, versions
+#   gpu-tests.log      pytest -m gpu, on the real kernels
+#   gpu-sanitizer.log  memcheck and racecheck over small cases, where compute-sanitizer is installed
+#   gpu-layers.json    benchmarks.layers, beside PyTorch where it is installed
+#   gpu-step.json      benchmarks.step, likewise
+#   gpu-train.jsonl    log.jsonl of a training on PHOTOS: train/<class>/*, val/<class>/*, or
+#                      <class>/*; without PHOTOS there is none
+# Each part has its own time limit, so that one that hangs does not cost the others; the last one, the
+# training, has what is left. The exit code is 1 where a part failed.
+#
+# Environment: PYTHON (python3); PARTS, some of "facts tests sanitizer layers step train" (all);
+# TRAIN_SECONDS (60) and TRAIN_FLAGS of the training; LIMIT, the seconds of all parts (575).
+set -uo pipefail
+results="${1:-$(dirname "$0")/results}"
+results="$(mkdir -p "$results" && cd "$results" && pwd)" || exit 6
+photos="${2:+$(cd "$2" && pwd)}" || exit 3
+cd "$(dirname "$0")/.."
+
+python="${PYTHON:-python3}"
+parts=" ${PARTS:-facts tests sanitizer layers step train} "
+train_flags="${TRAIN_FLAGS:---init he --lr 0.01 --schedule cosine --epochs 30}"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+export PYTHONPATH=".${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+log="$results/gpu-run.log"
+: > "$log"
+failed=0
+signal=TERM
+limit="${LIMIT:-575}" # a call of ten minutes ends in order
+
+# part SECONDS FILE COMMAND...: run the command, which writes to the FILE of RESULTS.
+part() {
+    local seconds="$1" file="$results/$2" start=$SECONDS left=$((limit - SECONDS)) size code ended
+    shift 2
+    say "== $*"
+    [ "$seconds" -le "$left" ] || seconds=$left
+    if [ "$seconds" -lt 5 ]; then
+        failed=1
+        say "== no time left"
+        return
+    fi
+    size=$(stat -c %s "$file")
+    # No pipe: a process that the command left behind would hold its end open, and be waited for.
+    timeout --signal="$signal" --kill-after=10 "$seconds" "$@" >> "$file" 2>&1
+    code=$?
+    tail -c +$((size + 1)) "$file" | tail -n 40
+    case $code in
+        0) ended="done" ;;
+        124 | 137) ended="stopped" ;;
+        *) ended="exit code $code" ;;
+    esac
+    # A training that is stopped has saved what it learned.
+    [ "$code" = 0 ] || [ "$signal $code" = "INT 124" ] || failed=1
+    say "== $ended after $((SECONDS - start)) s"
+}
+
+say() { printf '%s\n' "$*" | tee -a "$log"; }
+
+wanted() { [[ "$parts" == *" $1 "* ]]; }
+
+facts() {
+    date -u
+    nvidia-smi
+    "$python" --version
+    "$python" -c '
+import importlib
+for name in ("numpy", "cupy", "torch", "numba", "scipy", "triton"):
+    try:
+        print(name, importlib.import_module(name).__version__)
+    except ImportError as error:
+        print(name, "is missing:", error)
+import cupy
+cupy.show_config()
+'
+}
+
+if wanted facts; then
+    : > "$results/gpu-facts.txt"
+    export -f facts
+    export python
+    part 30 gpu-facts.txt bash -c facts
+fi
+
+if wanted tests; then
+    : > "$results/gpu-tests.log"
+    part 100 gpu-tests.log "$python" -m pytest -m gpu -q -p no:cacheprovider
+fi
+
+if wanted sanitizer; then
+    : > "$results/gpu-sanitizer.log"
+    # First without: kernels are compiled, and CuPy keeps them.
+    part 30 gpu-sanitizer.log "$python" -m benchmarks.gpu_small_cases
+    if command -v compute-sanitizer > /dev/null; then
+        for tool in memcheck racecheck; do
+            part 30 gpu-sanitizer.log compute-sanitizer --tool "$tool" --error-exitcode 9 \
+                --print-limit 20 "$python" -m benchmarks.gpu_small_cases
+        done
+    else
+        say "compute-sanitizer is not installed"
+    fi
+fi
+
+if wanted layers; then
+    part 80 gpu-run.log "$python" -m benchmarks.layers --backend cupy \
+        --json "$results/gpu-layers.json"
+fi
+
+if wanted step; then
+    part 260 gpu-run.log "$python" -m benchmarks.step --backend cupy --batch-size 128 512 \
+        --json "$results/gpu-step.json"
+fi
+
+if wanted train && [ -n "$photos" ]; then
+    signal=INT # Ctrl-C: finish the batch, save, end
+    # The flags are words of their own, so without quotes.
+    part "${TRAIN_SECONDS:-60}" gpu-run.log "$python" -m alexnet.train "$photos" --backend cupy \
+        --workers "$(nproc)" --out "$work/run" $train_flags
+    cp "$work/run/log.jsonl" "$results/gpu-train.jsonl" || failed=1
+fi
+
+say "$SECONDS s in all"
+grep '^== ' "$log"
+exit $failed
