@@ -52,6 +52,13 @@ def run(command: Callable[[], int], name: str) -> int:
             raise
         print(f"{name}: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
         return EXIT_CODES[DataError]
+    except MemoryError as error:  # NumPy's and CuPy's too
+        about = f" ({error})" if str(error) else ""
+        print(
+            f"{name}: the memory is full{about}; a smaller --batch-size or --image-size fits",
+            file=sys.stderr,
+        )
+        return EXIT_CODES[UsageError]
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130

@@ -112,6 +112,7 @@ def _parser():
         help="leave out up to N broken files (as the run)",
     )  # fmt: skip
     options.add_machine_flags(parser)
+    options.add_precision_flag(parser)
     parser.set_defaults(workers=2)
     return parser
 

@@ -89,23 +89,27 @@ def add_network_flags(group) -> None:
 
 
 def add_backend_flags(group) -> None:
-    """--backend, --precision, --threads."""
+    """--backend, --threads."""
     group.add_argument(
         "--backend", metavar="NAME",
         help="what computes. numpy: each formula as it is read, slow. numba: compiled loops on all "
         "cores of the processor. cupy: an NVIDIA GPU. auto: cupy where a GPU answers, else numba; "
         "the first line says which, and why (TINYNET_BACKEND, else numba)",
     )  # fmt: skip
+    group.add_argument("--threads", type=count, metavar="N", help="of the computation (all)")
+
+
+def add_precision_flag(group) -> None:
+    """--precision."""
     group.add_argument(
         "--precision", choices=PRECISIONS,
         help="of matrix products on a GPU. tf32: its tensor cores multiply, which is faster, on "
         "inputs rounded from 23 bits after the point to 10 (float32)",
     )  # fmt: skip
-    group.add_argument("--threads", type=count, metavar="N", help="of the computation (all)")
 
 
 def add_machine_flags(group) -> None:
-    """--backend, --precision, --threads, --workers."""
+    """--backend, --threads, --workers."""
     add_backend_flags(group)
     group.add_argument(
         "--workers", type=count_or_none, metavar="N", help="threads that prepare images (2)"

@@ -82,6 +82,7 @@ def _parser():
     parser.add_argument("--topk", type=options.count, default=5, metavar="K", help="(5)")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     options.add_backend_flags(parser)
+    options.add_precision_flag(parser)
     return parser
 
 

@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group = flags.add_argument_group("machine")
     options.add_machine_flags(group)
+    options.add_precision_flag(group)
     group.add_argument(
         "--capture", action="store_true", default=None,
         help="on a GPU: record the step once as a CUDA graph and launch it whole, which spares the "

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import tinynet as tn
+from tinynet.backends import AUTO, why_not
 from tinynet.backends.cupy.gpu import PRECISIONS  # noqa: F401  a benchmark finds it here
 
 PRODUCT = 8192  # rows, sum and columns of the product that stands for a GPU's best rate
@@ -31,10 +32,12 @@ PEERLESS = "PyTorch is left out"
 
 
 def asked_for(argv) -> bool:
-    """Whether a command line, or else TINYNET_BACKEND, asks for the cupy backend."""
+    """Whether a command line, or else TINYNET_BACKEND, asks for the cupy backend, or for the one
+    that "auto" finds and a GPU answers."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--backend", default=os.environ.get("TINYNET_BACKEND"))
-    return parser.parse_known_args(argv)[0].backend == "cupy"
+    backend = parser.parse_known_args(argv)[0].backend
+    return backend == "cupy" or backend == AUTO and why_not("cupy") is None
 
 
 def open_devices():

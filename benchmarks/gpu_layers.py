@@ -141,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     options.add_network_flags(flags)
-    flags.add_argument("--backend", choices=("cupy",), help="another one: another page")
+    flags.add_argument("--backend", choices=("cupy", "auto"), help="another one: another page")
     flags.add_argument("--batch-size", type=options.count, default=128, metavar="N", help="(128)")
     flags.add_argument(
         "--precision", choices=PRECISIONS, nargs="+", default=list(PRECISIONS), help="(both)"

@@ -177,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_network_flags(flags.add_argument_group("network (paper)"))
     group = flags.add_argument_group("machine")
-    group.add_argument("--backend", choices=("cupy",), help="another one: another page")
+    group.add_argument("--backend", choices=("cupy", "auto"), help="another one: another page")
     group.add_argument("--json", metavar="FILE", help="write all figures to FILE too, as they come")
     return flags
 

@@ -264,7 +264,7 @@ def _parser():
 
 
 def _command(given, base, sweeps):
-    backend = options.use_machine(given.backend, base["threads"])
+    backend = base["backend"] = options.use_machine(given.backend, base["threads"])
     title = f"{base['spec']}, {base['image_size']} x {base['image_size']}"
     title += "".join(f", {name} {value}" for name, value in base["changes"].items())
     report = {

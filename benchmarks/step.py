@@ -25,7 +25,6 @@ and by the inputs, which the first convolution does not need.
 import argparse
 import contextlib
 import math
-import os
 import statistics
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import tinynet as tn
 from alexnet import commands, options
 from alexnet.model import find_spec
 from benchmarks import gpu_device, gpu_step, machine
@@ -218,7 +218,7 @@ def main(argv=None) -> int:
 def _run(given, spec, changes):
     """The whole report, as it goes to --json."""
     what, threads, steps = given.what, given.threads, given.steps_a_turn
-    backend = given.backend or os.environ.get("TINYNET_BACKEND") or "numba"
+    backend = tn.get_backend(given.backend).name
     names = find(given.only, dict(given.peer))
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         say("drawing weights and images ...")

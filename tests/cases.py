@@ -169,7 +169,7 @@ POOLS = [
     *_pools("rounded up", (3, 2, 8, 6), (3, 3), (2, 2), ceil_mode=True),
     *_pools("rounded up and padded", (2, 2, 5, 8), (3, 2), (2, 3), (1, 1), ceil_mode=True),
     *_pools("whose last window would start outside", (1, 2, 7, 4), (2, 1), (3, 2), ceil_mode=True),
-    *_pools("side by side", (2, 3, 6, 5), (2, 3)),
+    *_pools("side by side, pixels left over", (2, 3, 7, 5), (2, 3)),
     _adaptive("that overlaps", (3, 7, 5, 3), (3, 2)),
     _adaptive("to more than there is", (2, 2, 3, 2), (5, 4)),
 ]

@@ -35,7 +35,11 @@ OWN_TESTS = (
 
 
 # What several layers share: the layers on whose tests its mistakes are tried.
-SHARED = {"sums": "conv2d", "elements": "(relu or max_pool2d)", "philox": "dropout"}
+SHARED = {
+    "sums": "(conv2d or sums or batch_norm)",
+    "elements": "(relu or max_pool2d)",
+    "philox": "dropout",
+}
 
 
 @dataclass(frozen=True)

@@ -176,21 +176,26 @@ CUPY = {
             "sum_of_products / sqrt(variance[c] + eps)",
             "sum_of_products",
         ),
+    ],
+    "sums.cu": [
+        (
+            "another channel's part",
+            "blockIdx.x / s.parts, i = blockIdx.x % s.parts",
+            "0, i = blockIdx.x % s.parts",
+        ),
+        ("the first channel's parts for all", "partial[blockIdx.x * parts + i]", "partial[i]"),
+    ],
+    "sums.cuh": [
         (
             "images of other parts",
             "threadIdx.x / s.lanes * s.parts; n < s.images",
             "threadIdx.x / s.lanes; n < s.images",
         ),
-    ],
-    "sums.cu": [
         (
-            "the images of the other parts left out",
-            "n < images; n += parts",
-            "n < 1 + i; n += parts",
+            "the next channel's pixels too",
+            "(n * s.channels + c + 1) * s.pixels",
+            "(n * s.channels + c + 2) * s.pixels",
         ),
-        ("channels exchanged", "(n * channels + c) * pixels", "(c * images + n) * pixels"),
-    ],
-    "sums.cuh": [
         (
             "half of the threads not added",
             "distance = blockDim.x / 2",

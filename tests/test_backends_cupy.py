@@ -1,6 +1,9 @@
 """What only the cupy backend does: chunks of images, sums in parts, grids that go on over large
 maps, lists of arrays, checks of arguments."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -197,3 +200,14 @@ def test_the_constants_of_python_and_cuda_are_the_same():
     texts = "".join(file.read_text() for file in sorted(folder.glob("*.cuh")))
     for name in ("EACH", "BLOCK", "TABLE"):
         assert f"#define {name} {getattr(launch, name)} " in texts.replace("\n", " ")
+
+
+def test_the_kernels_can_be_imported_without_cupy_and_without_numba():
+    """Only load() imports CuPy."""
+    folder = launch.Path(launch.__file__).parent
+    modules = ", ".join(f"tinynet.backends.cupy.{file.stem}" for file in folder.glob("[a-z]*.py"))
+    program = (
+        f"import sys, {modules}; print([m for m in sys.modules if m.startswith(('cupy', 'numba'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

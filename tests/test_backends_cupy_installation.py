@@ -10,6 +10,7 @@ import tinynet as tn
 from alexnet import evaluate, options, train
 from alexnet.commands import UsageError
 from tinynet import backends
+from tinynet.backends import cupy as cupy_package
 from tinynet.backends.cupy import installation
 from tinynet.backends.cupy.installation import find_cupy
 
@@ -295,3 +296,16 @@ def test_tf32_without_a_gpu_is_a_usage_error(default_as_before):
     with pytest.raises(UsageError, match="tf32 needs a GPU.*numpy has none; --precision float32"):
         options.use_machine("numpy", None, "tf32")
     assert options.use_machine("numpy", None, "float32") == "numpy"
+
+
+def test_a_gpu_whose_memory_is_full_is_not_usable(monkeypatch):
+    def full(cupy):
+        raise MemoryError("Out of memory allocating 67,108,864 bytes")
+
+    monkeypatch.setattr("tinynet.backends.cupy.installation.find_cupy", lambda: None)
+    monkeypatch.setattr("tinynet.backends.cupy.gpu.Gpu", full)
+    with pytest.raises(
+        tn.BackendError, match="memory is full .Out of memory.*nvidia-smi"
+    ) as raised:
+        cupy_package.load()
+    assert raised.value.reason == "the GPU's memory is full"

@@ -33,6 +33,15 @@ def test_an_error_becomes_its_exit_code_and_the_last_line(error, code, capsys):
     assert capsys.readouterr().err == "alexnet.train: say this instead\n"
 
 
+def test_full_memory_is_a_matter_of_usage(capsys):
+    def too_large():
+        raise MemoryError("80 GB asked for")
+
+    assert commands.run(too_large, "alexnet.train") == 2
+    error = capsys.readouterr().err
+    assert "the memory is full (80 GB asked for); a smaller --batch-size" in error
+
+
 def test_ctrl_c_ends_with_130(capsys):
     def interrupted():
         raise KeyboardInterrupt

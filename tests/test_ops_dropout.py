@@ -15,10 +15,11 @@ def mask(drop, **arguments):
     return tn.dropout(tn.Tensor(np.ones(COUNT, np.float32)), drop, **arguments).numpy()
 
 
-def test_the_mask_is_the_same_on_every_backend_and_in_every_dtype(backend, dtype):
-    tn.seed(7)
-    ours = tn.dropout(tn.Tensor(np.ones((3, 5, 7), dtype)), 0.4, draw=11).numpy() > 0
-    words = np.array([dropout_word(e, 7, 11) for e in range(105)]).reshape(3, 5, 7)
+@pytest.mark.parametrize(("seed", "draw"), [(7, 11), (2**64 - 3, 2**32 - 1)])
+def test_the_mask_is_the_same_on_every_backend_and_in_every_dtype(seed, draw, backend, dtype):
+    tn.seed(seed)
+    ours = tn.dropout(tn.Tensor(np.ones((3, 5, 7), dtype)), 0.4, draw=draw).numpy() > 0
+    words = np.array([dropout_word(e, seed, draw) for e in range(105)]).reshape(3, 5, 7)
     assert np.array_equal(ours, words >= int(0.4 * 2**32))
 
 

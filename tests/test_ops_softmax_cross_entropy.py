@@ -22,6 +22,32 @@ def test_large_logits_do_not_overflow(backend, dtype):
     assert np.allclose(on_host(logits.grad), [[0.5, -0.5, 0], [1 / 6, 1 / 6, -1 / 3]])
 
 
+@pytest.mark.parametrize("place", [0, 100, 200, 299])
+def test_the_largest_of_many_logits_is_found_wherever_it_is(place, backend, dtype):
+    logits = np.zeros((2, 300), dtype)
+    logits[1, place] = 5000
+    tensor = tn.Tensor(logits)
+    assert np.array_equal(tn.softmax(tensor).numpy()[1], logits[1] > 0)
+    assert tn.softmax_cross_entropy(tensor, [0, place]).item() == pytest.approx(np.log(300) / 2)
+
+
+def test_labels_are_checked_once(backend):
+    """Labels out of range are refused where Labels are made, of too many classes where used."""
+    logits = tn.Tensor(spaced((3, 7)))
+    labels = tn.Labels([4, 0, 6], 7)
+    assert len(labels) == 3
+    by_array = tn.softmax_cross_entropy(logits, [4, 0, 6]).item()
+    assert tn.softmax_cross_entropy(logits, labels).item() == by_array
+    with pytest.raises(ValueError, match=r"labels\[1\] is 7; with 7 classes .* from 0 to 6"):
+        tn.Labels([4, 7], 7)
+    with pytest.raises(TypeError, match="labels are float64"):
+        tn.Labels([0.5], 7)
+    with pytest.raises(ValueError, match=r"Labels of 8 classes.*classes=7"):
+        tn.softmax_cross_entropy(logits, tn.Labels([4, 0, 6], 8))
+    with pytest.raises(ValueError, match=r"labels have shape \(2,\)"):
+        tn.softmax_cross_entropy(logits, tn.Labels([4, 0], 7))
+
+
 def test_labels_are_an_array_a_tensor_or_a_list_of_any_integers(backend):
     logits = spaced((3, 7))
     expected = tn.softmax_cross_entropy(tn.Tensor(logits), np.array([4, 0, 6])).item()

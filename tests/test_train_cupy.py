@@ -60,3 +60,41 @@ def test_a_run_on_cupy_that_is_broken_off_and_resumed_is_the_unbroken_run(
     assert main([*flags, "--out", str(broken), "--max-steps", "3"]) == 0
     assert main(["--resume", str(broken), "--max-steps", "6"]) == 0
     assert (whole / "last.npz").read_bytes() == (broken / "last.npz").read_bytes()
+
+
+def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, cupy_on_the_processor):
+    flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy", "--max-steps", "6"]
+    assert main([*flags, "--out", str(tmp_path / "plain")]) == 0
+    assert main([*flags, "--out", str(tmp_path / "recorded"), "--capture"]) == 0
+    plain, recorded = (tn.load(tmp_path / name / "last.npz") for name in ("plain", "recorded"))
+    for name in plain.keys() - {"record"}:  # it holds the options
+        assert plain[name].tobytes() == recorded[name].tobytes(), name
+    both = [[line["train_loss"] for line in lines(tmp_path / name, "lr")]
+            for name in ("plain", "recorded")]  # fmt: skip
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--capture"], "--capture records a CUDA graph, backend numpy has none"),
+        (["--precision", "tf32"], "--precision tf32 needs a GPU's tensor cores"),
+    ],
+)
+def test_what_only_a_gpu_has_is_a_usage_error_elsewhere(flags, words, tmp_path, capsys):
+    images = str(make_images(tmp_path / "images"))
+    with tn.use_backend(tn.get_backend().name):
+        assert main([images, *FLAGS, "--backend", "numpy", *flags]) == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_is_computed_with_is_said(tmp_path, capsys, cupy_on_the_processor):
+    flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy"]
+    flags += ["--precision", "tf32", "--capture", "--max-steps", "1"]
+    try:
+        assert main([*flags, "--out", str(tmp_path / "run")]) == 0
+    finally:
+        host_backend().gpu.precision = "float32"
+    assert "backend cupy, this processor, as a GPU, tf32, steps recorded" in capsys.readouterr().out
+    options = json.loads((tmp_path / "run" / "options.json").read_text())
+    assert options["precision"] == "tf32" and options["capture"] is True

@@ -8,6 +8,7 @@ imported by load(), so that the kernels can be read, launched and tested where t
 import importlib
 from functools import partial
 
+from tinynet.backends import BackendError
 from tinynet.backends.contract import FILES
 
 
@@ -43,4 +44,11 @@ def load():
     cupy = find_cupy()
     from tinynet.backends.cupy.gpu import Gpu
 
-    return Backend(Gpu(cupy))
+    try:
+        return Backend(Gpu(cupy))
+    except MemoryError as error:
+        raise BackendError(
+            f"backend 'cupy' cannot be used: the GPU's memory is full ({error}); nvidia-smi lists "
+            "who has it",
+            "the GPU's memory is full",
+        ) from error

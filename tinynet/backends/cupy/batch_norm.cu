@@ -4,20 +4,6 @@
 #include "elements.cuh"
 #include "sums.cuh"
 
-// How a channel is shared: block i of its `parts` blocks takes the images n = i, i + parts, ...; of
-// these it takes blockDim.x / lanes at a time, `lanes` threads to a map, so that small maps leave
-// no thread idle.
-struct Share {
-    int images, channels, pixels;
-    int parts, lanes;  // lanes: a power of two
-};
-#define FOR_MY_SHARE(at, c, i, s) \
-    for (long long n = i + threadIdx.x / s.lanes * s.parts; n < s.images; \
-         n += blockDim.x / s.lanes * s.parts) \
-        for (long long at = (n * s.channels + c) * s.pixels + threadIdx.x % s.lanes, \
-                       end = (n * s.channels + c + 1) * s.pixels; \
-             at < end; at += s.lanes)
-
 // partial[c, i] = sum over the images of part i and all pixels of x, or of (x - mean[c])^2 with a
 // mean.
 //

@@ -12,8 +12,8 @@ Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import BLOCK, EACH, blocks, maps, record
-from tinynet.backends.cupy.sums import PARTS, sum_of_parts
+from tinynet.backends.cupy.launch import EACH, blocks, maps
+from tinynet.backends.cupy.sums import share, sum_of_parts
 
 CU = Path(__file__).with_suffix(".cu")
 
@@ -21,10 +21,10 @@ CU = Path(__file__).with_suffix(".cu")
 def batch_norm_statistics(gpu, x, mean, variance):
     """Each channel's mean and variance (divided by the count). x (N, C, H, W); both (C,)"""
     channels = x.shape[1]
-    share, parts = _share(x)
+    how, parts = share(x)
     partial = gpu.workspace("batch norm", (channels, parts), x.dtype)
     for centre, moments in ((None, mean), (mean, variance)):
-        gpu.launch(CU, "partial_moments", blocks(channels * parts), x, centre, partial, share)
+        gpu.launch(CU, "partial_moments", blocks(channels * parts), x, centre, partial, how)
         gpu.launch(
             CU, "moments_of_parts", blocks(channels), partial, moments, parts, x.size // channels
         )
@@ -32,8 +32,8 @@ def batch_norm_statistics(gpu, x, mean, variance):
 
 def batch_norm(gpu, x, weight, bias, mean, variance, eps, y):
     """y = weight xhat + bias. x, y (N, C, H, W); weight, bias, mean, variance (C,)"""
-    share, _ = _share(x)
-    gpu.launch(CU, "batch_norm", _pixels(x), x, weight, bias, mean, variance, eps, y, share)
+    how, _ = share(x)
+    gpu.launch(CU, "batch_norm", _pixels(x), x, weight, bias, mean, variance, eps, y, how)
 
 
 def batch_norm_backward(gpu, dy, x, weight, mean, variance, eps, dx, dweight, dbias):
@@ -42,44 +42,33 @@ def batch_norm_backward(gpu, dy, x, weight, mean, variance, eps, dx, dweight, db
 
     dy, x, dx (N, C, H, W); weight, mean, variance, dweight, dbias (C,)
     """
-    share = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
+    how = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
     gpu.launch(
         CU, "batch_norm_backward", _pixels(x),
-        dy, x, weight, mean, variance, eps, dweight, dbias, dx, share,
+        dy, x, weight, mean, variance, eps, dweight, dbias, dx, how,
     )  # fmt: skip
 
 
 def batch_norm_backward_frozen(gpu, dy, x, weight, mean, variance, eps, dx, dweight, dbias):
     """The same with mean and variance as constants: dx = weight / sqrt(variance + eps) * dy."""
-    share = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
+    how = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
     gpu.launch(
-        CU, "batch_norm_backward_frozen", _pixels(x), dy, weight, variance, eps, dx, share
+        CU, "batch_norm_backward_frozen", _pixels(x), dy, weight, variance, eps, dx, how
     )  # fmt: skip
 
 
 def _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias):
     """dweight = sum of dy xhat, dbias = sum of dy. Returns struct Share."""
     channels = x.shape[1]
-    share, parts = _share(x)
+    how, parts = share(x)
     partial = gpu.workspace("batch norm", (2, channels, parts), x.dtype)
     gpu.launch(
         CU, "partial_gradients", blocks(channels * parts),
-        dy, x, mean, variance, eps, partial[0], partial[1], share,
+        dy, x, mean, variance, eps, partial[0], partial[1], how,
     )  # fmt: skip
     sum_of_parts(gpu, partial[0], dweight)
     sum_of_parts(gpu, partial[1], dbias)
-    return share
-
-
-def _share(x):
-    """struct Share of batch_norm.cu, and its number of parts: a block of threads takes as many maps
-    at a time as it has room for, and there are no more parts than keep it full."""
-    images, channels, height, width = x.shape
-    pixels = height * width
-    lanes = min(BLOCK, 1 << (pixels - 1).bit_length())
-    parts = max(1, min(PARTS, images * lanes // BLOCK))
-    share = record(images=images, channels=channels, pixels=pixels, parts=parts, lanes=lanes)
-    return share, parts
+    return how
 
 
 def _pixels(x):

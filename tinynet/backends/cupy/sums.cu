@@ -3,21 +3,15 @@
 #include "elements.cuh"
 #include "sums.cuh"
 
-// partial[c, i] = sum of x[n, c, p] over all pixels p and the images n = i, i + parts, ...
+// partial[c, i] = sum of x[n, c, p] over all pixels p and the images n of part i.
 //
 // x        (images, channels, pixels)
 // partial  (channels, parts)
-// One block: one partial sum; each thread adds up every blockDim.x-th pixel of its images. Moves x
-// once.
-template <typename T>
-__device__ void sum_of_images(const T *x, T *partial, long long images, long long channels,
-                              long long pixels, long long parts) {
-    long long c = blockIdx.x / parts, i = blockIdx.x % parts;
+// One block: one partial sum. Moves x once.
+template <typename T> __device__ void sum_of_images(const T *x, T *partial, Share s) {
+    int c = blockIdx.x / s.parts, i = blockIdx.x % s.parts;
     T sum = 0;
-    for (long long n = i; n < images; n += parts) {
-        const T *map = x + (n * channels + c) * pixels;
-        for (long long p = threadIdx.x; p < pixels; p += blockDim.x) sum += map[p];
-    }
+    FOR_MY_SHARE(at, c, i, s) sum += x[at];
     sum = block_sum(sum);
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
@@ -36,10 +30,7 @@ template <typename T> __device__ void sum_of_parts(const T *partial, T *sums, lo
 }
 
 #define KERNELS(T) \
-    KERNEL sum_of_images_##T(const T *x, T *partial, long long images, long long channels, \
-                             long long pixels, long long parts) { \
-        sum_of_images(x, partial, images, channels, pixels, parts); \
-    } \
+    KERNEL sum_of_images_##T(const T *x, T *partial, Share s) { sum_of_images(x, partial, s); } \
     KERNEL sum_of_parts_##T(const T *partial, T *sums, long long parts) { \
         sum_of_parts(partial, sums, parts); \
     }

@@ -1,4 +1,4 @@
-// The sum of a number over the threads of a block, in a fixed order.
+// Sums in a fixed order: over the threads of a block, and how blocks share a channel.
 
 // Every thread gives its number and gets the sum. Pairs of threads half the block apart add, then a
 // quarter apart, and so on: the block has a power of two of threads, BLOCK at most.
@@ -15,3 +15,17 @@ template <typename T> __device__ T block_sum(T number) {
     __syncthreads();  // before the next call writes
     return sum;
 }
+
+// How a channel is shared: block i of its `parts` blocks takes the images n = i, i + parts, ...; of
+// these it takes blockDim.x / lanes at a time, `lanes` threads to a map, so that small maps leave
+// no thread idle. sums.py: share().
+struct Share {
+    int images, channels, pixels;
+    int parts, lanes;  // lanes: a power of two
+};
+#define FOR_MY_SHARE(at, c, i, s) \
+    for (long long n = i + threadIdx.x / s.lanes * s.parts; n < s.images; \
+         n += blockDim.x / s.lanes * s.parts) \
+        for (long long at = (n * s.channels + c) * s.pixels + threadIdx.x % s.lanes, \
+                       end = (n * s.channels + c + 1) * s.pixels; \
+             at < end; at += s.lanes)

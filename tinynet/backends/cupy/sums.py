@@ -1,8 +1,9 @@
-"""The sum of each channel over all images and pixels, in two steps of a fixed order."""
+"""The sum of each channel over all images and pixels, in two steps of a fixed order. The kernels
+are in sums.cu."""
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import blocks
+from tinynet.backends.cupy.launch import BLOCK, blocks, record
 
 CU = Path(__file__).with_suffix(".cu")
 PARTS = 32  # blocks that share a channel: more than a GPU runs at a time, with AlexNet's channels
@@ -10,13 +11,10 @@ PARTS = 32  # blocks that share a channel: more than a GPU runs at a time, with 
 
 def sum_over_maps(gpu, x, sums):
     """sums[c] = sum over n, h, w of x[n, c, h, w]. x (N, C, H, W), sums (C,)"""
-    images, channels, height, width = x.shape
-    parts = min(PARTS, images)
+    channels = x.shape[1]
+    how, parts = share(x)
     partial = gpu.workspace("sums", (channels, parts), x.dtype)
-    gpu.launch(
-        CU, "sum_of_images", blocks(channels * parts),
-        x, partial, images, channels, height * width, parts,
-    )  # fmt: skip
+    gpu.launch(CU, "sum_of_images", blocks(channels * parts), x, partial, how)
     sum_of_parts(gpu, partial, sums)
 
 
@@ -24,3 +22,14 @@ def sum_of_parts(gpu, partial, sums):
     """sums[c] = sum over i of partial[c, i]. partial (C, parts), sums (C,)"""
     channels, parts = partial.shape
     gpu.launch(CU, "sum_of_parts", blocks(channels), partial, sums, parts)
+
+
+def share(x):
+    """struct Share of sums.cuh, and its number of parts: a block of threads takes as many maps at a
+    time as it has room for, and there are no more parts than keep it full."""
+    images, channels, height, width = x.shape
+    pixels = height * width
+    lanes = min(BLOCK, 1 << (pixels - 1).bit_length())
+    parts = max(1, min(PARTS, images * lanes // BLOCK))
+    how = record(images=images, channels=channels, pixels=pixels, parts=parts, lanes=lanes)
+    return how, parts
