@@ -27,7 +27,6 @@
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __restrict__
 #define __shared__ static
 
 using std::exp, std::isnan, std::log, std::pow, std::sqrt, std::tanh;

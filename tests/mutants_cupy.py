@@ -146,26 +146,18 @@ CUPY = {
     "local_response_norm.cu": [
         (
             "a window a channel too narrow",
-            "sum_of_window(energy, row, 2 * g.reach + 1)",
-            "sum_of_window(energy, row, 2 * g.reach)",
+            "REACH - reach <= i && i <= REACH + reach",
+            "REACH - reach < i && i <= REACH + reach",
         ),
-        (
-            "a window over the tower's edge",
-            "0 <= channel && channel < g.channels && p < g.pixels;\n        T number = inside",
-            "p < g.pixels;\n        T number = inside",
-        ),
-        ("alpha forgotten, backward", "2 * alpha * beta * x[i]", "2 * beta * x[i]"),
+        ("as wide as the registers", "if (REACH - reach <= i && i <= REACH + reach) sum", "sum"),
+        ("alpha forgotten, backward", "2 * alpha * beta * value", "2 * beta * value"),
         ("one root too few", "return root * sqrt(root);", "return root;"),
-        (
-            "a barrier left out",
-            "wide + 2 * g.reach, p, g);\n        __syncthreads();",
-            "wide + 2 * g.reach, p, g);",
-        ),
-        (
-            "the next pixels' squares over these",
-            "x[i] * inverse_power(scale, beta);\n        }\n        __syncthreads();",
-            "x[i] * inverse_power(scale, beta);\n        }",
-        ),
+        ("the power of the scale", "own.middle() * power / scale", "own.middle() * power"),
+        ("channels below the tile", "if (b < first) continue;", ""),
+    ],
+    "local_response_norm.py": [
+        ("a window over the tower's edge", "(channels=channels,", "(channels=channels * groups,"),
+        ("the last channels left out", "-(-channels // TILE)", "max(1, channels // TILE)"),
     ],
     "batch_norm.cu": [
         ("the variance not centred", "T number = x[at] - centre;", "T number = x[at];"),
@@ -270,7 +262,7 @@ CUPY = {
     "sgd.cu": [
         ("no decay", "slope[turn] + weight_decay * weight[turn]", "slope[turn]"),
         ("the rate twice", "(PAPER ? velocity[turn] :", "(PAPER ? rate * velocity[turn] :"),
-        ("the first array's blocks for all", "place.block -= blocks;", ""),
+        ("an array's last block", "ends.of[array - 1] : 0", "ends.of[array - 1] - 1 : 0"),
         ("the sign", "PAPER ? -rate * step", "PAPER ? rate * step"),
     ],
 }

@@ -12,7 +12,7 @@ Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import EACH, blocks, maps
+from tinynet.backends.cupy.launch import blocks, maps
 from tinynet.backends.cupy.sums import share, sum_of_parts
 
 CU = Path(__file__).with_suffix(".cu")
@@ -33,7 +33,7 @@ def batch_norm_statistics(gpu, x, mean, variance):
 def batch_norm(gpu, x, weight, bias, mean, variance, eps, y):
     """y = weight xhat + bias. x, y (N, C, H, W); weight, bias, mean, variance (C,)"""
     how, _ = share(x)
-    gpu.launch(CU, "batch_norm", _pixels(x), x, weight, bias, mean, variance, eps, y, how)
+    gpu.launch(CU, "batch_norm", _over_maps(x), x, weight, bias, mean, variance, eps, y, how)
 
 
 def batch_norm_backward(gpu, dy, x, weight, mean, variance, eps, dx, dweight, dbias):
@@ -44,7 +44,7 @@ def batch_norm_backward(gpu, dy, x, weight, mean, variance, eps, dx, dweight, db
     """
     how = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
     gpu.launch(
-        CU, "batch_norm_backward", _pixels(x),
+        CU, "batch_norm_backward", _over_maps(x),
         dy, x, weight, mean, variance, eps, dweight, dbias, dx, how,
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def batch_norm_backward_frozen(gpu, dy, x, weight, mean, variance, eps, dx, dwei
     """The same with mean and variance as constants: dx = weight / sqrt(variance + eps) * dy."""
     how = _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias)
     gpu.launch(
-        CU, "batch_norm_backward_frozen", _pixels(x), dy, weight, variance, eps, dx, how
+        CU, "batch_norm_backward_frozen", _over_maps(x), dy, weight, variance, eps, dx, how
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def _sum_gradients(gpu, dy, x, mean, variance, eps, dweight, dbias):
     return how
 
 
-def _pixels(x):
-    """(grid, block) for EACH pixels a thread: what it needs of its channel it computes once."""
+def _over_maps(x):
+    """(grid, block)."""
     images, channels, height, width = x.shape
-    return maps(images * channels, -(-height * width // EACH))
+    return maps(images * channels, height * width)

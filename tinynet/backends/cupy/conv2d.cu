@@ -77,8 +77,8 @@ template <typename T> __device__ void col2im(const T *columns, T *x, long long i
 // side_by_side  (channels, images, pixels)
 // One thread: one pixel. Moves both arrays once.
 template <typename T>
-__device__ void gather(const T *maps, T *side_by_side, long long images, long long channels,
-                       long long pixels) {
+__device__ void gather(const T *__restrict__ maps, T *__restrict__ side_by_side, long long images,
+                       long long channels, long long pixels) {
     long long map = MY_MAP;  // n channels + o
     if (map >= images * channels) return;
     long long place = map % channels * images + map / channels;
@@ -92,8 +92,8 @@ __device__ void gather(const T *maps, T *side_by_side, long long images, long lo
 // y             (images, channels, pixels)
 // One thread: one pixel. Moves both arrays once.
 template <typename T>
-__device__ void spread(const T *side_by_side, const T *bias, T *y, long long images,
-                       long long channels, long long pixels) {
+__device__ void spread(const T *__restrict__ side_by_side, const T *bias, T *__restrict__ y,
+                       long long images, long long channels, long long pixels) {
     long long map = MY_MAP;  // n channels + o
     if (map >= images * channels) return;
     long long o = map % channels, place = o * images + map / channels;

@@ -2,6 +2,9 @@
 
 #define KERNEL extern "C" __global__ void
 
+// Before a loop over small arrays: unrolled, every index is known, and the numbers stay in registers.
+#define UNROLLED _Pragma("unroll")
+
 #define EACH 4  // as in launch.py
 
 // Element by element: a thread has EACH elements, a block apart, so that the threads of a warp read
@@ -11,7 +14,7 @@ template <typename T> struct Elements {
     T at[EACH];
 };
 #define MY_ELEMENT(turn) (((long long)blockIdx.x * EACH + turn) * blockDim.x + threadIdx.x)
-#define EACH_TURN(turn) _Pragma("unroll") for (int turn = 0; turn < EACH; turn++)
+#define EACH_TURN(turn) UNROLLED for (int turn = 0; turn < EACH; turn++)
 
 template <typename T> __device__ Elements<T> load_mine(const T *x, long long count) {
     Elements<T> mine = {};

@@ -25,6 +25,7 @@ EACH = 4  # elements of a thread in elementwise kernels, a block apart
 LANES = 32  # threads side by side in a map, which read 128 bytes together
 MAPS = BLOCK // LANES  # maps of a block
 TABLE = 64  # arrays in a list at most
+MANY = 1 << 21  # threads that keep a large GPU busy several times over
 SHARED = 48 * 1024  # bytes of shared memory that a block may have on every GPU
 HEIGHT = 65_535  # blocks of a grid along y at most
 
@@ -46,14 +47,13 @@ def maps(count, pixels):
     """(grid, block) of a kernel over maps: LANES pixels of MAPS maps a block.
 
     Maps lie along x, of which a grid has 2^31 - 1; along y it has HEIGHT, so threads go on from
-    pixel to pixel by the grid's whole height.
+    pixel to pixel by the grid's whole height. They also do, EACH pixels, where there are more
+    threads than MANY: what a thread computes once, it then uses EACH times.
     """
-    return (max(1, math.ceil(count / MAPS)), height(pixels)), (LANES, MAPS)
-
-
-def height(pixels):
-    """Blocks along y for so many pixels, LANES a block."""
-    return min(max(1, math.ceil(pixels / LANES)), HEIGHT)
+    rows = max(1, math.ceil(pixels / LANES))
+    if count * rows * LANES > MANY:
+        rows = math.ceil(rows / EACH)
+    return (max(1, math.ceil(count / MAPS)), min(rows, HEIGHT)), (LANES, MAPS)
 
 
 def blocks(count):

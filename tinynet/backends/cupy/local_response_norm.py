@@ -5,8 +5,7 @@ channel axis, at the same pixel. The kernels are in local_response_norm.cu.
     y_i     = x_i / scale_i^beta
     dx_i    = dy_i scale_i^-beta - 2 alpha beta x_i * sum of dy_j x_j scale_j^(-beta - 1) over i's window
 
-A block has a tile: LANES pixels of some channels. What channels share with their neighbours, it keeps
-in shared memory.
+A thread stays at one pixel of some channels and walks along them, with the window in its registers.
 
 Source: the paper, section 3.3; groups: the authors' program of 2012, whose window stops at the
 tower's edge.
@@ -14,10 +13,11 @@ tower's edge.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import LANES, MAPS, SHARED, height, record
+from tinynet.backends.cupy.launch import maps, record
 
 CU = Path(__file__).with_suffix(".cu")
-TILE = 64  # channels at most; the neighbours beside them are read a second time
+TILE = 32  # channels of a thread; those beside them are read by two
+REACHES = (2, 8, 64)  # of the windows that there are kernels for
 
 
 def local_response_norm(gpu, x, size, alpha, beta, k, groups, y):
@@ -26,37 +26,29 @@ def local_response_norm(gpu, x, size, alpha, beta, k, groups, y):
     x, y    (N, C, H, W)
     size    odd; groups: the window stops at the edges of a group of C / G channels
     """
-    _launch(
-        gpu, "local_response_norm", (x, y), (alpha, beta, k), size, groups,
-        rows=lambda tile, reach: tile + 2 * reach,
-    )  # fmt: skip
+    _launch(gpu, "local_response_norm", (x, y), (alpha, beta, k), size, groups)
 
 
 def local_response_norm_backward(gpu, dy, x, size, alpha, beta, k, groups, dx):
     """dx as above. dy, x, dx: (N, C, H, W)"""
-    _launch(
-        gpu, "local_response_norm_backward", (dy, x, dx), (alpha, beta, k), size, groups,
-        rows=lambda tile, reach: 3 * tile + 6 * reach,
-    )  # fmt: skip
+    _launch(gpu, "local_response_norm_backward", (dy, x, dx), (alpha, beta, k), size, groups)
 
 
-def _launch(gpu, kernel, arrays, numbers, size, groups, rows):
-    """rows(tile, reach): how many rows of LANES numbers a block of so many channels keeps, where
-    the window reaches so far."""
-    images, channels, rows_of_map, columns_of_map = arrays[0].shape
+def _launch(gpu, kernel, arrays, numbers, size, groups):
+    images, channels, height, width = arrays[0].shape
     channels //= groups
-    row_bytes = LANES * arrays[0].itemsize
+    pixels = height * width
     reach = min(size // 2, channels - 1)  # the group ends there
-    fitting = [tile for tile in range(1, TILE + 1) if rows(tile, reach) * row_bytes <= SHARED]
-    if not fitting:
+    if reach > REACHES[-1]:
         raise ValueError(
-            f"local_response_norm: size {size} needs {rows(1, reach) * row_bytes:,} bytes of "
-            f"shared memory a block, the GPU has {SHARED:,}; a smaller size, float32 or another "
-            "backend fits"
+            f"local_response_norm: size {size} on {channels} channels a group is more than the "
+            f"cupy backend has kernels for; {2 * REACHES[-1] + 1} fits, or another backend"
         )
-    tile = min(channels, fitting[-1])
-    tiles = -(-channels // tile)
-    pixels = rows_of_map * columns_of_map
-    grid = (images * groups * tiles, height(pixels)), (LANES, MAPS)
-    geometry = record(channels=channels, tile=tile, tiles=tiles, reach=reach, pixels=pixels)
-    gpu.launch(CU, kernel, grid, *arrays, *numbers, geometry, shared=rows(tile, reach) * row_bytes)
+    tiles = -(-channels // TILE)
+    geometry = record(channels=channels, tile=TILE, tiles=tiles, reach=reach, pixels=pixels)
+    tiles_in_all = images * groups * tiles
+    registers = next(most for most in REACHES if reach <= most)
+    gpu.launch(
+        CU, f"{kernel}_{registers}", maps(tiles_in_all, pixels),
+        *arrays, *numbers, tiles_in_all, geometry,
+    )  # fmt: skip

@@ -3,37 +3,29 @@
 #include "arrays.cuh"
 #include "elements.cuh"
 
-// Blocks take EACH * blockDim.x elements, and none takes elements of two arrays: the first blocks
-// have the first array, the next ones the second. My array's number, and which of its blocks this
-// is.
-struct Place {
-    int array;
-    long long block;
-};
-
-__device__ inline Place my_place(const Sizes &sizes) {
-    Place place = {0, blockIdx.x};
-    for (;; place.array++) {
-        long long blocks = (sizes.of[place.array] + EACH * blockDim.x - 1) / (EACH * blockDim.x);
-        if (place.block < blocks) return place;
-        place.block -= blocks;
-    }
+// A block has EACH * blockDim.x elements of one array. Array a has the blocks from ends[a - 1] to
+// ends[a] - 1.
+__device__ inline int my_array(const Sizes &ends) {
+    int array = 0;
+    while (blockIdx.x >= ends.of[array]) array++;
+    return array;
 }
 
 // paper    v = momentum v - lr (g + weight_decay w)     w = w + v
 // PyTorch  v = momentum v + (g + weight_decay w)        w = w - lr v
 //
-// weights, gradients, velocities  lists of arrays; sizes: the elements of each
+// weights, gradients, velocities  lists of arrays; sizes: the elements of each; ends: see my_array
 // lr                              ()
 // One thread: EACH elements of one array, a block apart. Moves 5 numbers an element: w, g, v in, w
 // and v out.
 template <bool PAPER, typename T>
 __device__ void sgd(Arrays<T> weights, Arrays<const T> gradients, Arrays<T> velocities, Sizes sizes,
-                    const T *lr, T momentum, T weight_decay) {
-    Place place = my_place(sizes);
-    T *w = weights.at[place.array], *v = velocities.at[place.array];
-    const T *g = gradients.at[place.array];
-    long long count = sizes.of[place.array], first = place.block * EACH * blockDim.x + threadIdx.x;
+                    Sizes ends, const T *lr, T momentum, T weight_decay) {
+    int array = my_array(ends);
+    T *w = weights.at[array], *v = velocities.at[array];
+    const T *g = gradients.at[array];
+    long long count = sizes.of[array], block = blockIdx.x - (array ? ends.of[array - 1] : 0);
+    long long first = block * EACH * blockDim.x + threadIdx.x;
     T rate = *lr;
     T weight[EACH], velocity[EACH], slope[EACH];
     EACH_TURN(turn) {
@@ -52,12 +44,12 @@ __device__ void sgd(Arrays<T> weights, Arrays<const T> gradients, Arrays<T> velo
 
 #define KERNELS(T) \
     KERNEL sgd_paper_##T(Arrays<T> weights, Arrays<const T> gradients, Arrays<T> velocities, \
-                         Sizes sizes, const T *lr, T momentum, T weight_decay) { \
-        sgd<true>(weights, gradients, velocities, sizes, lr, momentum, weight_decay); \
+                         Sizes sizes, Sizes ends, const T *lr, T momentum, T weight_decay) { \
+        sgd<true>(weights, gradients, velocities, sizes, ends, lr, momentum, weight_decay); \
     } \
     KERNEL sgd_pytorch_##T(Arrays<T> weights, Arrays<const T> gradients, Arrays<T> velocities, \
-                           Sizes sizes, const T *lr, T momentum, T weight_decay) { \
-        sgd<false>(weights, gradients, velocities, sizes, lr, momentum, weight_decay); \
+                           Sizes sizes, Sizes ends, const T *lr, T momentum, T weight_decay) { \
+        sgd<false>(weights, gradients, velocities, sizes, ends, lr, momentum, weight_decay); \
     }
 
 KERNELS(float)

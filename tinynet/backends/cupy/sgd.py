@@ -9,6 +9,7 @@ Source: the paper, section 5; torch.optim.SGD.
 """
 
 import math
+from itertools import accumulate
 from pathlib import Path
 
 from tinynet.backends.cupy.launch import BLOCK, EACH, TABLE, sizes
@@ -37,9 +38,9 @@ def _step(gpu, kernel, weights, gradients, velocities, lr, momentum, weight_deca
     for first in range(0, len(weights), TABLE):
         part = slice(first, first + TABLE)
         counts = [weight.size for weight in weights[part]]
-        blocks = sum(math.ceil(count / (EACH * BLOCK)) for count in counts)
+        ends = list(accumulate(math.ceil(count / (EACH * BLOCK)) for count in counts))
         gpu.launch(
-            CU, kernel, ((blocks,), (BLOCK,)),
-            weights[part], gradients[part], velocities[part], sizes(counts),
+            CU, kernel, ((ends[-1],), (BLOCK,)),
+            weights[part], gradients[part], velocities[part], sizes(counts), sizes(ends),
             lr, float(momentum), float(weight_decay),
         )  # fmt: skip

@@ -5,9 +5,6 @@
 
 #include "elements.cuh"
 
-// A tile's numbers stay in registers where their places are known: in loops that are unrolled.
-#define ALL _Pragma("unroll")
-
 // --- along one line of a tile, in place: its six numbers lie `step` apart ---
 
 // B^T d: of the matrix
@@ -86,8 +83,8 @@ __device__ __forceinline__ void cut(const T *maps, long long c, int t, const Map
     int top = in_map / s.across * m - s.row_padding,
         left = in_map % s.across * m - s.column_padding;
     const T *map = maps + (n * (long long)s.channels + c) * s.height * s.width;
-    ALL for (int i = 0; i < size; i++) {
-        ALL for (int j = 0; j < size; j++) {
+    UNROLLED for (int i = 0; i < size; i++) {
+        UNROLLED for (int j = 0; j < size; j++) {
             int row = top + i, column = left + j;
             bool inside = 0 <= row && row < s.height && 0 <= column && column < s.width;
             tile[6 * i + j] = inside ? map[row * s.width + column] : T(0);
@@ -108,9 +105,9 @@ template <typename T, int K> __device__ void x_to_V(const T *x, T *V, long long 
     FOR_MY_PIXELS(t, tiles) {
         T d[36];
         cut<6, 7 - K>(x, c, t, s, d);
-        ALL for (int j = 0; j < 6; j++) B_transposed(d + j, 6);
-        ALL for (int i = 0; i < 6; i++) B_transposed(d + 6 * i, 1);
-        ALL for (int p = 0; p < 36; p++) V[(p * s.channels + c) * tiles + t] = d[p];
+        UNROLLED for (int j = 0; j < 6; j++) B_transposed(d + j, 6);
+        UNROLLED for (int i = 0; i < 6; i++) B_transposed(d + 6 * i, 1);
+        UNROLLED for (int p = 0; p < 36; p++) V[(p * s.channels + c) * tiles + t] = d[p];
     }
 }
 
@@ -128,14 +125,14 @@ __device__ void M_to_y(const T *M, const T *bias, T *y, long long tiles, Maps s)
     T added = bias ? bias[o] : T(0);
     FOR_MY_PIXELS(t, tiles) {
         T a[36];
-        ALL for (int p = 0; p < 36; p++) a[p] = M[(p * s.channels + o) * tiles + t];
-        ALL for (int j = 0; j < 6; j++) evaluate_transposed<m>(a + j, 6);
-        ALL for (int i = 0; i < m; i++) evaluate_transposed<m>(a + 6 * i, 1);
+        UNROLLED for (int p = 0; p < 36; p++) a[p] = M[(p * s.channels + o) * tiles + t];
+        UNROLLED for (int j = 0; j < 6; j++) evaluate_transposed<m>(a + j, 6);
+        UNROLLED for (int i = 0; i < m; i++) evaluate_transposed<m>(a + 6 * i, 1);
         int n = t / (s.down * s.across), in_map = t % (s.down * s.across);
         int top = in_map / s.across * m, left = in_map % s.across * m;
         T *map = y + (n * (long long)s.channels + o) * s.height * s.width;
-        ALL for (int i = 0; i < m; i++) {
-            ALL for (int j = 0; j < m; j++) {
+        UNROLLED for (int i = 0; i < m; i++) {
+            UNROLLED for (int j = 0; j < m; j++) {
                 int row = top + i, column = left + j;
                 if (row < s.height && column < s.width)
                     map[row * s.width + column] = a[6 * i + j] + added;
@@ -156,9 +153,9 @@ template <typename T, int K> __device__ void dy_to_dM(const T *dy, T *dM, long l
     FOR_MY_PIXELS(t, tiles) {
         T a[36];
         cut<m, m>(dy, o, t, s, a);
-        ALL for (int j = 0; j < m; j++) evaluate<m>(a + j, 6);
-        ALL for (int i = 0; i < 6; i++) evaluate<m>(a + 6 * i, 1);
-        ALL for (int p = 0; p < 36; p++) dM[(p * s.channels + o) * tiles + t] = a[p];
+        UNROLLED for (int j = 0; j < m; j++) evaluate<m>(a + j, 6);
+        UNROLLED for (int i = 0; i < 6; i++) evaluate<m>(a + 6 * i, 1);
+        UNROLLED for (int p = 0; p < 36; p++) dM[(p * s.channels + o) * tiles + t] = a[p];
     }
 }
 
@@ -175,15 +172,15 @@ __device__ void weight_to_U(const T *weight, T *U, long long count, long long tu
     if (kernel >= count) return;
     const T *g = weight + kernel * K * K;
     T a[36];
-    ALL for (int u = 0; u < K; u++) {
-        ALL for (int v = 0; v < K; v++) {
+    UNROLLED for (int u = 0; u < K; u++) {
+        UNROLLED for (int v = 0; v < K; v++) {
             int place = u * K + v;
             a[6 * u + v] = g[turned ? K * K - 1 - place : place];
         }
     }
-    ALL for (int v = 0; v < K; v++) evaluate<K>(a + v, 6), divide(a + v, 6);
-    ALL for (int i = 0; i < 6; i++) evaluate<K>(a + 6 * i, 1), divide(a + 6 * i, 1);
-    ALL for (int p = 0; p < 36; p++) U[p * count + kernel] = a[p];
+    UNROLLED for (int v = 0; v < K; v++) evaluate<K>(a + v, 6), divide(a + v, 6);
+    UNROLLED for (int i = 0; i < 6; i++) evaluate<K>(a + 6 * i, 1), divide(a + 6 * i, 1);
+    UNROLLED for (int p = 0; p < 36; p++) U[p * count + kernel] = a[p];
 }
 
 // dg = G^T dU G of every kernel.
@@ -196,12 +193,12 @@ __device__ void dU_to_dweight(const T *dU, T *dweight, long long count) {
     long long kernel = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (kernel >= count) return;
     T a[36];
-    ALL for (int p = 0; p < 36; p++) a[p] = dU[p * count + kernel];
-    ALL for (int j = 0; j < 6; j++) divide(a + j, 6), evaluate_transposed<K>(a + j, 6);
-    ALL for (int u = 0; u < K; u++) divide(a + 6 * u, 1), evaluate_transposed<K>(a + 6 * u, 1);
+    UNROLLED for (int p = 0; p < 36; p++) a[p] = dU[p * count + kernel];
+    UNROLLED for (int j = 0; j < 6; j++) divide(a + j, 6), evaluate_transposed<K>(a + j, 6);
+    UNROLLED for (int u = 0; u < K; u++) divide(a + 6 * u, 1), evaluate_transposed<K>(a + 6 * u, 1);
     T *dg = dweight + kernel * K * K;
-    ALL for (int u = 0; u < K; u++) {
-        ALL for (int v = 0; v < K; v++) dg[u * K + v] = a[6 * u + v];
+    UNROLLED for (int u = 0; u < K; u++) {
+        UNROLLED for (int v = 0; v < K; v++) dg[u * K + v] = a[6 * u + v];
     }
 }
 
