@@ -20,10 +20,22 @@ EVERY_BACKEND = [
 ]  # fmt: skip
 
 
+ON_GPUS = [param for param in EVERY_BACKEND if param.values[0].startswith("cupy")]
+
+
 @pytest.fixture(params=EVERY_BACKEND)
 def backend(request, monkeypatch):
     """Each backend that can be used here, as the default while the test runs."""
-    name = request.param
+    yield from _used(request.param, monkeypatch)
+
+
+@pytest.fixture(params=ON_GPUS)
+def on_gpu(request, monkeypatch):
+    """The cupy backend as the default while the test runs, and as what "cupy" means."""
+    yield from _used(request.param, monkeypatch)
+
+
+def _used(name, monkeypatch):
     if name == "cupy-host":
         name = "cupy"
         monkeypatch.setitem(backends._loaded, name, host_backend())

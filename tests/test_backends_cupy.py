@@ -9,11 +9,8 @@ import pytest
 
 import tinynet as tn
 from tests.cases import LAYERS, on_host, relative_error, spaced
-from tests.conftest import EVERY_BACKEND
 from tinynet.backends.cupy import launch, local_response_norm, sgd, sums
 
-ON_GPUS = [param for param in EVERY_BACKEND if param.values[0].startswith("cupy")]
-only_cupy = pytest.mark.parametrize("backend", ON_GPUS, indirect=True)
 OVER_MAPS = ("conv2d", "max_pool2d", "avg_pool2d", "adaptive", "local_response_norm", "batch_norm")
 
 
@@ -28,11 +25,10 @@ def run(case, dtype=np.float64):
     return [y.numpy(), *(on_host(t.grad) for t in tensors)]
 
 
-@only_cupy
 @pytest.mark.parametrize(
     "case", [c for c in LAYERS if c.name.startswith(OVER_MAPS)], ids=lambda case: case.name
 )
-def test_a_grid_of_one_row_goes_on_over_the_whole_map(case, backend, monkeypatch):
+def test_a_grid_of_one_row_goes_on_over_the_whole_map(case, on_gpu, monkeypatch):
     """As maps of more than two million pixels would have it."""
     whole = run(case)
     monkeypatch.setattr(launch, "HEIGHT", 1)
@@ -40,10 +36,9 @@ def test_a_grid_of_one_row_goes_on_over_the_whole_map(case, backend, monkeypatch
         assert np.array_equal(a, b)
 
 
-@only_cupy
 @pytest.mark.parametrize("algorithm", ["im2col", "winograd"])
 @pytest.mark.parametrize("chunk", [1, 20_000, 10**9])
-def test_a_convolution_is_the_same_in_chunks_of_any_size(algorithm, chunk, backend, monkeypatch):
+def test_a_convolution_is_the_same_in_chunks_of_any_size(algorithm, chunk, on_gpu, monkeypatch):
     monkeypatch.setattr(gpu(), "chunk_bytes", chunk)
     generator = np.random.default_rng(0)
     x, weight = (generator.standard_normal(s) for s in ((7, 4, 9, 8), (6, 2, 3, 3)))
@@ -62,24 +57,22 @@ def test_a_convolution_is_the_same_in_chunks_of_any_size(algorithm, chunk, backe
     assert relative_error(on_host(weight.grad), weight2.grad) < 1e-12
 
 
-@only_cupy
 @pytest.mark.parametrize("images", [1, 31, 32, 33, 70])
-def test_sums_over_maps_take_every_image(images, backend):
+def test_sums_over_maps_take_every_image(images, on_gpu):
     x = np.random.default_rng(images).standard_normal((images, 3, 5, 7))
     total = tn.get_backend().empty((3,), x.dtype)
     sums.sum_over_maps(gpu(), tn.Tensor(x).data, total)
     assert np.allclose(on_host(total), x.sum(axis=(0, 2, 3)), rtol=1e-12)
 
 
-@only_cupy
 @pytest.mark.parametrize("shape", [(130, 2, 2, 2), (40, 3, 9, 11), (3, 2, 1, 1), (520, 1, 1, 1)])
-def test_batch_norm_takes_every_image(shape, backend):
+def test_batch_norm_takes_every_image(shape, on_gpu):
     """Of one part and of several, with small maps and with larger ones than a block has threads."""
     generator = np.random.default_rng(0)
     x, dy = generator.standard_normal((2, *shape))
     weight, bias = generator.standard_normal((2, shape[1]))
     found = []
-    for name in (backend, "numpy"):
+    for name in (on_gpu, "numpy"):
         with tn.use_backend(name):
             tensors = [tn.Tensor(a, requires_grad=True) for a in (x, weight, bias)]
             running = [tn.Tensor(np.zeros(shape[1])), tn.Tensor(np.ones(shape[1]))]
@@ -90,8 +83,7 @@ def test_batch_norm_takes_every_image(shape, backend):
         assert relative_error(a, b) < 1e-10
 
 
-@only_cupy
-def test_one_launch_moves_many_arrays_and_more_than_a_table_holds_take_two(backend):
+def test_one_launch_moves_many_arrays_and_more_than_a_table_holds_take_two(on_gpu):
     generator = np.random.default_rng(0)
     shapes = [(n % 5 + 1, n * 37 % 401 + 1) for n in range(launch.TABLE + 3)]
     arrays = [[generator.standard_normal(shape) for shape in shapes] for _ in range(3)]
@@ -103,8 +95,7 @@ def test_one_launch_moves_many_arrays_and_more_than_a_table_holds_take_two(backe
         assert np.allclose(on_host(w_moved), w + v, rtol=1e-13)
 
 
-@only_cupy
-def test_a_rate_in_an_array_is_read_when_the_kernel_runs(backend):
+def test_a_rate_in_an_array_is_read_when_the_kernel_runs(on_gpu):
     w, g, v = (tn.Tensor([2.0]).data, tn.Tensor([1.0]).data, tn.Tensor([0.0]).data)
     rate = tn.Tensor(np.float32(0.25))
     parameter = tn.Tensor([2.0], requires_grad=True)
@@ -116,19 +107,17 @@ def test_a_rate_in_an_array_is_read_when_the_kernel_runs(backend):
     assert parameter.numpy() == on_host(w) == 1.75
 
 
-@only_cupy
-def test_a_window_that_there_is_no_kernel_for_is_an_error_that_says_what_fits(backend):
+def test_a_window_that_there_is_no_kernel_for_is_an_error_that_says_what_fits(on_gpu):
     x = tn.Tensor(np.ones((1, 600, 2, 2)))
     with pytest.raises(ValueError, match="local_response_norm: size 131 on 600 .* 129 fits"):
         tn.local_response_norm(x, size=131)
 
 
-@only_cupy
 @pytest.mark.parametrize("size", [5, 15, 129])
-def test_local_response_norm_has_kernels_for_many_channels_and_wide_windows(size, backend):
+def test_local_response_norm_has_kernels_for_many_channels_and_wide_windows(size, on_gpu):
     x = np.random.default_rng(0).standard_normal((1, 70, 2, 3))
     found = []
-    for name in (backend, "numpy"):
+    for name in (on_gpu, "numpy"):
         with tn.use_backend(name):
             tensor = tn.Tensor(x, requires_grad=True)
             y = tn.local_response_norm(tensor, size=size)
@@ -138,8 +127,7 @@ def test_local_response_norm_has_kernels_for_many_channels_and_wide_windows(size
     assert all(relative_error(a, b) < 1e-12 for a, b in zip(*found, strict=True))
 
 
-@only_cupy
-def test_draws_before_are_added_to_dropouts_draw(backend):
+def test_draws_before_are_added_to_dropouts_draw(on_gpu):
     x = np.ones((5, 7), np.float32)
     later = tn.dropout(tn.Tensor(x), 0.5, draw=9).numpy()
     try:
@@ -149,8 +137,7 @@ def test_draws_before_are_added_to_dropouts_draw(backend):
         gpu().draws_before.fill(0)
 
 
-@only_cupy
-def test_a_launch_refuses_what_would_be_a_wrong_number(backend):
+def test_a_launch_refuses_what_would_be_a_wrong_number(on_gpu):
     float32, float64 = (tn.Tensor(np.ones((4, 4), d)).data for d in (np.float32, np.float64))
     relu = gpu().launch, tn.get_backend().relu.func.__globals__["CU"], "relu", launch.elements(16)
     start, *kernel = relu
@@ -164,8 +151,7 @@ def test_a_launch_refuses_what_would_be_a_wrong_number(backend):
         start(*kernel, float32, float32, np.int32(16))
 
 
-@only_cupy
-def test_a_product_refuses_shapes_dtypes_and_strides_that_do_not_fit(backend):
+def test_a_product_refuses_shapes_dtypes_and_strides_that_do_not_fit(on_gpu):
     a = tn.Tensor(np.ones((1, 3, 4))).data
     b = tn.Tensor(np.ones((1, 4, 5))).data
     out = tn.get_backend().empty((1, 3, 5), np.dtype(np.float64))
@@ -178,8 +164,7 @@ def test_a_product_refuses_shapes_dtypes_and_strides_that_do_not_fit(backend):
         gpu().product(wide[:, ::2, ::2], b, out)
 
 
-@only_cupy
-def test_tensor_cores_leave_the_convolution_to_im2col(backend, monkeypatch):
+def test_tensor_cores_leave_the_convolution_to_im2col(on_gpu, monkeypatch):
     shapes = (128, 96, 27, 27), (256, 48, 5, 5), (1, 1), (2, 2), 2
     kernels = tn.get_backend()
     monkeypatch.setattr(kernels.gpu, "precision", "float32")

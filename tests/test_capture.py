@@ -10,11 +10,8 @@ import tinynet as tn
 from alexnet.steps import CapturedStep
 from alexnet.train import take_step
 from tests.cases import on_host
-from tests.conftest import EVERY_BACKEND
 from tinynet.backends.cupy.capture import Captured, Recorder
 
-ON_GPUS = [param for param in EVERY_BACKEND if param.values[0].startswith("cupy")]
-only_cupy = pytest.mark.parametrize("backend", ON_GPUS, indirect=True)
 RATES = (0.02, 0.02, 0.01, 0.005, 0.0025)
 
 
@@ -48,9 +45,8 @@ def losses_and_state(spec, norm, recorded):
     return losses, model.state_dict() | velocities, tn.random.get_state()
 
 
-@only_cupy
 @pytest.mark.parametrize("norm", [None, "batch"])
-def test_recorded_steps_are_the_plain_ones_bit_by_bit(norm, backend):
+def test_recorded_steps_are_the_plain_ones_bit_by_bit(norm, on_gpu):
     plain, recorded = (losses_and_state("paper", norm, how) for how in (False, True))
     assert recorded[0] == plain[0]
     assert recorded[2] == plain[2], "the count of dropout masks"
@@ -59,8 +55,7 @@ def test_recorded_steps_are_the_plain_ones_bit_by_bit(norm, backend):
         assert recorded[1][name].tobytes() == array.tobytes(), name
 
 
-@only_cupy
-def test_dropout_draws_anew_at_every_launch(backend):
+def test_dropout_draws_anew_at_every_launch(on_gpu):
     tn.seed(0)
     x = tn.Tensor(np.ones((4, 9), np.float32))
     captured = Captured(tn.get_backend().gpu, lambda: tn.dropout(x, 0.5).data)
@@ -70,8 +65,7 @@ def test_dropout_draws_anew_at_every_launch(backend):
     assert tn.dropout(x, 0.5).numpy().tolist() == tn.dropout(x, 0.5, draw=4).numpy().tolist()
 
 
-@only_cupy
-def test_a_function_runs_once_and_is_recorded_once(backend):
+def test_a_function_runs_once_and_is_recorded_once(on_gpu):
     calls, x = [], tn.Tensor(np.ones(3, np.float32))
     captured = Captured(tn.get_backend().gpu, lambda: calls.append(0) or (x * 2).data)
     first, *later = (captured() for _ in range(4))
@@ -81,8 +75,7 @@ def test_a_function_runs_once_and_is_recorded_once(backend):
     assert on_host(captured()).tolist() == [10, 10, 10]
 
 
-@only_cupy
-def test_a_step_that_reads_a_number_cannot_be_recorded(backend):
+def test_a_step_that_reads_a_number_cannot_be_recorded(on_gpu):
     x = tn.Tensor(np.ones(3, np.float32))
     captured = Captured(tn.get_backend().gpu, lambda: x.sum().item())
     assert captured() == 3

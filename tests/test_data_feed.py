@@ -10,9 +10,6 @@ from alexnet.data.feed import GpuFeed, HostFeed, feed
 from alexnet.data.loader import Loader
 from alexnet.data.transforms import Normalization
 from tests.cases import on_host
-from tests.conftest import needs_gcc
-from tests.host_gpu import host_backend
-from tinynet import backends
 
 CLASSES = 4
 
@@ -37,14 +34,6 @@ class Images:
         return self.images[indices]
 
 
-@pytest.fixture
-def on_gpu(monkeypatch):
-    """Everything on the kernels compiled for the processor."""
-    monkeypatch.setitem(backends._loaded, "cupy", host_backend())
-    with tn.use_backend("cupy"):
-        yield
-
-
 def loader(image_size=9, augment="crop", batch_size=4, **options):
     return Loader(
         Images(), batch_size, image_size, augment=augment, shuffle=True, stored_size=12, workers=0,
@@ -62,7 +51,6 @@ def batches(feed, *place):
     return [(x.numpy().copy(), on_host(y.data).copy(), y.host) for x, y in feed.epoch(*place)]
 
 
-@needs_gcc
 @pytest.mark.parametrize(
     ("options", "numbers"),
     [
@@ -85,7 +73,6 @@ def test_a_gpu_makes_the_same_bits(options, numbers, on_gpu):
         assert labels.tolist() == host.tolist() == other_labels.tolist() == other_host.tolist()
 
 
-@needs_gcc
 def test_an_epoch_goes_on_in_its_middle(on_gpu):
     numbers = normalization(9)
     whole = batches(GpuFeed(loader(), numbers, CLASSES), 2)
@@ -93,15 +80,13 @@ def test_an_epoch_goes_on_in_its_middle(on_gpu):
     assert [x.tobytes() for x, *_ in rest] == [x.tobytes() for x, *_ in whole[1:]]
 
 
-@needs_gcc
 def test_batches_lie_in_the_same_arrays(on_gpu):
     """A recorded step looks for them there."""
     found = GpuFeed(loader(batch_size=5, drop_last=True), normalization(9), CLASSES).epoch(0)
-    places = {(x.data.host.ctypes.data, y.data.host.ctypes.data) for x, y in found}
-    assert len(places) == 1
+    arrays = {(id(x.data.base), id(y.data.base)) for x, y in found}
+    assert len(arrays) == 1
 
 
-@needs_gcc
 def test_a_batch_is_on_its_way_before_the_one_before_is_asked_for(on_gpu):
     """The order of events, with three batches."""
     events, source = [], loader()
@@ -113,7 +98,6 @@ def test_a_batch_is_on_its_way_before_the_one_before_is_asked_for(on_gpu):
     assert events == ["sent", "sent", "used", "sent", "used", "used"]
 
 
-@needs_gcc
 def test_a_label_out_of_range_is_an_error_on_the_processor(on_gpu):
     with pytest.raises(ValueError, match=r"labels\[\d\] is 3; with 3 classes"):
         batches(GpuFeed(loader(), normalization(9), 3), 0)
@@ -124,6 +108,5 @@ def test_the_backend_in_use_decides():
         assert isinstance(feed(loader(), normalization(9), CLASSES), HostFeed)
 
 
-@needs_gcc
 def test_the_cupy_backend_feeds_a_gpu(on_gpu):
     assert isinstance(feed(loader(), normalization(9), CLASSES), GpuFeed)

@@ -9,16 +9,6 @@ import pytest
 import tinynet as tn
 from alexnet.commands import Interrupted
 from alexnet.steps import Steps
-from tests.conftest import needs_gcc
-from tests.host_gpu import host_backend
-from tinynet import backends
-
-
-@pytest.fixture
-def on_gpu(monkeypatch):
-    monkeypatch.setitem(backends._loaded, "cupy", host_backend())
-    with tn.use_backend("cupy"):
-        yield
 
 
 class Run:
@@ -65,14 +55,12 @@ def test_a_processor_reads_each_loss_at_once():
     assert events == ["queued 1", "read 1", "queued 2", "read 2", "queued 3", "read 3"]
 
 
-@needs_gcc
 def test_a_gpu_has_the_next_step_before_a_loss_is_read(on_gpu):
     events = []
     go_through(Run(events), batches(3))
     assert events == ["queued 1", "queued 2", "read 1", "queued 3", "read 2", "read 3"]
 
 
-@needs_gcc
 def test_before_a_checkpoint_everything_is_read(on_gpu):
     events = []
     go_through(Run(events, save_before={3}), batches(4))
@@ -82,7 +70,6 @@ def test_before_a_checkpoint_everything_is_read(on_gpu):
     ]  # fmt: skip
 
 
-@needs_gcc
 def test_an_interrupted_run_counts_the_steps_that_were_taken(on_gpu):
     events = []
     with pytest.raises(Interrupted):
@@ -90,7 +77,6 @@ def test_an_interrupted_run_counts_the_steps_that_were_taken(on_gpu):
     assert events == ["queued 1", "queued 2", "read 1", "read 2"]
 
 
-@needs_gcc
 def test_another_error_reads_nothing_more(on_gpu):
     events = []
     with pytest.raises(OSError):

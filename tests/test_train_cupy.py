@@ -1,4 +1,4 @@
-"""The training command on a GPU's kernels, run by a processor: numba's losses and weights."""
+"""The training command with --backend cupy: numba's losses and weights, broken off, recorded."""
 
 import json
 
@@ -7,21 +7,9 @@ import pytest
 import tinynet as tn
 from alexnet.train import main
 from tests.cases import relative_error
-from tests.conftest import needs_gcc
-from tests.host_gpu import host_backend
 from tests.training_cases import FLAGS, make_images
-from tinynet import backends
-
-pytestmark = needs_gcc
 
 STEPS = 6  # of the first epoch 4, then its validation
-
-
-@pytest.fixture
-def cupy_on_the_processor(monkeypatch):
-    monkeypatch.setitem(backends._loaded, "cupy", host_backend())
-    with tn.use_backend(tn.get_backend().name):  # main() sets another
-        yield
 
 
 def lines(folder, key):
@@ -31,9 +19,7 @@ def lines(folder, key):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_a_run_on_cupy_has_the_losses_and_weights_of_numba(
-    schedule, tmp_path, cupy_on_the_processor
-):
+def test_a_run_on_cupy_has_the_losses_and_weights_of_numba(schedule, tmp_path, on_gpu):
     images = str(make_images(tmp_path / "images"))
     flags = [images, *FLAGS, "--max-steps", str(STEPS), "--schedule", schedule]
     for backend in ("numba", "cupy"):
@@ -43,17 +29,15 @@ def test_a_run_on_cupy_has_the_losses_and_weights_of_numba(
         ours, expected = lines(tmp_path / "cupy", key), lines(tmp_path / "numba", key)
         assert [line["step"] for line in ours] == [line["step"] for line in expected] != []
         losses = [[line["train_loss"] for line in each] for each in (ours, expected)]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    assert ours[0]["val_loss"] == pytest.approx(expected[0]["val_loss"], rel=1e-6)
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert ours[0]["val_loss"] == pytest.approx(expected[0]["val_loss"], rel=1e-5)
 
     ours, expected = (tn.load(tmp_path / name / "last.npz") for name in ("cupy", "numba"))
     for name in expected.keys() - {"record"}:
-        assert relative_error(ours[name], expected[name]) < 1e-5, name
+        assert relative_error(ours[name], expected[name]) < 1e-4, name
 
 
-def test_a_run_on_cupy_that_is_broken_off_and_resumed_is_the_unbroken_run(
-    tmp_path, cupy_on_the_processor
-):
+def test_a_run_on_cupy_that_is_broken_off_and_resumed_is_the_unbroken_run(tmp_path, on_gpu):
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main([*flags, "--out", str(whole), "--max-steps", "6"]) == 0
@@ -62,7 +46,7 @@ def test_a_run_on_cupy_that_is_broken_off_and_resumed_is_the_unbroken_run(
     assert (whole / "last.npz").read_bytes() == (broken / "last.npz").read_bytes()
 
 
-def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, cupy_on_the_processor):
+def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, on_gpu):
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy", "--max-steps", "6"]
     assert main([*flags, "--out", str(tmp_path / "plain")]) == 0
     assert main([*flags, "--out", str(tmp_path / "recorded"), "--capture"]) == 0
@@ -88,13 +72,14 @@ def test_what_only_a_gpu_has_is_a_usage_error_elsewhere(flags, words, tmp_path, 
     assert words in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_what_is_computed_with_is_said(tmp_path, capsys, cupy_on_the_processor):
+def test_what_is_computed_with_is_said(tmp_path, capsys, on_gpu):
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy"]
     flags += ["--precision", "tf32", "--capture", "--max-steps", "1"]
+    gpu = tn.get_backend().gpu
     try:
         assert main([*flags, "--out", str(tmp_path / "run")]) == 0
     finally:
-        host_backend().gpu.precision = "float32"
-    assert "backend cupy, this processor, as a GPU, tf32, steps recorded" in capsys.readouterr().out
+        gpu.precision = "float32"
+    assert f"backend cupy, {gpu.name}, tf32, steps recorded" in capsys.readouterr().out
     options = json.loads((tmp_path / "run" / "options.json").read_text())
     assert options["precision"] == "tf32" and options["capture"] is True
