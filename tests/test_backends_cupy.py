@@ -173,6 +173,32 @@ def test_tensor_cores_leave_the_convolution_to_im2col(on_gpu, monkeypatch):
     assert not kernels.winograd_pays(*shapes)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif("cupy" not in tn.available_backends(), reason="there is no GPU")
+def test_more_elements_than_32_bits_count():
+    """The first and the last images of a batch of 2^31 and some elements."""
+    with tn.use_backend("cupy"):
+        kernels = tn.get_backend()
+        free, _ = kernels.xp.cuda.runtime.memGetInfo()
+        shape = (2**31 // (8 * 64 * 64) + 3, 8, 64, 64)
+        if free < 4 * 8 * shape[0] * 64 * 64 * 4:
+            pytest.skip("the GPU has not the memory for four arrays of 2^31 numbers")
+        x = kernels.xp.zeros(shape, np.float32)
+        ends = np.random.default_rng(0).standard_normal((2, *shape[1:])).astype(np.float32)
+        x[0], x[-1] = kernels.xp.asarray(ends[0]), kernels.xp.asarray(ends[1])
+        for op in (
+            tn.relu,
+            lambda x: tn.max_pool2d(x, 3, 2),
+            lambda x: tn.avg_pool2d(x, 3, 2),
+            lambda x: tn.local_response_norm(x, alpha=1.0),
+        ):
+            y = op(tn.Tensor(x)).data
+            small = op(tn.Tensor(ends)).data
+            assert np.array_equal(on_host(y[0]), on_host(small[0]))
+            assert np.array_equal(on_host(y[-1]), on_host(small[1]))
+            del y
+
+
 def test_the_text_of_a_kernel_holds_what_it_includes(tmp_path):
     file = tmp_path / "kernels.cu"
     file.write_text('#include "elements.cuh"\nint mine;\n')

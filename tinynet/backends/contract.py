@@ -2,12 +2,14 @@
 
 A backend is a package with one function for each function here, of the same name and the same
 arguments, in a file of the name given in FILES, and with the five functions of ARRAYS, which make
-and move arrays. tests/test_backends_contract.py compares every backend with this file.
+and move arrays. Or the package has a load(), which returns an object with these functions: on cupy
+the functions of the files take a GPU first, and load() gives them theirs.
+tests/test_backends_contract.py compares every backend with this file.
 
 Rules for every kernel:
 - Arrays are C-contiguous and of one dtype, float32 or float64, unless said otherwise.
 - Outputs come last, are given by the caller, share memory with no input, and are complete when
-  the kernel returns. Nothing else is written.
+  the kernel returns; on a GPU, for all that is queued after it. Nothing else is written.
 - Arguments are valid: the ops check them at the door.
 - NaN and infinity go through as the formula says; none is replaced.
 - Sums have a fixed order: the same bits on every run at one thread count.
@@ -337,7 +339,7 @@ def sgd_paper(weights, gradients, velocities, lr, momentum, weight_decay):
     """v = momentum v - weight_decay lr w - lr g; w = w + v, in place: v carries the rate.
 
     weights, gradients, velocities  lists of arrays; the i-th of each have one shape
-    lr, momentum, weight_decay      numbers, for all of them
+    lr, momentum, weight_decay      numbers, for all of them; on cupy lr may be an array () too
     """
 
 

@@ -4,7 +4,7 @@ A kernel is launched as gpu.launch(CU, name, grid, *arguments), where CU is the 
 launching .py, gpu the device (gpu.py, or the tests' stand-in that runs the same sources on a
 processor), and the arguments become what the kernel's C parameters are:
 
-    array            T *, int *, long long *     contiguous; its floats are of the launch's dtype
+    array            T *, or int *, long long *, unsigned char *: contiguous, floats of one dtype
     list of arrays   Arrays<T>                   up to TABLE pointers by value (arrays.cuh)
     int              long long
     float            T
