@@ -1,4 +1,4 @@
-"""The training command with --backend cupy: numba's losses and weights, broken off, recorded."""
+"""The training command with --backend cupy: as on a processor, broken off and resumed, recorded."""
 
 import json
 
@@ -10,6 +10,8 @@ from tests.cases import relative_error
 from tests.training_cases import FLAGS, make_images
 
 STEPS = 6  # of the first epoch 4, then its validation
+# A machine with a GPU may be without Numba.
+REFERENCE = "numba" if "numba" in tn.available_backends() else "numpy"
 
 
 def lines(folder, key):
@@ -19,20 +21,20 @@ def lines(folder, key):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_a_run_on_cupy_has_the_losses_and_weights_of_numba(schedule, tmp_path, on_gpu):
+def test_a_run_on_cupy_has_the_losses_and_weights_of_another_backend(schedule, tmp_path, on_gpu):
     images = str(make_images(tmp_path / "images"))
     flags = [images, *FLAGS, "--max-steps", str(STEPS), "--schedule", schedule]
-    for backend in ("numba", "cupy"):
+    for backend in (REFERENCE, "cupy"):
         assert main([*flags, "--backend", backend, "--out", str(tmp_path / backend)]) == 0
 
     for key in ("lr", "val_loss"):  # only the lines of steps have a rate
-        ours, expected = lines(tmp_path / "cupy", key), lines(tmp_path / "numba", key)
+        ours, expected = lines(tmp_path / "cupy", key), lines(tmp_path / REFERENCE, key)
         assert [line["step"] for line in ours] == [line["step"] for line in expected] != []
         losses = [[line["train_loss"] for line in each] for each in (ours, expected)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert ours[0]["val_loss"] == pytest.approx(expected[0]["val_loss"], rel=1e-5)
 
-    ours, expected = (tn.load(tmp_path / name / "last.npz") for name in ("cupy", "numba"))
+    ours, expected = (tn.load(tmp_path / name / "last.npz") for name in ("cupy", REFERENCE))
     for name in expected.keys() - {"record"}:
         assert relative_error(ours[name], expected[name]) < 1e-4, name
 
