@@ -7,7 +7,7 @@
 // other threads have not written yet. Threads and blocks run in ascending or in descending order: the
 // results of a right kernel are the same.
 //
-// Caught: accesses beyond guarded arrays (host_gpu.py), indices beyond fixed arrays, overflow of
+// Caught: accesses beyond guarded arrays (host_kernels.py), indices beyond fixed arrays, overflow of
 // signed integers and misaligned loads (compiled with -fsanitize=undefined, which traps), and
 // barriers that only a part of the block reaches. Dynamic shared memory starts as NaN in every
 // block, and more than the launch asked for is not given.
