@@ -96,7 +96,7 @@ def add_backend_flags(group) -> None:
         "cores of the processor. cupy: an NVIDIA GPU. auto: cupy where a GPU answers, else numba; "
         "the first line says which, and why (TINYNET_BACKEND, else numba)",
     )  # fmt: skip
-    group.add_argument("--threads", type=count, metavar="N", help="of the computation (all)")
+    group.add_argument("--threads", type=count, metavar="N", help="of a processor's backend (all)")
 
 
 def add_precision_flag(group) -> None:

@@ -9,7 +9,7 @@ With --capture the step is recorded once and launched whole (tinynet/backends/cu
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,8 +30,8 @@ class Done:
     random_state  tinynet.random's after the step
     """
 
-    loss: callable
-    logits: callable
+    loss: Callable
+    logits: Callable
     x: tn.Tensor
     labels: tn.Labels
     lr: float

@@ -15,7 +15,7 @@ Source: the paper, section 5.
 import math
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -103,7 +103,13 @@ def _validate(run, progress, interrupts, validation):
 
 
 def _not_finite(run, loss, x):
-    where = diagnosis.first_not_finite(run.model, x, run.random_state)
+    if run.options.backend == "cupy":
+        where = (
+            "the weights have moved since, so the layer cannot be told; it is named when "
+            f"--resume {shlex.quote(str(run.folder.path))} --backend numba comes there"
+        )
+    else:
+        where = diagnosis.first_not_finite(run.model, x, run.random_state)
     return f"the loss of step {run.step + 1} is {loss}: {where}; {_remedy(run)}"
 
 
@@ -189,12 +195,13 @@ def _resume(given):
             f"{file.parent} goes on from last.npz"
         )
     saved = recipes.Options(**begun.options)
+    wanted = given.backend or saved.backend
+    if tn.get_backend(wanted).name != "cupy":  # what only a GPU has is not taken along
+        saved = replace(saved, precision="float32", capture=False)
     backend = options.use_machine(
-        given.backend or saved.backend,
-        given.threads or saved.threads,
-        given.precision or saved.precision,
+        wanted, given.threads or saved.threads, given.precision or saved.precision
     )
-    _check_capture(given.capture or saved.capture, backend)
+    _check_capture(given.capture, backend)
     folder = RunFolder(file.parent)
     run = Run(recipes.decide_again(saved, given, backend), folder, begun)
     folder.cut_log(run.step)

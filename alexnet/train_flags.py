@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_machine_flags(group)
     options.add_precision_flag(group)
     group.add_argument(
-        "--capture", action="store_true", default=None,
+        "--capture", action=argparse.BooleanOptionalAction,
         help="on a GPU: record the step once as a CUDA graph and launch it whole, which spares the "
         "processor queueing its kernels one by one; the same bits",
     )  # fmt: skip

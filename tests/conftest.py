@@ -1,6 +1,7 @@
 """What many tests share: a backend, a dtype, and random numbers left as they were found."""
 
 import shutil
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -8,6 +9,20 @@ import pytest
 import tinynet as tn
 from tests.host_gpu import host_backend
 from tinynet import backends, random
+
+# What these files test needs packages that a machine for GPU tests may be without.
+NEEDS = {
+    "test_backends_numba.py": "numba",
+    "test_benchmarks_readme.py": "scipy",
+    "test_benchmarks_scaling.py": "scipy",
+    "test_data_synthetic.py": "scipy",
+}
+collect_ignore = [file for file, package in NEEDS.items() if not find_spec(package)]
+
+
+def pytest_report_header():
+    return [f"left out: {file}, {NEEDS[file]} is not installed" for file in collect_ignore]
+
 
 needs_gcc = pytest.mark.skipif(
     not shutil.which("g++"), reason="g++ is not installed: no CUDA kernels on the processor"

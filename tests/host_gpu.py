@@ -6,6 +6,7 @@ the same .cu files compiled for the processor (host_kernels.py).
 """
 
 import threading
+from collections import deque
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +15,7 @@ import numpy as np
 from tests import host_kernels
 from tests.device_arrays import DeviceArray, do, recorded, xp
 from tinynet.backends.cupy import Backend, launch
+from tinynet.backends.cupy.cublas import product_shapes
 
 
 class HostGpu:
@@ -45,7 +47,7 @@ class HostGpu:
 
     def product(self, a, b, out, add=False):
         """As Gpu.product."""
-        launch.product_shapes(a, b, out)
+        product_shapes(a, b, out)
         if add:
             do(lambda: np.add(out.host, np.matmul(a.host, b.host), out=out.host))
         else:
@@ -53,11 +55,16 @@ class HostGpu:
 
     def workspace(self, key, shape, dtype):
         """As Gpu.workspace."""
-        buffers = self._scratch.__dict__
+        buffers = self.buffers
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if key not in buffers or buffers[key].nbytes < size:
             buffers[key] = xp.empty((size,), np.uint8)
         return buffers[key][:size].view(dtype).reshape(shape)
+
+    @property
+    def buffers(self):
+        """As Gpu.buffers."""
+        return self._scratch.__dict__
 
     def recorder(self):
         """As Gpu.recorder."""
@@ -65,11 +72,7 @@ class HostGpu:
 
     def uploads(self):
         """As Gpu.uploads."""
-        return self
-
-    def start(self, arrays):
-        """As Uploads.start."""
-        return Arrived([xp.asarray(a) for a in arrays])
+        return HostUploads()
 
     def download(self, array):
         """As Gpu.download."""
@@ -102,16 +105,33 @@ class Graph:
             work()
 
 
+class HostUploads:
+    """As transfers.Uploads: an upload has the memory of the one before the last."""
+
+    def __init__(self):
+        self._before = deque([None, None])
+
+    def start(self, arrays):
+        """As Uploads.start."""
+        before = self._before.popleft()
+        assert before is None or before.done_with, "memory is used again before done()"
+        self._before.append(Upload([xp.asarray(a) for a in arrays]))
+        return self._before[-1]
+
+
 @dataclass
-class Arrived:
+class Upload:
     """As a slot of transfers.py: NaN once the batch is done with, so that nobody reads it later."""
 
     arrays: list
+    done_with: bool = True
 
     def arrive(self):
+        self.done_with = False
         return self.arrays
 
     def done(self):
+        self.done_with = True
         for array in self.arrays:
             array.host.reshape(-1).view(np.uint8)[...] = 0xFF
 

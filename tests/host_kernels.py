@@ -31,6 +31,7 @@ HEADER = Path(__file__).with_name("host_cuda.h")
 FLAGS = "-std=c++17 -O1 -fPIC -shared -w -ffp-contract=off -U_FORTIFY_SOURCE".split()
 TRAPS = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-fno-sanitize=vptr"]
 PAGE = mmap.PAGESIZE
+SHARED = 48 * 1024  # bytes of shared memory that a block may have on every GPU
 POINTED = {"f": np.float32, "d": np.float64, "i": np.int32, "q": np.int64, "B": np.uint8}
 
 
@@ -84,10 +85,8 @@ def run(library, name, grid, block, arguments, shared):
         raise TypeError(f"{name} has {len(codes)} parameters, {len(arguments)} were given")
     for number, (code, argument) in enumerate(zip(codes, arguments, strict=True)):
         _check(name, number, code, argument)
-    if shared > launch.SHARED:
-        raise ValueError(
-            f"{name}: a block has {launch.SHARED} bytes of shared memory, not {shared}"
-        )
+    if shared > SHARED:
+        raise ValueError(f"{name}: a block has {SHARED} bytes of shared memory, not {shared}")
     sizes = grid, block, shared
     results = [_run_once(library, name, *sizes, codes, arguments, order) for order in (0, 1)]
     for first, second, array in zip(*results, _written(codes, arguments), strict=True):

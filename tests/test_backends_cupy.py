@@ -28,10 +28,11 @@ def run(case, dtype=np.float64):
 @pytest.mark.parametrize(
     "case", [c for c in LAYERS if c.name.startswith(OVER_MAPS)], ids=lambda case: case.name
 )
-def test_a_grid_of_one_row_goes_on_over_the_whole_map(case, on_gpu, monkeypatch):
-    """As maps of more than two million pixels would have it."""
+@pytest.mark.parametrize("limit", ["HEIGHT", "MANY"])
+def test_a_grid_of_fewer_rows_goes_on_over_the_whole_map(limit, case, on_gpu, monkeypatch):
+    """As maps of more than two million pixels would have it, and more than MANY threads."""
     whole = run(case)
-    monkeypatch.setattr(launch, "HEIGHT", 1)
+    monkeypatch.setattr(launch, limit, 1)
     for a, b in zip(run(case), whole, strict=True):
         assert np.array_equal(a, b)
 

@@ -152,6 +152,16 @@ def test_the_precision_is_that_asked_for(blas, library, dtype, tf32, compute):
     assert library.calls[-1] == ("gemm", compute)
 
 
+def test_numbers_and_types_are_those_of_nvidias_header(blas, library):
+    """cublas_api.h, library_types.h."""
+    assert (cublas.R_32F, cublas.R_64F, cublas.NORMAL, cublas.TRANSPOSED) == (0, 1, 0, 1)
+    assert (cublas.COMPUTE_32F, cublas.COMPUTE_64F, cublas.COMPUTE_32F_FAST_TF32) == (68, 70, 77)
+    assert (cublas.DEFAULT, cublas.HOST_POINTERS, cublas.DEFAULT_MATH) == (-1, 0, 0)
+    codes = {ctypes.c_void_p: "p", ctypes.c_int: "i", ctypes.c_longlong: "q"}
+    types = "".join(codes[each] for each in library.cublasGemmStridedBatchedEx.argtypes)
+    assert types == "piiiii" + "p" + "piiq" + "piiq" + "p" + "piiq" + "iii"
+
+
 def test_what_others_may_have_changed_is_set_before_each_product(blas, library):
     """Others use CuPy's handle too. The workspace comes after the stream, which takes it away."""
     a, out = np.ones((1, 2, 2)), np.empty((1, 2, 2))

@@ -1,5 +1,7 @@
 """Launches and copies as CuPy gets them, on a CuPy that is played (tests/fake_cupy.py)."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,22 @@ def array(dtype, size=3):
 def test_the_gpu_is_the_device_that_cupy_uses(gpu):
     assert gpu.name == "NVIDIA Example" and gpu.chunk_bytes == 1000
     assert gpu.precision == "float32"
+
+
+@pytest.mark.parametrize("precision", gpu_module.PRECISIONS)
+def test_products_have_the_precision_asked_for(precision, gpu):
+    asked = []
+    gpu._cublas = SimpleNamespace(product=lambda *a, tf32: asked.append((a, tf32)))
+    gpu.precision = precision
+    gpu.product("a", "b", "out", add=True)
+    assert asked == [(("a", "b", "out", True), precision == "tf32")]
+
+
+def test_a_list_holds_arrays_of_one_dtype_side_by_side_in_memory(gpu, file):
+    with pytest.raises(TypeError, match="float32, float64"):
+        gpu.launch(file, "k", ((1,), (1,)), [array(np.float32), array(np.float64)])
+    with pytest.raises(ValueError, match="not contiguous"):
+        gpu.launch(file, "k", ((1,), (1,)), [fake_cupy.Array(np.ones((2, 2))[:, :1])])
 
 
 def test_a_kernel_is_compiled_once_and_named_after_its_dtype(gpu, file):

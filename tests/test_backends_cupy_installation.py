@@ -309,3 +309,9 @@ def test_a_gpu_whose_memory_is_full_is_not_usable(monkeypatch):
     ) as raised:
         cupy_package.load()
     assert raised.value.reason == "the GPU's memory is full"
+
+
+def test_auto_that_finds_nothing_says_why_of_both(monkeypatch):
+    monkeypatch.setattr(backends, "why_not", {"cupy": "no driver", "numba": "no Numba"}.get)
+    with pytest.raises(tn.BackendError, match=r"cupy .*\(no driver\), numba .*\(no Numba\).*numpy"):
+        backends.get_backend("auto")

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import needs_gcc
 from tests.device_arrays import xp
 from tests.host_gpu import HostGpu
+from tests.host_kernels import SHARED
 from tinynet.backends.cupy import launch
 
 pytestmark = needs_gcc
@@ -158,7 +159,7 @@ def test_more_shared_memory_than_was_asked_for_is_an_error(file):
     with pytest.raises(
         ValueError, match="reversed_float: a block has 49152 bytes of shared memory"
     ):
-        run(file, "reversed", x, y, shared=launch.SHARED + 1)
+        run(file, "reversed", x, y, shared=SHARED + 1)
 
 
 def test_an_array_that_is_not_given_must_not_be_read(file):

@@ -38,6 +38,9 @@ def test_labels_are_checked_once(backend):
     assert len(labels) == 3
     by_array = tn.softmax_cross_entropy(logits, [4, 0, 6]).item()
     assert tn.softmax_cross_entropy(logits, labels).item() == by_array
+    assert tn.softmax_cross_entropy(logits, tn.Labels([0, 1, 2], 3)).item() == (
+        tn.softmax_cross_entropy(logits, [0, 1, 2]).item()
+    )
     with pytest.raises(ValueError, match=r"labels\[1\] is 7; with 7 classes .* from 0 to 6"):
         tn.Labels([4, 7], 7)
     with pytest.raises(TypeError, match="labels are float64"):

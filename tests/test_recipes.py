@@ -67,6 +67,7 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "/photos --spec caffe --groups 1 --pool 2 2 --dropout 0.0 --epochs 5",
         "cifar10:/c --spec one-gpu --max-steps 9 --seed 3 --threads 2",
         "--width 0.5 --norm batch --activation tanh --rule pytorch --skip-bad-images 2",
+        "--precision tf32 --capture",
     ],
 )
 def test_flags_of_options_make_these_options(flags):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import tinynet as tn
+from alexnet import evaluate, predict
 from alexnet.train import main
 from tests.cases import relative_error
 from tests.training_cases import FLAGS, make_images
@@ -48,10 +49,15 @@ def test_a_run_on_cupy_that_is_broken_off_and_resumed_is_the_unbroken_run(tmp_pa
     assert (whole / "last.npz").read_bytes() == (broken / "last.npz").read_bytes()
 
 
-def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, on_gpu):
+def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, on_gpu, monkeypatch):
+    recordings, gpu = [], tn.get_backend().gpu
+    recorder = gpu.recorder
+    monkeypatch.setattr(gpu, "recorder", lambda: recordings.append(0) or recorder())
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy", "--max-steps", "6"]
     assert main([*flags, "--out", str(tmp_path / "plain")]) == 0
+    assert not recordings
     assert main([*flags, "--out", str(tmp_path / "recorded"), "--capture"]) == 0
+    assert recordings
     plain, recorded = (tn.load(tmp_path / name / "last.npz") for name in ("plain", "recorded"))
     for name in plain.keys() - {"record"}:  # it holds the options
         assert plain[name].tobytes() == recorded[name].tobytes(), name
@@ -85,3 +91,48 @@ def test_what_is_computed_with_is_said(tmp_path, capsys, on_gpu):
     assert f"backend cupy, {gpu.name}, tf32, steps recorded" in capsys.readouterr().out
     options = json.loads((tmp_path / "run" / "options.json").read_text())
     assert options["precision"] == "tf32" and options["capture"] is True
+
+
+def test_a_run_goes_on_with_what_it_computed_with_or_without_it_on_a_processor(tmp_path, on_gpu):
+    gpu = tn.get_backend().gpu
+    flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy", "--capture"]
+    run = tmp_path / "run"
+
+    def computed_with():
+        options = json.loads((run / "options.json").read_text())
+        return options["backend"], options["precision"], options["capture"]
+
+    try:
+        assert main([*flags, "--precision", "tf32", "--out", str(run), "--max-steps", "1"]) == 0
+        gpu.precision = "float32"
+        assert main(["--resume", str(run), "--max-steps", "2"]) == 0
+        assert computed_with() == ("cupy", "tf32", True) and gpu.precision == "tf32"
+        assert main(["--resume", str(run), "--max-steps", "3", "--no-capture"]) == 0
+        assert computed_with() == ("cupy", "tf32", False)
+        assert main(["--resume", str(run), "--max-steps", "4", "--backend", REFERENCE]) == 0
+        assert computed_with() == (REFERENCE, "float32", False)
+    finally:
+        gpu.precision = "float32"
+    assert len(lines(run, "lr")) == 4
+
+
+def test_evaluation_and_prediction_have_the_precision_asked_for(tmp_path, on_gpu):
+    gpu, images = tn.get_backend().gpu, make_images(tmp_path / "images")
+    flags = [str(images), *FLAGS, "--backend", "cupy", "--max-steps", "1"]
+    assert main([*flags, "--out", str(tmp_path / "run")]) == 0
+    best, photo = str(tmp_path / "run" / "best.npz"), str(next(images.rglob("*.png")))
+    for command, arguments in ((evaluate.main, [best]), (predict.main, [best, photo])):
+        try:
+            assert command([*arguments, "--backend", "cupy", "--precision", "tf32"]) == 0
+            assert gpu.precision == "tf32"
+        finally:
+            gpu.precision = "float32"
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_is_not_finite_says_where_its_layer_is_named(tmp_path, on_gpu, capsys):
+    """On a GPU it is noticed when the weights have moved."""
+    flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy", "--lr", "1e8"]
+    assert main([*flags, "--out", str(tmp_path / "run")]) == 5
+    error = capsys.readouterr().err
+    assert "cannot be told" in error and f"{tmp_path / 'run'} --backend numba" in error

@@ -38,10 +38,24 @@ def get_backend(name=None):
             _default = get_backend(os.environ.get("TINYNET_BACKEND") or "numba")
         return _default
     if name == AUTO:
-        name = "numba" if why_not("cupy") else "cupy"
+        name = _found()
     if name not in _loaded:
         _loaded[name] = _load(name)
     return _loaded[name]
+
+
+def _found():
+    """The name of the backend that "auto" is."""
+    without_cupy = why_not("cupy")
+    if without_cupy is None:
+        return "cupy"
+    without_numba = why_not("numba")
+    if without_numba is None:
+        return "numba"
+    raise BackendError(
+        f"backend {AUTO!r} finds none: cupy cannot be used ({without_cupy}), numba neither "
+        f"({without_numba}); pip install numba, or use numpy"
+    )
 
 
 def _load(name):

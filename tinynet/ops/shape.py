@@ -49,7 +49,8 @@ def flatten(ctx, a, start=1):
 
 @op
 def index(ctx, a, key):
-    """a[key], for all keys that NumPy knows. Where key names an element twice, gradients add.
+    """a[key], for all keys that NumPy knows. Where key names an element twice, gradients
+    add, on a GPU in any order.
 
     Raises IndexError where key names an element that is not there. Tensors as keys are read back
     from a GPU to be checked, which waits for it.

@@ -27,7 +27,7 @@ __device__ void partial_moments(const T *x, const T *mean, T *partial, Share s) 
 //
 // partial  (channels, parts)
 // moments  (channels)
-// One block: one channel.
+// One block: one channel. Moves partial once.
 template <typename T>
 __device__ void moments_of_parts(const T *partial, T *moments, long long parts, long long count) {
     T sum = 0;
@@ -41,7 +41,7 @@ __device__ void moments_of_parts(const T *partial, T *moments, long long parts, 
 //
 // x, y                          (images, channels, pixels)
 // weight, bias, mean, variance  (channels)
-// One thread: every gridDim.y * LANES-th pixel of a map. Moves x and y once.
+// One thread: every gridDim.y * blockDim.x-th pixel of a map. Moves x and y once.
 template <typename T>
 __device__ void batch_norm(const T *x, const T *weight, const T *bias, const T *mean,
                            const T *variance, T eps, T *y, Share s) {
@@ -81,7 +81,7 @@ __device__ void partial_gradients(const T *dy, const T *x, const T *mean, const 
 //
 // dy, x, dx                               (images, channels, pixels)
 // weight, mean, variance, dweight, dbias  (channels)
-// One thread: every gridDim.y * LANES-th pixel of a map. Moves dy, x and dx once.
+// One thread: every gridDim.y * blockDim.x-th pixel of a map. Moves dy, x and dx once.
 template <typename T>
 __device__ void batch_norm_backward(const T *dy, const T *x, const T *weight, const T *mean,
                                     const T *variance, T eps, const T *dweight, const T *dbias,
@@ -102,7 +102,7 @@ __device__ void batch_norm_backward(const T *dy, const T *x, const T *weight, co
 //
 // dy, dx            (images, channels, pixels)
 // weight, variance  (channels)
-// One thread: every gridDim.y * LANES-th pixel of a map. Moves dy and dx once.
+// One thread: every gridDim.y * blockDim.x-th pixel of a map. Moves dy and dx once.
 template <typename T>
 __device__ void batch_norm_backward_frozen(const T *dy, const T *weight, const T *variance, T eps,
                                            T *dx, Share s) {

@@ -1,6 +1,6 @@
 """A step recorded once and launched whole: a CUDA graph.
 
-Queueing a kernel costs the processor some microseconds, and a training step queues a hundred of
+Queueing a kernel costs the processor some microseconds, and a training step queues hundreds of
 them. A graph is queued at once. What a recording holds is fixed: kernels, grids, the addresses of
 arrays, and numbers. What changes from step to step therefore lies in arrays:
 
@@ -22,7 +22,8 @@ class Captured:
     """A function of no arguments that queues the same work on the same arrays each time.
 
     gpu       the device
-    function  queues kernels, waits for nothing, and returns arrays
+    function  queues kernels, waits for nothing, and returns arrays; products are gpu.product's, as
+              CuPy's own (a @ b) cannot be recorded
 
     The first call runs function, the second one records it, and that recording is launched by this
     and every later call. Each returns what function returned, whose arrays hold the launch's
@@ -30,7 +31,7 @@ class Captured:
     """
 
     def __init__(self, gpu, function):
-        self._function = function
+        self._function, self._gpu = function, gpu
         self._draws_before = gpu.draws_before
         self._recorder = gpu.recorder()
         self._warm, self._graph = False, None
@@ -44,6 +45,8 @@ class Captured:
                 self._first_draw = random.get_state()["dropout_draws"]
                 self._graph, self._outputs = self._recorder.record(self._function)
                 self._draws = random.get_state()["dropout_draws"] - self._first_draw
+                # Scratch memory that grows is another array; the recording keeps to this one.
+                self._scratch = list(self._gpu.buffers.values())
                 first = self._first_draw
             else:
                 first = random.get_state()["dropout_draws"]

@@ -9,8 +9,12 @@ The columns of n images lie side by side, so that one product serves them all, g
     dweight += dproduct @ columns^T
     dcolumns = weight^T @ dproduct,                             added back to the pixels: col2im
 
-n is as many as gpu.chunk_bytes hold the columns of: what one kernel writes there, the next still
-finds in the cache. Sums over chunks go in their order: the same bits on every run.
+n is as many as gpu.chunk_bytes hold the columns of, the size of the cache. Sums over chunks go in
+their order: the same bits on every run.
+
+The numba backend leaves out the copies for the kernel's rows and lets products read the image with
+a row's offset. Here that would be a product for each of those rows, adding to the same output;
+whether it is quicker was not measured.
 
 N images, C channels in, O out, G groups, H x W the map, (KH, KW) the kernel, (OH, OW) the output.
 Source: Chellapilla, Puri, Simard, High performance convolutional neural networks for document

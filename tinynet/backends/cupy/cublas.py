@@ -15,8 +15,6 @@ import ctypes
 
 import numpy as np
 
-from tinynet.backends.cupy.launch import product_shapes
-
 R_32F, R_64F = 0, 1  # cudaDataType
 COMPUTE_32F, COMPUTE_32F_FAST_TF32, COMPUTE_64F = 68, 77, 70  # cublasComputeType_t
 NORMAL, TRANSPOSED = 0, 1
@@ -47,7 +45,7 @@ class Cublas:
         self._workspace = cupy.cuda.alloc(WORKSPACE)
 
     def product(self, a, b, out, add, tf32):
-        """out = a @ b, or out += a @ b: stacks of matrices as launch.product_shapes has them."""
+        """out = a @ b, or out += a @ b: stacks of matrices as product_shapes has them."""
         stacks, rows, inner, columns = product_shapes(a, b, out)
         if a.dtype == np.float32:
             number, kind = ctypes.c_float, R_32F
@@ -89,12 +87,33 @@ class Cublas:
         _check(library.cublasSetMathMode(handle, DEFAULT_MATH), "math mode")
 
 
+def product_shapes(a, b, out):
+    """(stacks, rows, inner, columns) of out = a @ b, stack by stack.
+
+    a    (stacks, rows, inner)
+    b    (stacks, inner, columns)
+    out  (stacks, rows, columns)
+    Raises ValueError where shapes, dtypes or strides do not fit: rows or columns of a matrix must
+    lie side by side in memory.
+    """
+    stacks, rows, inner = a.shape
+    columns = b.shape[2]
+    if b.shape != (stacks, inner, columns) or out.shape != (stacks, rows, columns):
+        raise ValueError(f"product: {a.shape} @ {b.shape} is not {out.shape}")
+    if not a.dtype == b.dtype == out.dtype:
+        raise ValueError(f"product: dtypes {a.dtype}, {b.dtype} and {out.dtype} differ")
+    for m in (a, b, out):
+        if m.itemsize not in m.strides[1:]:
+            raise ValueError(f"product: a matrix of strides {m.strides} lies scattered in memory")
+    return stacks, rows, inner, columns
+
+
 def _layout(matrix):
     """(op, leading dimension, stride) of a stack of matrices, in elements, as cuBLAS has them."""
     _, rows, columns = matrix.shape
     stack, row, column = (s // matrix.itemsize for s in matrix.strides)
     # The stride of an axis of size 1 says nothing.
-    if column == 1 and (row >= columns or rows == 1):
+    if column == 1:
         return NORMAL, max(row if rows > 1 else columns, 1), stack
     return TRANSPOSED, max(column if columns > 1 else rows, 1), stack
 

@@ -22,7 +22,7 @@ class Gpu:
 
     xp            the array module
     name          the device's
-    chunk_bytes   of columns that convolutions make at a time: as much as the L2 cache holds
+    chunk_bytes   of what convolutions make at a time: as much as the L2 cache holds
     precision     of products of float32: "float32", or "tf32", which rounds their inputs to 10 bits
     draws_before  int64 (1,): added to every draw of dropout (capture.py)
     """
@@ -52,8 +52,7 @@ class Gpu:
         kernel(*grid_and_block, tuple(map(_passed, arguments)), shared_mem=shared)
 
     def product(self, a, b, out, add=False):
-        """out = a @ b, stack by stack; with add, out += a @ b. Shapes: launch.product_shapes."""
-        launch.product_shapes(a, b, out)
+        """out = a @ b, stack by stack; with add, out += a @ b. Shapes: cublas.product_shapes."""
         self._cublas.product(a, b, out, add, tf32=self.precision == "tf32")
 
     def workspace(self, key, shape, dtype):

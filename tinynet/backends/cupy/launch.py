@@ -26,7 +26,6 @@ LANES = 32  # threads side by side in a map, which read 128 bytes together
 MAPS = BLOCK // LANES  # maps of a block
 TABLE = 64  # arrays in a list at most
 MANY = 1 << 21  # threads that keep a large GPU busy several times over
-SHARED = 48 * 1024  # bytes of shared memory that a block may have on every GPU
 HEIGHT = 65_535  # blocks of a grid along y at most
 
 NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
@@ -115,27 +114,6 @@ def source(file):
         else:
             lines.append(line)
     return "\n".join(lines) + "\n"
-
-
-def product_shapes(a, b, out):
-    """(stacks, rows, inner, columns) of out = a @ b, stack by stack.
-
-    a    (stacks, rows, inner)
-    b    (stacks, inner, columns)
-    out  (stacks, rows, columns)
-    Raises ValueError where shapes, dtypes or strides do not fit: rows or columns of a matrix must
-    lie side by side in memory.
-    """
-    stacks, rows, inner = a.shape
-    columns = b.shape[2]
-    if b.shape != (stacks, inner, columns) or out.shape != (stacks, rows, columns):
-        raise ValueError(f"product: {a.shape} @ {b.shape} is not {out.shape}")
-    if not a.dtype == b.dtype == out.dtype:
-        raise ValueError(f"product: dtypes {a.dtype}, {b.dtype} and {out.dtype} differ")
-    for m in (a, b, out):
-        if m.itemsize not in m.strides[1:]:
-            raise ValueError(f"product: a matrix of strides {m.strides} lies scattered in memory")
-    return stacks, rows, inner, columns
 
 
 def sizes(numbers):

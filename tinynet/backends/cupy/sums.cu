@@ -20,7 +20,7 @@ template <typename T> __device__ void sum_of_images(const T *x, T *partial, Shar
 //
 // partial  (channels, parts)
 // sums     (channels)
-// One block: one channel.
+// One block: one channel. Moves partial once.
 template <typename T> __device__ void sum_of_parts(const T *partial, T *sums, long long parts) {
     T sum = 0;
     for (long long i = threadIdx.x; i < parts; i += blockDim.x)

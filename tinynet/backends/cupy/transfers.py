@@ -17,8 +17,8 @@ SLOTS = 2
 
 
 class Uploads:
-    """Sends lists of arrays to the GPU, each list of the shapes and dtypes of the first, or
-    shorter."""
+    """Sends lists of arrays to the GPU, each list of the shapes and dtypes of the first that its
+    place had, or shorter."""
 
     def __init__(self, cupy):
         self._slots = cycle([_Slot(cupy) for _ in range(SLOTS)])

@@ -16,8 +16,8 @@ At each of the 36 points of each group the sum over channels is a product, all o
     V      (36 G, C / G, tiles)      of all images of a chunk
     M, dM  (36 G, O / G, tiles)
 
-A chunk is as many images as gpu.chunk_bytes hold V and M of: what one kernel writes there, the next
-still finds in the cache. Sums over chunks go in their order: the same bits on every run.
+A chunk is as many images as gpu.chunk_bytes hold V and M of, the size of the cache. Sums over
+chunks go in their order: the same bits on every run.
 
 N images, C channels in, O out, G groups, H x W the map, K = 3 or 5 the kernel, (OH, OW) the output.
 Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 2016).
