@@ -26,6 +26,9 @@ class Stream:
             self.done += 1
             work()
 
+    def synchronize(self):
+        self.run()
+
     def record(self):
         event = Event()
         event.record(self)

@@ -198,6 +198,8 @@ def test_more_elements_than_32_bits_count():
             assert np.array_equal(on_host(y[0]), on_host(small[0]))
             assert np.array_equal(on_host(y[-1]), on_host(small[1]))
             del y
+        del x
+        kernels.xp.get_default_memory_pool().free_all_blocks()
 
 
 def test_the_text_of_a_kernel_holds_what_it_includes(tmp_path):

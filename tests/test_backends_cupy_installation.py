@@ -315,3 +315,10 @@ def test_auto_that_finds_nothing_says_why_of_both(monkeypatch):
     monkeypatch.setattr(backends, "why_not", {"cupy": "no driver", "numba": "no Numba"}.get)
     with pytest.raises(tn.BackendError, match=r"cupy .*\(no driver\), numba .*\(no Numba\).*numpy"):
         backends.get_backend("auto")
+
+
+def test_cuda_without_its_headers_is_not_usable():
+    with pytest.raises(tn.BackendError, match=r"CUDA's headers are not installed; .*\[ctk\]"):
+        installation.check_headers(None, 13_000)
+    installation.check_headers("/cuda/include", 13_000)
+    installation.check_headers("", 13_000)

@@ -116,6 +116,19 @@ class Events(list):
                 events.append("end")
                 return "graph"
 
+            def synchronize(self):
+                events.append("waited for")
+
+        class Pool:
+            malloc, bytes = "own malloc", 100
+
+            def free_all_blocks(self):
+                events.append("freed")
+                self.bytes -= 50  # the rest belongs to an array that somebody holds
+
+            def total_bytes(self):
+                return self.bytes
+
         class Allocator:
             def __init__(self, malloc):
                 assert malloc == "own malloc"
@@ -130,7 +143,7 @@ class Events(list):
         return SimpleNamespace(
             cuda=SimpleNamespace(
                 Stream=Stream,
-                MemoryPool=lambda: SimpleNamespace(malloc="own malloc"),
+                MemoryPool=Pool,
                 get_current_stream=lambda: current,
                 using_allocator=Allocator,
             )
@@ -154,3 +167,14 @@ def test_a_recording_that_fails_is_ended():
     with pytest.raises(ZeroDivisionError), Recorder(events.module()) as recorder:
         recorder.record(lambda: 1 / 0)
     assert events[3:5] == ["begin", "end"]
+
+
+def test_the_memory_of_a_recording_that_is_gone_is_given_back():
+    """At once, and what somebody held then, when the next recording begins."""
+    events = Events()
+    module = events.module()
+    recorder = Recorder(module)
+    del recorder
+    assert events == ["waited for", "freed"]
+    Recorder(module)
+    assert events[2] == "freed"

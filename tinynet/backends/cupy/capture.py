@@ -15,7 +15,11 @@ kernels and makes cuBLAS ready.
 Source: CUDA C++ Programming Guide, "CUDA Graphs"; CuPy's Stream.begin_capture, MemoryPool.
 """
 
+import weakref
+
 from tinynet import random
+
+_ended = []  # the pools of recordings that are gone, until nobody holds an array of theirs
 
 
 class Captured:
@@ -62,9 +66,11 @@ class Recorder:
     current ones; what was queued before comes before, what is queued afterwards comes after."""
 
     def __init__(self, cupy):
+        _give_back()
         self._cuda = cupy.cuda
         self._stream = cupy.cuda.Stream(non_blocking=True)
         self._pool = cupy.cuda.MemoryPool()
+        weakref.finalize(self, _end, self._stream, self._pool).atexit = False
 
     def __enter__(self):
         self._before = self._cuda.get_current_stream()
@@ -87,3 +93,19 @@ class Recorder:
         finally:
             graph = self._stream.end_capture()
         return graph, outputs
+
+
+def _end(stream, pool):
+    """A recording is gone: give its memory back when what was queued is done."""
+    stream.synchronize()
+    _ended.append(pool)
+    _give_back()
+
+
+def _give_back():
+    """Free what the pools of ended recordings hold. A pool that is dropped with blocks in it would
+    never give them back: in CuPy blocks and pool keep each other alive."""
+    for pool in list(_ended):
+        pool.free_all_blocks()
+        if not pool.total_bytes():
+            _ended.remove(pool)

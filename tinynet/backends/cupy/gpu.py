@@ -94,7 +94,6 @@ def _passed(argument):
     if argument is None:
         return np.uintp(0)
     if isinstance(argument, list):
-        table = np.zeros(1, np.dtype([("at", np.uintp, (launch.TABLE,))]))
-        table["at"][0, : len(argument)] = [a.data.ptr for a in argument]
-        return table
+        addresses = [a.data.ptr for a in argument]
+        return launch.struct([*addresses, *[0] * (launch.TABLE - len(addresses))], np.uintp)
     return argument

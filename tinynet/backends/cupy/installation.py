@@ -37,6 +37,7 @@ def find_cupy():
     check_driver_fits(driver, runtime.runtimeGetVersion(), packages[0])
     check_devices(runtime)
     check_libraries(cupy.cuda, driver)
+    check_headers(find_headers(), driver)
     return cupy
 
 
@@ -60,6 +61,16 @@ def installed_packages():
     if importlib.util.find_spec("cupy") is None:
         return []
     return sorted(set(importlib.metadata.packages_distributions().get("cupy", ["cupy"])))
+
+
+def find_headers():
+    """The folder of CUDA's headers, with which CuPy compiles its own kernels; None where CuPy would
+    find none, "" where it does not ask (before version 14)."""
+    try:
+        from cuda.pathfinder import find_nvidia_header_directory
+    except ImportError:
+        return ""
+    return find_nvidia_header_directory("cudart")
 
 
 # --- what they mean -------------------------------------------------------------------------------
@@ -149,6 +160,12 @@ def check_libraries(cuda, driver):
         raise _unusable(
             f"a library of CUDA's is not installed ({_line(error)})", _install_cupy(driver)
         ) from error
+
+
+def check_headers(folder, driver):
+    """CUDA's headers are there."""
+    if folder is None:
+        raise _unusable("CUDA's headers are not installed", _install_cupy(driver))
 
 
 # --- words ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ processor), and the arguments become what the kernel's C parameters are:
     int              long long
     float            T
     None             a null pointer
-    record array     a struct by value           one element of a structured dtype
+    struct()         a struct by value
 
 A kernel sees no strides and no dtypes, so a wrong array would be a wrong number: it is refused here.
 """  # noqa: E501
@@ -86,7 +86,7 @@ def typed(name, arguments, array_type):
 def _typed(name, a, dtype, array_type):
     if a is None or isinstance(a, (array_type, list)):
         return a
-    if isinstance(a, np.ndarray) and a.dtype.names and a.shape == (1,):
+    if isinstance(a, np.ndarray) and a.dtype.kind == "V" and a.shape == (1,):
         return a
     if isinstance(a, (bool, np.generic)):
         raise TypeError(f"{name}: {a!r} is no argument; plain ints and floats get their type here")
@@ -99,8 +99,14 @@ def _typed(name, a, dtype, array_type):
 
 def record(**numbers):
     """A struct of C ints in this order, to be passed by value."""
-    fields = np.dtype([(name, np.int32) for name in numbers])
-    return np.array([tuple(numbers.values())], fields)
+    return struct(list(numbers.values()), np.int32)
+
+
+def struct(numbers, dtype):
+    """Numbers side by side, as one element that CuPy passes by value. Without names of fields: it
+    would describe them anew at every launch."""
+    array = np.array(numbers, dtype)
+    return array.view(f"V{array.nbytes}")
 
 
 @cache
@@ -118,6 +124,4 @@ def source(file):
 
 def sizes(numbers):
     """struct Sizes of arrays.cuh: up to TABLE numbers by value."""
-    table = np.zeros(1, np.dtype([("of", np.int64, (TABLE,))]))
-    table["of"][0, : len(numbers)] = numbers
-    return table
+    return struct([*numbers, *[0] * (TABLE - len(numbers))], np.int64)

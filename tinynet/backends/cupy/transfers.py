@@ -9,6 +9,7 @@ is read when the copy runs, so it must not be written before.
 """
 
 import math
+import weakref
 from itertools import cycle
 
 import numpy as np
@@ -23,6 +24,8 @@ class Uploads:
     def __init__(self, cupy):
         self._slots = cycle([_Slot(cupy) for _ in range(SLOTS)])
         self._stream = cupy.cuda.Stream(non_blocking=True)
+        # The memory must not be another's while a copy is under way.
+        weakref.finalize(self, self._stream.synchronize).atexit = False
 
     def start(self, arrays):
         """Begin to copy NumPy arrays; returns what arrive() takes. They may be written to again."""
