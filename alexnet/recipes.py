@@ -170,8 +170,9 @@ def flags_of(options: Options) -> str:
     words = [options.data]
     for name, value in asdict(options).items():
         if value not in (None, getattr(usual, name)):
-            values = value if isinstance(value, (list, tuple)) else [] if value is True else [value]
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+            words.append(f"--{name.replace('_', '-')}")
+            if value is not True:
+                words += map(str, value if isinstance(value, (list, tuple)) else [value])
     return shlex.join(words)
 
 

@@ -105,8 +105,8 @@ class Kernel:
     def __init__(self, name):
         self.name = name
 
-    def __call__(self, grid, block, arguments, shared_mem):
-        self.launches.append((self.name, grid, block, arguments, shared_mem))
+    def __call__(self, grid, block, arguments):
+        self.launches.append((self.name, grid, block, arguments))
 
 
 def make():

@@ -4,13 +4,12 @@
 // A block's threads run one after the other until one comes to __syncthreads(). It is put aside,
 // with its stack, and the next one starts; when all of them wait there, each goes on from where it
 // was. So a kernel without barriers is a plain loop, and one with a barrier left out reads what the
-// other threads have not written yet. Threads and blocks run in ascending or in descending order: the
-// results of a right kernel are the same.
+// other threads have not written yet. Threads and blocks run in ascending or in descending order:
+// the results of a right kernel are the same.
 //
-// Caught: accesses beyond guarded arrays (host_kernels.py), indices beyond fixed arrays, overflow of
-// signed integers and misaligned loads (compiled with -fsanitize=undefined, which traps), and
-// barriers that only a part of the block reaches. Dynamic shared memory starts as NaN in every
-// block, and more than the launch asked for is not given.
+// Caught: accesses beyond guarded arrays (host_kernels.py), indices beyond fixed arrays (shared
+// memory too), overflow of signed integers and misaligned loads (compiled with -fsanitize=undefined,
+// which traps), and barriers that only a part of the block reaches.
 // Not seen: what depends on threads running at the same moment. racecheck on a GPU looks for that.
 
 #include <cmath>
@@ -39,8 +38,6 @@ struct Dim3 {
     unsigned x, y, z;
 };
 static Dim3 threadIdx, blockIdx, blockDim, gridDim;
-static unsigned char *dynamic_shared;  // guarded, as arrays are
-template <typename T> T *shared_memory() { return (T *)dynamic_shared; }
 
 template <typename T> struct Arrays;
 
@@ -62,7 +59,7 @@ static void (*body)();               // the kernel with its arguments
 static std::vector<Fiber *> fibers;  // kept from block to block and from launch to launch
 static Fiber *running;
 static jmp_buf scheduler;
-static unsigned started, ended, thread_count, shared_bytes;
+static unsigned started, ended, thread_count;
 static bool descending;
 
 // Leave the fiber; enter() goes on from here.
@@ -110,7 +107,6 @@ static Fiber *fiber_of(size_t number) {
 // False where some threads wait at a barrier that others never reach.
 static bool run_block() {
     started = ended = 0;
-    std::memset(dynamic_shared, 0xff, shared_bytes);
     std::vector<Fiber *> waiting;
     while (started < thread_count) {
         Fiber *fiber = fiber_of(waiting.size());
@@ -124,7 +120,6 @@ static bool run_block() {
             enter(fiber);
             if (fiber->waiting) still.push_back(fiber);
         }
-        if (!still.empty() && ended) return false;
         waiting = still;
     }
     return true;
@@ -224,11 +219,8 @@ extern "C" void *host_fault() { return host::fault; }
 // signal's number: it was stopped; -1: a barrier was not reached by all.
 #define HOST_KERNEL(name) \
     extern "C" const char *name##_signature() { return host::signature(name); } \
-    extern "C" int name##_launch(const unsigned *grid, const unsigned *block, \
-                                 unsigned char *shared, unsigned shared_size, int descending, \
+    extern "C" int name##_launch(const unsigned *grid, const unsigned *block, int descending, \
                                  void **arguments) { \
-        host::shared_bytes = shared_size; \
-        dynamic_shared = shared; \
         gridDim = {grid[0], grid[1], grid[2]}; \
         blockDim = {block[0], block[1], block[2]}; \
         host::thread_count = block[0] * block[1] * block[2]; \

@@ -32,7 +32,7 @@ class HostGpu:
         self.launched = set()  # the names of the kernels that ran, with their dtypes
         self.draws_before = xp.zeros((1,), np.int64)
 
-    def launch(self, file, name, grid_and_block, *arguments, shared=0):
+    def launch(self, file, name, grid_and_block, *arguments):
         """As Gpu.launch."""
         arguments, dtype = launch.typed(name, arguments, DeviceArray)
         kernel = f"{name}_{launch.NAMES[dtype]}"
@@ -40,7 +40,7 @@ class HostGpu:
 
         def run():
             with self._lock:
-                host_kernels.run(library, kernel, *grid_and_block, arguments, shared)
+                host_kernels.run(library, kernel, *grid_and_block, arguments)
 
         do(run)
         self.launched.add(kernel)

@@ -24,14 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.device_arrays import DeviceArray, xp
+from tests.device_arrays import DeviceArray
 from tinynet.backends.cupy import launch
 
 HEADER = Path(__file__).with_name("host_cuda.h")
 FLAGS = "-std=c++17 -O1 -fPIC -shared -w -ffp-contract=off -U_FORTIFY_SOURCE".split()
 TRAPS = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-fno-sanitize=vptr"]
 PAGE = mmap.PAGESIZE
-SHARED = 48 * 1024  # bytes of shared memory that a block may have on every GPU
 POINTED = {"f": np.float32, "d": np.float64, "i": np.int32, "q": np.int64, "B": np.uint8}
 
 
@@ -72,11 +71,11 @@ def _gcc(arguments, text=None):
 # --- running --------------------------------------------------------------------------------------
 
 
-def run(library, name, grid, block, arguments, shared):
-    """Run a kernel of a compiled file. The arguments are those of launch.typed; shared: bytes.
+def run(library, name, grid, block, arguments):
+    """Run a kernel of a compiled file. The arguments are those of launch.typed.
 
-    Raises TypeError for arguments that are not the kernel's parameters, ValueError for more shared
-    memory than a block has, AssertionError for a kernel that does what it must not.
+    Raises TypeError for arguments that are not the kernel's parameters, AssertionError for a kernel
+    that does what it must not.
     """
     function = getattr(library, f"{name}_signature")
     function.restype = ctypes.c_char_p
@@ -85,10 +84,7 @@ def run(library, name, grid, block, arguments, shared):
         raise TypeError(f"{name} has {len(codes)} parameters, {len(arguments)} were given")
     for number, (code, argument) in enumerate(zip(codes, arguments, strict=True)):
         _check(name, number, code, argument)
-    if shared > SHARED:
-        raise ValueError(f"{name}: a block has {SHARED} bytes of shared memory, not {shared}")
-    sizes = grid, block, shared
-    results = [_run_once(library, name, *sizes, codes, arguments, order) for order in (0, 1)]
+    results = [_run_once(library, name, grid, block, codes, arguments, order) for order in (0, 1)]
     for first, second, array in zip(*results, _written(codes, arguments), strict=True):
         if first.tobytes() != second.tobytes():
             raise AssertionError(
@@ -136,13 +132,13 @@ def _bytes(count):
     return ctypes.c_char * count
 
 
-def _run_once(library, name, grid, block, shared, codes, arguments, order):
+def _run_once(library, name, grid, block, codes, arguments, order):
     """Run the grid on copies; returns the copies of what it may write."""
     guarded, pointers, places, written = [], [], [], []
 
-    def guard(array, is_written, what=None):
+    def guard(array, is_written):
         copy = Guarded(array.host, at_end=not order)
-        guarded.append((copy, what or f"an array of shape {array.shape}"))
+        guarded.append(copy)
         if is_written:
             written.append(copy.array)
         return copy.address
@@ -158,12 +154,9 @@ def _run_once(library, name, grid, block, shared, codes, arguments, order):
             value = _bytes(argument.nbytes).from_buffer_copy(argument.tobytes())
         places.append(value)
         pointers.append(ctypes.addressof(value))
-    shared_address = guard(_empty_bytes(shared), False, "the block's shared memory")
     outcome = getattr(library, f"{name}_launch")(
         Sizes(*(*grid, 1, 1)[:3]),
         Sizes(*(*block, 1, 1)[:3]),
-        ctypes.c_void_p(shared_address),
-        shared,
         order,
         Pointers(*pointers),
     )
@@ -172,12 +165,8 @@ def _run_once(library, name, grid, block, shared, codes, arguments, order):
             raise AssertionError(f"{name}: {_what_happened(library, outcome, guarded)}")
         return [array.copy() for array in written]
     finally:
-        for copy, _ in guarded:
+        for copy in guarded:
             copy.close()
-
-
-def _empty_bytes(count):
-    return xp.empty((count,), np.uint8)
 
 
 def _what_happened(library, outcome, guarded):
@@ -190,11 +179,11 @@ def _what_happened(library, outcome, guarded):
         )
     library.host_fault.restype = ctypes.c_void_p
     fault = library.host_fault() or 0
-    near = min(guarded, key=lambda pair: pair[0].distance(fault), default=None)
-    if near is None or near[0].distance(fault) > 64 * PAGE:
+    near = min(guarded, key=lambda copy: copy.distance(fault), default=None)
+    if near is None or near.distance(fault) > 64 * PAGE:
         return f"accessed {fault:#x}, far from every array"
-    copy, what = near
-    return f"accessed byte {fault - copy.address} of {what}, {copy.size} bytes"
+    place = fault - near.address
+    return f"accessed byte {place} of an array of shape {near.array.shape}, {near.size} bytes"
 
 
 class Guarded:

@@ -39,6 +39,7 @@ SHARED = {
     "sums": "(conv2d or sums or batch_norm)",
     "elements": "(relu or max_pool2d)",
     "philox": "dropout",
+    "windows": "(max_pool2d or avg_pool2d)",
 }
 
 

@@ -89,23 +89,13 @@ CUPY = {
         ("the last of equal ones", "candidate > largest ||", "candidate >= largest ||"),
         (
             "a window a row too short",
-            "min(first_row + g.window_rows, g.height)",
-            "min(first_row + g.window_rows - 1, g.height)",
+            "min(first_row + s.window_rows, s.height)",
+            "min(first_row + s.window_rows - 1, s.height)",
         ),
         (
             "a missing bound: windows over the map's edge",
-            "min(first_column + g.window_columns, g.width)",
-            "first_column + g.window_columns",
-        ),
-        (
-            "the window above left out, backward",
-            "row - g.window_rows + g.row_stride",
-            "row - g.window_rows + 2 * g.row_stride",
-        ),
-        (
-            "windows beyond the last, backward",
-            "min(column / g.column_stride, g.out_columns - 1)",
-            "column / g.column_stride",
+            "min(first_column + s.window_columns, s.width)",
+            "first_column + s.window_columns",
         ),
     ],
     "avg_pool2d.cu": [
@@ -115,15 +105,15 @@ CUPY = {
             "p % s.out_columns * s.column_stride",
             "p % s.out_columns * s.row_stride",
         ),
+        ("not divided", "sum / T(rows * columns)", "sum"),
+    ],
+    "windows.cuh": [
+        ("a window forgotten", "(cell - window) / stride + 1", "(cell - window) / stride + 2"),
+        ("windows beyond the last", "min(cell / stride + 1, windows)", "cell / stride + 1"),
         (
-            "a window forgotten, backward",
-            "(cell - window) / stride + 1",
-            "(cell - window) / stride + 2",
-        ),
-        (
-            "windows beyond the last, backward",
-            "min(row / s.row_stride + 1, s.out_rows)",
-            "row / s.row_stride + 1",
+            "the last window forgotten",
+            "min(cell / stride + 1, windows)",
+            "min(cell / stride, windows)",
         ),
     ],
     "adaptive_avg_pool2d.cu": [
@@ -161,7 +151,6 @@ CUPY = {
     ],
     "batch_norm.cu": [
         ("the variance not centred", "T number = x[at] - centre;", "T number = x[at];"),
-        ("no mean", "sum / T(count)", "sum"),
         ("xhat's part forgotten, backward", "- (x[at] - centre) * through_variance", ""),
         (
             "not divided by the deviation",
@@ -175,6 +164,7 @@ CUPY = {
             "blockIdx.x / s.parts, i = blockIdx.x % s.parts",
             "0, i = blockIdx.x % s.parts",
         ),
+        ("not divided", "sum / T(divisor)", "sum"),
         ("the first channel's parts for all", "partial[blockIdx.x * parts + i]", "partial[i]"),
     ],
     "sums.cuh": [

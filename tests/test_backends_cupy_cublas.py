@@ -21,7 +21,7 @@ class ColumnMajor:
 
     def __init__(self):
         self.calls = []
-        self.cublasGemmStridedBatchedEx = self._Gemm(self)
+        self.cublasGemmStridedBatchedEx = self._Gemm(self.calls)
 
     def cublasSetStream_v2(self, handle, stream):
         self.calls.append(("stream", handle.value, stream.value))
@@ -40,8 +40,8 @@ class ColumnMajor:
         return 0
 
     class _Gemm:
-        def __init__(self, library):
-            self.library = library
+        def __init__(self, calls):
+            self.calls = calls
 
         def __call__(
             self, handle, op_a, op_b, m, n, k, alpha, a, a_type, a_lead, a_stride,
@@ -51,7 +51,7 @@ class ColumnMajor:
             dtype = {cublas.R_32F: np.float32, cublas.R_64F: np.float64}[a_type]
             number = np.ctypeslib.as_ctypes_type(dtype)
             alpha, beta = (ctypes.cast(x, ctypes.POINTER(number))[0] for x in (alpha, beta))
-            self.library.calls.append(("gemm", compute))
+            self.calls.append(("gemm", compute))
 
             def stack(address, rows, columns, lead, stride, op):
                 if op == cublas.TRANSPOSED:

@@ -9,7 +9,6 @@ import pytest
 from tests.conftest import needs_gcc
 from tests.device_arrays import xp
 from tests.host_gpu import HostGpu
-from tests.host_kernels import SHARED
 from tinynet.backends.cupy import launch
 
 pytestmark = needs_gcc
@@ -25,16 +24,12 @@ KERNEL twice_double(const double *x, double *y, long long count) {
     if (MINE < count) y[MINE] = 2 * x[MINE];
 }
 KERNEL reversed_float(const float *x, float *y) {
-    float *block = shared_memory<float>();
+    __shared__ float block[32];
     block[threadIdx.x] = x[threadIdx.x];
     __syncthreads();
     float other = block[blockDim.x - 1 - threadIdx.x];
     __syncthreads();
     y[threadIdx.x] = other;
-}
-KERNEL not_written_float(const float *x, float *y) {
-    y[MINE] = shared_memory<float>()[threadIdx.x];
-    shared_memory<float>()[threadIdx.x] = x[0];
 }
 
 // --- wrong ---
@@ -42,7 +37,7 @@ KERNEL beyond_float(ARRAYS) { if (MINE < count) y[MINE] = x[MINE + 1]; }
 KERNEL before_float(ARRAYS) { if (MINE < count) y[MINE] = x[MINE - 1]; }
 KERNEL unbounded_float(ARRAYS) { y[MINE] = 2; }
 KERNEL without_barrier_float(const float *x, float *y) {
-    float *block = shared_memory<float>();
+    __shared__ float block[32];
     block[threadIdx.x] = x[threadIdx.x];
     y[threadIdx.x] = block[blockDim.x - 1 - threadIdx.x];
 }
@@ -64,12 +59,15 @@ KERNEL beyond_fixed_float(ARRAYS) {
 }
 KERNEL overflow_float(ARRAYS) { if (MINE < count) y[MINE] = int(count) * 1000000000; }
 KERNEL misaligned_float(ARRAYS) { if (MINE < 1) y[0] = *(const double *)(x + 1); }
-KERNEL shared_float(const float *x, float *y) { shared_memory<float>()[blockDim.x] = x[0]; }
+KERNEL beyond_shared_float(ARRAYS) {
+    __shared__ float block[32];
+    block[threadIdx.x + 1] = x[0];
+}
 KERNEL int_count_float(const float *x, float *y, int count) {}
 KERNEL double_factor_float(const float *x, float *y, double factor) {}
 KERNEL int_array_float(const int *x, float *y) {}
 struct Size { int rows, columns; };
-KERNEL size_float(const float *x, float *y, Size size) {}
+KERNEL size_float(const float *x, float *y, Size size) { y[0] = 10 * size.rows + size.columns; }
 """
 
 
@@ -84,8 +82,8 @@ def arrays(count=10, dtype=np.float32):
     return xp.asarray(np.arange(1, count + 1, dtype=dtype)), xp.empty((count,), np.dtype(dtype))
 
 
-def run(file, name, *arguments, block=32, blocks=1, shared=0):
-    HostGpu().launch(file, name, ((blocks,), (block,)), *arguments, shared=shared)
+def run(file, name, *arguments, block=32, blocks=1):
+    HostGpu().launch(file, name, ((blocks,), (block,)), *arguments)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -98,14 +96,8 @@ def test_a_right_kernel_runs_on_every_element(file, count, dtype):
 
 def test_a_barrier_lets_all_threads_write_before_one_reads(file):
     x, y = arrays(32)
-    run(file, "reversed", x, y, shared=32 * 4)
+    run(file, "reversed", x, y)
     assert y.tolist() == list(range(32, 0, -1))
-
-
-def test_shared_memory_is_nan_when_a_block_begins(file):
-    x, y = arrays(64)
-    run(file, "not_written", x, y, blocks=2, shared=32 * 4)
-    assert np.isnan(xp.asnumpy(y)).all()
 
 
 def test_what_ran_is_noted_with_its_dtype(file):
@@ -129,6 +121,7 @@ FAULTS = {
     "return_before_barrier": (64, 1, HALF),
     "one_barrier_more": (32, 1, HALF),
     "beyond_fixed": (32, 1, FIXED),
+    "beyond_shared": (32, 1, FIXED),
     "overflow": (32, 1, FIXED),
     "misaligned": (32, 1, FIXED),
 }
@@ -141,25 +134,14 @@ def test_a_kernel_with_a_mistake_is_an_error_that_names_it_and_the_cause(file, n
     with pytest.raises(AssertionError, match=f"{name}_float: {message}"):
         run(file, name, x, y, 32, block=block, blocks=blocks)
     # The next launch is as if nothing had been.
-    run(file, "reversed", x, y, shared=32 * 4)
+    run(file, "reversed", x, y)
     assert y.tolist() == list(range(32, 0, -1))
 
 
 def test_a_barrier_left_out_is_an_error(file):
     x, y = arrays(32)
     with pytest.raises(AssertionError, match=f"without_barrier_float: {ORDER}"):
-        run(file, "without_barrier", x, y, shared=32 * 4)
-
-
-def test_more_shared_memory_than_was_asked_for_is_an_error(file):
-    x, y = arrays(32)
-    message = "shared_float: accessed byte 128 of the block's shared memory, 128 bytes"
-    with pytest.raises(AssertionError, match=message):
-        run(file, "shared", x, y, shared=32 * 4)
-    with pytest.raises(
-        ValueError, match="reversed_float: a block has 49152 bytes of shared memory"
-    ):
-        run(file, "reversed", x, y, shared=SHARED + 1)
+        run(file, "without_barrier", x, y)
 
 
 def test_an_array_that_is_not_given_must_not_be_read(file):
@@ -199,8 +181,10 @@ def test_arguments_that_are_not_the_kernels_are_an_error(file, name):
         run(file, name, *arrays(), *more)
 
 
-def test_a_record_of_the_right_size_is_taken(file):
-    run(file, "size", *arrays(), launch.record(rows=1, columns=2))
+def test_a_record_arrives_number_by_number(file):
+    x, y = arrays()
+    run(file, "size", x, y, launch.record(rows=3, columns=4))
+    assert y.tolist()[0] == 34
 
 
 def test_an_array_of_integers_is_none_of_floats(file):

@@ -51,6 +51,13 @@ def test_labels_are_checked_once(backend):
         tn.softmax_cross_entropy(logits, tn.Labels([4, 0], 7))
 
 
+def test_labels_of_another_backend_are_refused(on_gpu):
+    with tn.use_backend("numpy"):
+        labels = tn.Labels([4, 0, 6], 7)
+    with pytest.raises(TypeError, match="Labels lie on another backend .* cupy"):
+        tn.softmax_cross_entropy(tn.Tensor(spaced((3, 7))), labels)
+
+
 def test_labels_are_an_array_a_tensor_or_a_list_of_any_integers(backend):
     logits = spaced((3, 7))
     expected = tn.softmax_cross_entropy(tn.Tensor(logits), np.array([4, 0, 6])).item()

@@ -16,10 +16,10 @@ struct Geometry {
 // mean     (3, mean_size, mean_size)
 // divisor  (3)
 // y        (count, 3, size, size)
-// One thread: the three channels of one pixel. Moves 1 byte and 1 number an element.
-template <typename T>
-__device__ void crop(const unsigned char *images, const int *crops, const T *mean, const T *divisor,
-                     T *y, long long count, Geometry g) {
+// One thread: the three channels of one pixel. Moves 1 byte and 1 number an element. For float32
+// alone, which is what every network trains in.
+KERNEL crop_float(const unsigned char *images, const int *crops, const float *mean,
+                  const float *divisor, float *y, long long count, Geometry g) {
     long long n = MY_MAP;
     if (n >= count) return;
     int first_row = crops[3 * n], first_column = crops[3 * n + 1], mirrored = crops[3 * n + 2];
@@ -29,16 +29,8 @@ __device__ void crop(const unsigned char *images, const int *crops, const T *mea
         int row = first_row + i, column = first_column + (mirrored ? g.size - 1 - j : j);
         const unsigned char *pixel = images + 3 * ((n * g.height + row) * g.width + column);
         for (int c = 0; c < 3; c++) {
-            T subtracted = g.mean_size == 1 ? mean[c] : mean[c * pixels + p];
-            y[(3 * n + c) * pixels + p] = (T(pixel[c]) - subtracted) / divisor[c];
+            float subtracted = g.mean_size == 1 ? mean[c] : mean[c * pixels + p];
+            y[(3 * n + c) * pixels + p] = (float(pixel[c]) - subtracted) / divisor[c];
         }
     }
 }
-
-#define KERNELS(T) \
-    KERNEL crop_##T(const unsigned char *images, const int *crops, const T *mean, \
-                    const T *divisor, T *y, long long count, Geometry g) { \
-        crop(images, crops, mean, divisor, y, count, g); \
-    }
-
-KERNELS(float)  // images are float32 in every training

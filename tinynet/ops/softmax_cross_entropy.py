@@ -33,8 +33,8 @@ def softmax_cross_entropy(ctx, logits, labels):
     logits  (N, classes)  float32 or float64
     labels  (N,)          integers from 0 to classes - 1: an array, a Tensor, or Labels
     Returns a tensor of shape (). Raises ValueError where a label is out of range or shapes differ,
-    TypeError where labels are no integers. Labels on a GPU are read back to be checked, which waits
-    for it, unless they are Labels.
+    TypeError where labels are no integers. An array on a GPU is read back to be checked, which
+    waits for the GPU; Labels were checked before.
     Source: the paper, section 3.5 (multinomial logistic regression).
     """
     _check_logits("softmax_cross_entropy", logits)
@@ -86,19 +86,24 @@ class Labels:
 def _checked_labels(ctx, logits, labels):
     """labels as the backend's int64 array, checked on the processor."""
     count, classes = logits.shape
-    if not isinstance(labels, Labels):
+    if isinstance(labels, Labels):
+        if labels.classes > classes:
+            raise ValueError(
+                f"softmax_cross_entropy: Labels of {labels.classes} classes, logits "
+                f"{logits.shape}; Labels(..., classes={classes}) fit"
+            )
+        if not isinstance(labels.data, ctx.xp.ndarray):
+            raise TypeError(
+                "softmax_cross_entropy: the Labels lie on another backend than the logits, on "
+                f"{ctx.kernels.name}; make them under it: tn.use_backend(...)"
+            )
+        labels = labels.data
+    else:
         if isinstance(labels, ctx.xp.ndarray) and not isinstance(labels, np.ndarray):
             labels = ctx.kernels.to_numpy(labels)
         labels = np.asarray(labels)
         _check_labels(labels, classes)
         labels = ctx.kernels.from_numpy(labels.astype(np.int64))
-    elif labels.classes > classes:
-        raise ValueError(
-            f"softmax_cross_entropy: Labels of {labels.classes} classes, logits {logits.shape}; "
-            f"Labels(..., classes={classes}) fit"
-        )
-    else:
-        labels = labels.data
     if labels.shape != (count,):
         raise ValueError(
             f"softmax_cross_entropy: labels have shape {labels.shape}, logits {logits.shape}; "

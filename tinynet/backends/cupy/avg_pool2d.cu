@@ -1,14 +1,7 @@
 // Average pooling and its gradient.
 
 #include "elements.cuh"
-
-struct Pool {
-    int height, width;
-    int out_rows, out_columns;
-    int window_rows, window_columns;
-    int row_stride, column_stride;
-    int row_padding, column_padding;
-};
+#include "windows.cuh"
 
 // How many of a window's cells lie on the map or its padding, along one axis. first: the window's
 // first cell on the map, negative in the padding; what hangs over the padded edge (ceil_mode) does
@@ -23,7 +16,7 @@ __device__ int cells_along(int first, int window, int size, int padding) {
 // y  (count, OH, OW)
 // One thread: one output pixel; it adds the window row by row. Moves x and y once: of the reads of
 // a pixel by windows that overlap, those after the first find it in the cache.
-template <typename T> __device__ void avg_pool2d(const T *x, T *y, long long count, Pool s) {
+template <typename T> __device__ void avg_pool2d(const T *x, T *y, long long count, Windows s) {
     long long map = MY_MAP;
     if (map >= count) return;
     const T *x_map = x + map * s.height * s.width;
@@ -40,11 +33,6 @@ template <typename T> __device__ void avg_pool2d(const T *x, T *y, long long cou
     }
 }
 
-// The first window that covers a cell of the padded map, along one axis.
-__device__ int first_over(int cell, int window, int stride) {
-    return cell < window ? 0 : (cell - window) / stride + 1;
-}
-
 // dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
 //
 // dy  (count, OH, OW)
@@ -52,20 +40,19 @@ __device__ int first_over(int cell, int window, int stride) {
 // One thread: one pixel; it gathers from its windows, row by row. Moves dy and dx once: of the
 // reads of a dy, those after the first find it in the cache.
 template <typename T>
-__device__ void avg_pool2d_backward(const T *dy, T *dx, long long count, Pool s) {
+__device__ void avg_pool2d_backward(const T *dy, T *dx, long long count, Windows s) {
     long long map = MY_MAP;
     if (map >= count) return;
     const T *dy_map = dy + map * s.out_rows * s.out_columns;
     FOR_MY_PIXELS(p, s.height * s.width) {
         int row = p / s.width + s.row_padding, column = p % s.width + s.column_padding;
-        int end_row = min(row / s.row_stride + 1, s.out_rows);
-        int first_column = first_over(column, s.window_columns, s.column_stride);
-        int end_column = min(column / s.column_stride + 1, s.out_columns);
+        int end_i = end_over(row, s.row_stride, s.out_rows);
+        int end_j = end_over(column, s.column_stride, s.out_columns);
         T sum = 0;
-        for (int i = first_over(row, s.window_rows, s.row_stride); i < end_row; i++) {
+        for (int i = first_over(row, s.window_rows, s.row_stride); i < end_i; i++) {
             int top = i * s.row_stride - s.row_padding;
             int rows = cells_along(top, s.window_rows, s.height, s.row_padding);
-            for (int j = first_column; j < end_column; j++) {
+            for (int j = first_over(column, s.window_columns, s.column_stride); j < end_j; j++) {
                 int left = j * s.column_stride - s.column_padding;
                 int columns = cells_along(left, s.window_columns, s.width, s.column_padding);
                 sum += dy_map[i * s.out_columns + j] / T(rows * columns);
@@ -76,10 +63,10 @@ __device__ void avg_pool2d_backward(const T *dy, T *dx, long long count, Pool s)
 }
 
 #define KERNELS(T) \
-    KERNEL avg_pool2d_##T(const T *x, T *y, long long count, Pool s) { \
+    KERNEL avg_pool2d_##T(const T *x, T *y, long long count, Windows s) { \
         avg_pool2d(x, y, count, s); \
     } \
-    KERNEL avg_pool2d_backward_##T(const T *dy, T *dx, long long count, Pool s) { \
+    KERNEL avg_pool2d_backward_##T(const T *dy, T *dx, long long count, Windows s) { \
         avg_pool2d_backward(dy, dx, count, s); \
     }
 

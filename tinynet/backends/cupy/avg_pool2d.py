@@ -7,7 +7,8 @@ padded edge (ceil_mode) does not count. Source: FACTS of the pools, Caffe and Py
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import maps, record
+from tinynet.backends.cupy.launch import maps
+from tinynet.backends.cupy.windows import windows
 
 CU = Path(__file__).with_suffix(".cu")
 
@@ -19,11 +20,10 @@ def avg_pool2d(gpu, x, window, stride, padding, y):
     y          (N, C, OH, OW)
     window, stride, padding    pairs (rows, columns)
     """
-    images, channels, rows, columns = y.shape
-    count = images * channels
+    count = x.shape[0] * x.shape[1]
     gpu.launch(
-        CU, "avg_pool2d", maps(count, rows * columns),
-        x, y, count, _pool(x, window, stride, padding, y),
+        CU, "avg_pool2d", maps(count, y.shape[2] * y.shape[3]),
+        x, y, count, windows(x, window, stride, padding, y),
     )  # fmt: skip
 
 
@@ -33,20 +33,8 @@ def avg_pool2d_backward(gpu, dy, window, stride, padding, dx):
     dy         (N, C, OH, OW)
     dx         (N, C, H, W)
     """
-    images, channels, height, width = dx.shape
-    count = images * channels
+    count = dx.shape[0] * dx.shape[1]
     gpu.launch(
-        CU, "avg_pool2d_backward", maps(count, height * width),
-        dy, dx, count, _pool(dx, window, stride, padding, dy),
-    )  # fmt: skip
-
-
-def _pool(x, window, stride, padding, y):
-    """struct Pool of avg_pool2d.cu."""
-    return record(
-        height=x.shape[2], width=x.shape[3],
-        out_rows=y.shape[2], out_columns=y.shape[3],
-        window_rows=window[0], window_columns=window[1],
-        row_stride=stride[0], column_stride=stride[1],
-        row_padding=padding[0], column_padding=padding[1],
+        CU, "avg_pool2d_backward", maps(count, dx.shape[2] * dx.shape[3]),
+        dy, dx, count, windows(dx, window, stride, padding, dy),
     )  # fmt: skip

@@ -4,37 +4,22 @@
 #include "elements.cuh"
 #include "sums.cuh"
 
-// partial[c, i] = sum over the images of part i and all pixels of x, or of (x - mean[c])^2 with a
-// mean.
+// partial[c, i] = sum of (x - mean[c])^2 over all pixels and the images of part i.
 //
 // x        (images, channels, pixels)
-// mean     (channels), or null for the sum of x
+// mean     (channels)
 // partial  (channels, parts)
 // One block: one partial sum. Moves x once.
 template <typename T>
-__device__ void partial_moments(const T *x, const T *mean, T *partial, Share s) {
+__device__ void partial_squares(const T *x, const T *mean, T *partial, Share s) {
     int c = blockIdx.x / s.parts, i = blockIdx.x % s.parts;
-    T centre = mean ? mean[c] : T(0), sum = 0;
+    T centre = mean[c], sum = 0;
     FOR_MY_SHARE(at, c, i, s) {
         T number = x[at] - centre;
-        sum += mean ? number * number : number;
+        sum += number * number;
     }
     sum = block_sum(sum);
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
-// moments[c] = sum over i of partial[c, i], over count: the mean or the variance of a channel.
-//
-// partial  (channels, parts)
-// moments  (channels)
-// One block: one channel. Moves partial once.
-template <typename T>
-__device__ void moments_of_parts(const T *partial, T *moments, long long parts, long long count) {
-    T sum = 0;
-    for (long long i = threadIdx.x; i < parts; i += blockDim.x)
-        sum += partial[blockIdx.x * parts + i];
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) moments[blockIdx.x] = sum / T(count);
 }
 
 // y = weight (x - mean) / sqrt(variance + eps) + bias.
@@ -114,11 +99,8 @@ __device__ void batch_norm_backward_frozen(const T *dy, const T *weight, const T
 }
 
 #define KERNELS(T) \
-    KERNEL partial_moments_##T(const T *x, const T *mean, T *partial, Share s) { \
-        partial_moments(x, mean, partial, s); \
-    } \
-    KERNEL moments_of_parts_##T(const T *partial, T *moments, long long parts, long long count) { \
-        moments_of_parts(partial, moments, parts, count); \
+    KERNEL partial_squares_##T(const T *x, const T *mean, T *partial, Share s) { \
+        partial_squares(x, mean, partial, s); \
     } \
     KERNEL batch_norm_##T(const T *x, const T *weight, const T *bias, const T *mean, \
                           const T *variance, T eps, T *y, Share s) { \

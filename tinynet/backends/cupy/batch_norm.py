@@ -13,7 +13,7 @@ Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 from pathlib import Path
 
 from tinynet.backends.cupy.launch import blocks, maps
-from tinynet.backends.cupy.sums import share, sum_of_parts
+from tinynet.backends.cupy.sums import share, sum_of_parts, sum_over_maps
 
 CU = Path(__file__).with_suffix(".cu")
 
@@ -21,13 +21,12 @@ CU = Path(__file__).with_suffix(".cu")
 def batch_norm_statistics(gpu, x, mean, variance):
     """Each channel's mean and variance (divided by the count). x (N, C, H, W); both (C,)"""
     channels = x.shape[1]
+    count = x.size // channels
+    sum_over_maps(gpu, x, mean, divisor=count)
     how, parts = share(x)
     partial = gpu.workspace("batch norm", (channels, parts), x.dtype)
-    for centre, moments in ((None, mean), (mean, variance)):
-        gpu.launch(CU, "partial_moments", blocks(channels * parts), x, centre, partial, how)
-        gpu.launch(
-            CU, "moments_of_parts", blocks(channels), partial, moments, parts, x.size // channels
-        )
+    gpu.launch(CU, "partial_squares", blocks(channels * parts), x, mean, partial, how)
+    sum_of_parts(gpu, partial, variance, divisor=count)
 
 
 def batch_norm(gpu, x, weight, bias, mean, variance, eps, y):

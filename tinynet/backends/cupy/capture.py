@@ -36,7 +36,6 @@ class Captured:
 
     def __init__(self, gpu, function):
         self._function, self._gpu = function, gpu
-        self._draws_before = gpu.draws_before
         self._recorder = gpu.recorder()
         self._warm, self._graph = False, None
 
@@ -45,19 +44,18 @@ class Captured:
             if not self._warm:
                 self._warm = True
                 return self._function()
+            draw = random.get_state()["dropout_draws"]
             if self._graph is None:
-                self._first_draw = random.get_state()["dropout_draws"]
                 self._graph, self._outputs = self._recorder.record(self._function)
-                self._draws = random.get_state()["dropout_draws"] - self._first_draw
+                self._first_draw = draw
+                self._draws = random.get_state()["dropout_draws"] - draw
                 # Scratch memory that grows is another array; the recording keeps to this one.
                 self._scratch = list(self._gpu.buffers.values())
-                first = self._first_draw
             else:
-                first = random.get_state()["dropout_draws"]
                 random.skip_dropout_draws(self._draws)
-            self._draws_before.fill(first - self._first_draw)
+            self._gpu.draws_before.fill(draw - self._first_draw)
             self._graph.launch()
-            self._draws_before.fill(0)
+            self._gpu.draws_before.fill(0)
         return self._outputs
 
 

@@ -42,7 +42,7 @@ def conv2d(gpu, x, weight, bias, stride, padding, groups, y):
         columns = _im2col(gpu, x[images], weight, stride, padding, groups, y)
         product = _side_by_side(gpu, weight.shape[0], columns)
         gpu.product(weights, columns, product)
-        spread(gpu, product, bias, y[images])
+        _spread(gpu, product, bias, y[images])
 
 
 def conv2d_backward_input(gpu, dy, weight, stride, padding, groups, dx):
@@ -56,7 +56,7 @@ def conv2d_backward_input(gpu, dy, weight, stride, padding, groups, dx):
     for images in _chunks(gpu, dx, weight, dy):
         columns = _columns(gpu, dx[images], weight, groups, dy)
         dproduct = _side_by_side(gpu, weight.shape[0], columns)
-        gather(gpu, dy[images], dproduct)
+        _gather(gpu, dy[images], dproduct)
         gpu.product(weights.transpose(0, 2, 1), dproduct, columns)
         part = dx[images]
         gpu.launch(
@@ -76,7 +76,7 @@ def conv2d_backward_weight(gpu, dy, x, stride, padding, groups, dweight):
     for images in _chunks(gpu, x, dweight, dy):
         columns = _im2col(gpu, x[images], dweight, stride, padding, groups, dy)
         dproduct = _side_by_side(gpu, dweight.shape[0], columns)
-        gather(gpu, dy[images], dproduct)
+        _gather(gpu, dy[images], dproduct)
         gpu.product(dproduct, columns.transpose(0, 2, 1), dweights, add=images.start > 0)
 
 
@@ -85,7 +85,7 @@ def conv2d_backward_bias(gpu, dy, dbias):
     sum_over_maps(gpu, dy, dbias)
 
 
-def gather(gpu, maps_of_images, side_by_side):
+def _gather(gpu, maps_of_images, side_by_side):
     """side_by_side[o, n, p] = maps_of_images[n, o, p].
 
     maps_of_images  (N, O, OH, OW)
@@ -99,7 +99,7 @@ def gather(gpu, maps_of_images, side_by_side):
     )  # fmt: skip
 
 
-def spread(gpu, side_by_side, bias, y):
+def _spread(gpu, side_by_side, bias, y):
     """y[n, o, p] = side_by_side[o, n, p] + bias[o].
 
     side_by_side  (G, O / G, N OH OW)
@@ -114,12 +114,16 @@ def spread(gpu, side_by_side, bias, y):
     )  # fmt: skip
 
 
-def _chunks(gpu, x, weight, y):
-    """Slices of images whose columns fit chunk_bytes, each of one image at least."""
-    pixels = y.shape[2] * y.shape[3]
-    image_bytes = x.shape[1] * weight.shape[2] * weight.shape[3] * pixels * x.itemsize
+def chunks(gpu, x, image_bytes):
+    """Slices of the images x: as many as fit gpu.chunk_bytes, at image_bytes each; one at least."""
     count = max(1, gpu.chunk_bytes // image_bytes)
     return [slice(first, min(first + count, len(x))) for first in range(0, len(x), count)]
+
+
+def _chunks(gpu, x, weight, y):
+    """Those whose columns fit."""
+    columns_of_image = x.shape[1] * weight.shape[2] * weight.shape[3] * y.shape[2] * y.shape[3]
+    return chunks(gpu, x, columns_of_image * x.itemsize)
 
 
 def _columns(gpu, x, weight, groups, y):

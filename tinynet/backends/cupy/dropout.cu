@@ -9,8 +9,7 @@
 // x, y          count elements
 // threshold     floor(drop 2^32), up to 2^32
 // draws_before  (1), added to draw
-// One thread: the four elements of one counter. Moves 2 count numbers; the arithmetic, 10 rounds
-// for four elements, is hidden behind them.
+// One thread: the four elements of one counter. Moves 2 count numbers.
 template <typename T>
 __device__ void dropout(const T *x, T *y, long long count, long long threshold, T kept_scale,
                         long long key_0, long long key_1, long long draw, long long stream,

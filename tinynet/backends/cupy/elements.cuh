@@ -2,7 +2,7 @@
 
 #define KERNEL extern "C" __global__ void
 
-// Before a loop over small arrays: unrolled, every index is known, and the numbers stay in registers.
+// Before a loop over a small array: unrolled, every index is known, so numbers stay in registers.
 #define UNROLLED _Pragma("unroll")
 
 #define EACH 4  // as in launch.py
@@ -32,12 +32,3 @@ template <typename T> __device__ void store_mine(Elements<T> mine, T *y, long lo
 #define MY_MAP ((long long)blockIdx.x * blockDim.y + threadIdx.y)
 #define FOR_MY_PIXELS(p, pixels) \
     for (int p = blockIdx.y * blockDim.x + threadIdx.x; p < (pixels); p += gridDim.y * blockDim.x)
-
-// The block's dynamic shared memory, as many bytes as the launch asked for. A compiler for
-// processors, with which the tests run these files, has its own.
-#ifdef __CUDACC__
-template <typename T> __device__ T *shared_memory() {
-    extern __shared__ double dynamic_shared[];
-    return (T *)dynamic_shared;
-}
-#endif

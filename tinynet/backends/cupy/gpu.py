@@ -38,18 +38,17 @@ class Gpu:
         self._modules, self._kernels = {}, {}
         self._cublas = Cublas(cupy)
 
-    def launch(self, file, name, grid_and_block, *arguments, shared=0):
+    def launch(self, file, name, grid_and_block, *arguments):
         """Queue a kernel.
 
         file            the .cu file
         name            the kernel's, without _float or _double
         grid_and_block  from launch.elements, threads, maps or blocks
         arguments       as launch.py describes
-        shared          bytes of dynamic shared memory
         """
         arguments, dtype = launch.typed(name, arguments, self.xp.ndarray)
         kernel = self._kernels.get((file, name, dtype)) or self._compiled(file, name, dtype)
-        kernel(*grid_and_block, tuple(map(_passed, arguments)), shared_mem=shared)
+        kernel(*grid_and_block, tuple(map(_passed, arguments)))
 
     def product(self, a, b, out, add=False):
         """out = a @ b, stack by stack; with add, out += a @ b. Shapes: cublas.product_shapes."""

@@ -1,6 +1,7 @@
 // What a fully connected layer does besides its products: the bias, and the bias's gradient.
 
 #include "elements.cuh"
+#include "sums.cuh"
 
 // y[n, o] += bias[o].
 //
@@ -22,7 +23,7 @@ __device__ void add_bias(const T *bias, T *y, long long images, long long output
 // y + blockDim.y, ..., then the rows add up, in pairs. Moves dy once.
 template <typename T>
 __device__ void sum_of_rows(const T *dy, T *dbias, long long images, long long outputs) {
-    T *sums = shared_memory<T>();  // (blockDim.y, blockDim.x)
+    __shared__ T sums[BLOCK];  // (blockDim.y, blockDim.x)
     long long o = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     int mine = threadIdx.y * blockDim.x + threadIdx.x;
     T sum = 0;

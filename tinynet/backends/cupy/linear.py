@@ -5,7 +5,7 @@ N images, IN and OUT features. The weight has a row for each output.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import BLOCK, LANES, MAPS, maps
+from tinynet.backends.cupy.launch import LANES, MAPS, maps
 
 CU = Path(__file__).with_suffix(".cu")
 
@@ -34,6 +34,5 @@ def linear_backward_weight(gpu, dy, x, dweight):
 def linear_backward_bias(gpu, dy, dbias):
     """dbias[o] = sum over n of dy[n, o]. dy (N, OUT), dbias (OUT,)"""
     images, outputs = dy.shape
-    grid = ((outputs + LANES - 1) // LANES,), (LANES, MAPS)
-    shared = BLOCK * dy.itemsize
-    gpu.launch(CU, "sum_of_rows", grid, dy, dbias, images, outputs, shared=shared)
+    grid = (-(-outputs // LANES),), (LANES, MAPS)
+    gpu.launch(CU, "sum_of_rows", grid, dy, dbias, images, outputs)

@@ -1,6 +1,6 @@
 // Local response normalisation over channels, and its gradient, each in one pass.
 //
-// A thread stays at its pixel and walks along the channels. What it meets it puts into windows, which
+// A thread stays at its pixel and walks along the channels. What it meets it puts into windows that
 // move along with it: registers that know the channels around the one in the middle.
 
 #include "elements.cuh"

@@ -16,23 +16,24 @@ template <typename T> __device__ void sum_of_images(const T *x, T *partial, Shar
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-// sums[c] = sum over i of partial[c, i].
+// sums[c] = sum over i of partial[c, i], over divisor.
 //
 // partial  (channels, parts)
 // sums     (channels)
 // One block: one channel. Moves partial once.
-template <typename T> __device__ void sum_of_parts(const T *partial, T *sums, long long parts) {
+template <typename T>
+__device__ void sum_of_parts(const T *partial, T *sums, long long parts, long long divisor) {
     T sum = 0;
     for (long long i = threadIdx.x; i < parts; i += blockDim.x)
         sum += partial[blockIdx.x * parts + i];
     sum = block_sum(sum);
-    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+    if (threadIdx.x == 0) sums[blockIdx.x] = sum / T(divisor);
 }
 
 #define KERNELS(T) \
     KERNEL sum_of_images_##T(const T *x, T *partial, Share s) { sum_of_images(x, partial, s); } \
-    KERNEL sum_of_parts_##T(const T *partial, T *sums, long long parts) { \
-        sum_of_parts(partial, sums, parts); \
+    KERNEL sum_of_parts_##T(const T *partial, T *sums, long long parts, long long divisor) { \
+        sum_of_parts(partial, sums, parts, divisor); \
     }
 
 KERNELS(float)

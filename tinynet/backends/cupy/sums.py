@@ -9,19 +9,19 @@ CU = Path(__file__).with_suffix(".cu")
 PARTS = 32  # blocks that share a channel: more than a GPU runs at a time, with AlexNet's channels
 
 
-def sum_over_maps(gpu, x, sums):
-    """sums[c] = sum over n, h, w of x[n, c, h, w]. x (N, C, H, W), sums (C,)"""
+def sum_over_maps(gpu, x, sums, divisor=1):
+    """sums[c] = sum over n, h, w of x[n, c, h, w], over divisor. x (N, C, H, W), sums (C,)"""
     channels = x.shape[1]
     how, parts = share(x)
     partial = gpu.workspace("sums", (channels, parts), x.dtype)
     gpu.launch(CU, "sum_of_images", blocks(channels * parts), x, partial, how)
-    sum_of_parts(gpu, partial, sums)
+    sum_of_parts(gpu, partial, sums, divisor)
 
 
-def sum_of_parts(gpu, partial, sums):
-    """sums[c] = sum over i of partial[c, i]. partial (C, parts), sums (C,)"""
+def sum_of_parts(gpu, partial, sums, divisor=1):
+    """sums[c] = sum over i of partial[c, i], over divisor. partial (C, parts), sums (C,)"""
     channels, parts = partial.shape
-    gpu.launch(CU, "sum_of_parts", blocks(channels), partial, sums, parts)
+    gpu.launch(CU, "sum_of_parts", blocks(channels), partial, sums, parts, divisor)
 
 
 def share(x):

@@ -25,6 +25,7 @@ Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 201
 
 from pathlib import Path
 
+from tinynet.backends.cupy.conv2d import chunks
 from tinynet.backends.cupy.launch import maps, record, threads
 
 CU = Path(__file__).with_suffix(".cu")
@@ -128,11 +129,9 @@ def _convolve(gpu, x, U, bias, kernel, padding, y):
 
 
 def _chunks(gpu, x, kernel, y):
-    """Slices of images whose V and M fit chunk_bytes, each of one image at least."""
+    """Slices of images whose V and M fit gpu.chunk_bytes."""
     down, across = _grid(kernel, y)
-    image_bytes = POINTS * (x.shape[1] + y.shape[1]) * down * across * x.itemsize
-    count = max(1, gpu.chunk_bytes // image_bytes)
-    return [slice(first, min(first + count, len(x))) for first in range(0, len(x), count)]
+    return chunks(gpu, x, POINTS * (x.shape[1] + y.shape[1]) * down * across * x.itemsize)
 
 
 def _kernel_tiles(gpu, weight, groups, turned):
