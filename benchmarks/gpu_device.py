@@ -9,13 +9,9 @@ counts is the faster one. Nothing here imports CuPy or PyTorch before it is aske
 """
 
 import argparse
-import datetime
 import gc
 import math
 import os
-import platform
-import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -24,7 +20,6 @@ import numpy as np
 
 import tinynet as tn
 from tinynet.backends import AUTO, why_not
-from tinynet.backends.cupy.gpu import PRECISIONS  # noqa: F401  a benchmark finds it here
 
 PRODUCT = 8192  # rows, sum and columns of the product that stands for a GPU's best rate
 COPY_BYTES = 1 << 30  # read, and as many written
@@ -261,45 +256,3 @@ def copy_rate(devices, size=COPY_BYTES, runs=9) -> float:
 def products_lasting(device, wanted, rate) -> int:
     """How many large products take so many seconds at this rate."""
     return max(1, math.ceil(wanted * rate / device.product_flop))
-
-
-# --- what it is -----------------------------------------------------------------------------------
-
-
-def description(torch=None) -> dict:
-    """What a result was measured with: plain values, for JSON. torch: the module, or None."""
-    import cupy
-
-    runtime, device = cupy.cuda.runtime, cupy.cuda.Device()
-    about = runtime.getDeviceProperties(device.id)
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    versions |= {"tinynet": tn.__version__, "cupy": cupy.__version__}
-    versions |= {"cublas": cupy.cuda.cublas.getVersion(cupy.cuda.device.get_cublas_handle())}
-    if torch is not None:
-        versions |= {"torch": torch.__version__, "torch_cuda": torch.version.cuda}
-        versions |= {"cudnn": torch.backends.cudnn.version()}
-    return {
-        "gpu": about["name"].decode(),
-        "compute_capability": f"{about['major']}.{about['minor']}",
-        "multiprocessors": about["multiProcessorCount"],
-        "memory_bytes": about["totalGlobalMem"],
-        "l2_bytes": about["l2CacheSize"],
-        "driver": driver_version(),
-        "driver_cuda": runtime.driverGetVersion(),
-        "runtime_cuda": runtime.runtimeGetVersion(),
-        **versions,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
-
-
-def driver_version() -> str | None:
-    """As nvidia-smi tells it, such as 580.159.04; None where it does not."""
-    if shutil.which("nvidia-smi") is None:
-        return None
-    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.partition("\n")[0].strip() or None

@@ -30,13 +30,19 @@ from pathlib import Path
 from rich.console import Console
 
 from alexnet import commands, options
-from alexnet.changes import changed
-from alexnet.model import find_spec, plan
-from benchmarks import gpu_device, gpu_layer_programs, gpu_tables, layer_programs, layers, machine
-from benchmarks.gpu_device import PRECISIONS, seconds
+from benchmarks import (
+    gpu_device,
+    gpu_facts,
+    gpu_layer_programs,
+    gpu_tables,
+    layer_programs,
+    layers,
+    machine,
+)
+from benchmarks.gpu_device import seconds
 from benchmarks.layer_work import work
+from tinynet.backends.cupy.gpu import PRECISIONS
 
-CHANGES = layers.CHANGES
 MOST_TRIES = 4  # passes of a round, each behind twice as many products as the one before
 
 
@@ -158,27 +164,14 @@ def main(argv=None) -> int:
     given = flags.parse_args(argv)
     if given.json and not Path(given.json).parent.is_dir():
         flags.error(f"there is no folder {Path(given.json).parent} to write {given.json} to")
-    changes = {name: getattr(given, name) for name in CHANGES if getattr(given, name) is not None}
-    try:
-        published = find_spec(given.spec or "paper")
-        image_size = given.image_size or published.image_size
-        rows = plan(changed(published, **changes), published.num_classes, image_size)
-    except ValueError as error:
-        flags.error(str(error))  # exits with 2
-    names = [layer.name for layer in layers.measurable(rows)]
-    only = given.only.split(",") if given.only else names
-    unknown = sorted(set(only) - set(names))
-    if unknown:
-        flags.error(f"--only: no layer is called {', '.join(unknown)}; there are {' '.join(names)}")
-    title = f"{published.name}, {image_size} x {image_size}"
-    title += "".join(f", {name} {value}" for name, value in changes.items())
+    title, rows, only = layers.chosen(given, flags)
 
     def command():
         cupy, torch = gpu_device.open_devices()
         programs = {"tinynet": (gpu_layer_programs.tinynet_program, cupy)}
         if torch:
             programs["pytorch"] = (gpu_layer_programs.pytorch_program, torch)
-        about = gpu_device.description(sys.modules["torch"] if torch else None)
+        about = gpu_facts.description(sys.modules["torch"] if torch else None)
         return benchmark(given, title, rows, only, programs, about)
 
     return commands.run(command, "benchmarks.layers")

@@ -222,6 +222,13 @@ def main(argv=None) -> int:
             parser.error(f"there is no folder {Path(path).parent} to write {path} to")
     if given.plot and not importlib.util.find_spec("matplotlib"):
         parser.error("--plot needs matplotlib: pip install matplotlib")
+    title, layers, only = chosen(given, parser)
+    return commands.run(lambda: _command(given, title, layers, only), "benchmarks.layers")
+
+
+def chosen(given, parser):
+    """(title of the network, its layers, names of those to measure) from the flags; what does not
+    fit together ends the command by parser.error."""
     changes = {name: getattr(given, name) for name in CHANGES if getattr(given, name) is not None}
     try:
         published = find_spec(given.spec or "paper")
@@ -230,15 +237,15 @@ def main(argv=None) -> int:
     except ValueError as error:
         parser.error(str(error))  # exits with 2
     names = [layer.name for layer in measurable(layers)]
-    only = given.only.split(",") if given.only else None
-    unknown = sorted(set(only or ()) - set(names))
+    only = given.only.split(",") if given.only else names
+    unknown = sorted(set(only) - set(names))
     if unknown:
         parser.error(
             f"--only: no layer is called {', '.join(unknown)}; there are {' '.join(names)}"
         )
     title = f"{published.name}, {image_size} x {image_size}"
     title += "".join(f", {name} {value}" for name, value in changes.items())
-    return commands.run(lambda: _command(given, title, layers, only), "benchmarks.layers")
+    return title, layers, only
 
 
 def _parser():

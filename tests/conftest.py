@@ -50,6 +50,15 @@ def on_gpu(request, monkeypatch):
     yield from _used(request.param, monkeypatch)
 
 
+@pytest.fixture
+def stand_in(monkeypatch):
+    """The cupy backend on the processor, as the default, also where there is a GPU."""
+    if not shutil.which("g++"):
+        pytest.skip("g++ is not installed: no CUDA kernels on the processor")
+    for _ in _used("cupy-host", monkeypatch):
+        yield tn.get_backend()
+
+
 def _used(name, monkeypatch):
     if name == "cupy-host":
         name = "cupy"
