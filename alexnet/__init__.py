@@ -1,6 +1,6 @@
 """AlexNet, every published variant of it, on tinynet: SPECS and build."""
 
-from alexnet.model import build
-from alexnet.specs import SPECS
+from alexnet.network.build import build
+from alexnet.network.specs import SPECS
 
 __all__ = ["SPECS", "build"]

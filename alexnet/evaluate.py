@@ -12,37 +12,41 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from alexnet import checkpoint, commands, options, recipes
-from alexnet.data import SPLITS, DataError, open_dataset
-from alexnet.data.feed import feed
+from alexnet.cli import ending, flags
+from alexnet.cli.machine import use_machine
+from alexnet.data import SPLITS, open_dataset
 from alexnet.data.loader import Loader
-from alexnet.scores import Scores, evaluate, top_k
+from alexnet.data.prefetch import prefetch
+from alexnet.errors import DataError
+from alexnet.evaluation.metrics import Metrics, evaluate, top_k
+from alexnet.training.options import Options
+from alexnet.weights import checkpoint
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/commands.py)."""
-    given = _parser().parse_args(argv)
-    return commands.run(lambda: _command(given), "alexnet.evaluate")
+    """The command; returns its exit code (alexnet/errors.py)."""
+    args = _parser().parse_args(argv)
+    return ending.run(lambda: _command(args), "alexnet.evaluate")
 
 
-def _command(given):
-    options.use_machine(given.backend, given.threads, given.precision, given.json)
-    found = checkpoint.load(given.checkpoint)
-    begun, skip = recipes.Options(**found.options), given.skip_bad_images
+def _command(args):
+    use_machine(args.backend, args.threads, args.precision, args.json)
+    saved = checkpoint.load(args.checkpoint)
+    trained, skip = Options.from_saved(saved.options), args.skip_bad_images
     data = open_dataset(
-        given.data or begun.data, given.split, seed=begun.seed,
-        skip_bad_images=begun.skip_bad_images if skip is None else skip,
+        args.data or trained.data, args.split, seed=trained.seed,
+        skip_bad_images=trained.skip_bad_images if skip is None else skip,
     )  # fmt: skip
-    _need_same_classes(found.classes, data)
-    batches = Loader(
-        data, given.batch_size, found.build["image_size"], workers=given.workers,
-        stored_size=found.stored_size,
+    _need_same_classes(saved.classes, data)
+    loader = Loader(
+        data, args.batch_size, saved.build["image_size"], workers=args.workers,
+        stored_size=saved.stored_size,
     )  # fmt: skip
-    model = found.make_model()
-    classes = len(found.classes)
-    scores = evaluate(model, feed(batches, found.normalization, classes).epoch(0), classes)
-    show = _print_json if given.json else _print_table
-    show(given, data, found.classes, scores)
+    model = saved.make_model()
+    batches = prefetch(loader, saved.normalization, len(saved.classes)).epoch(0)
+    metrics = evaluate(model, batches, len(saved.classes))
+    show = _print_json if args.json else _print_table
+    show(args, data, saved.classes, metrics)
     return 0
 
 
@@ -58,35 +62,36 @@ def _need_same_classes(classes, data):
     )
 
 
-def _print_json(given, data, classes, scores: Scores):
-    rows = zip(classes, scores.images.tolist(), scores.right.tolist(), strict=True)
+def _print_json(args, data, classes, metrics: Metrics):
+    rows = zip(classes, metrics.images.tolist(), metrics.correct.tolist(), strict=True)
     record = {
-        "checkpoint": given.checkpoint,
+        "checkpoint": args.checkpoint,
         "data": data.description,
-        "split": given.split,
+        "split": args.split,
         "images": len(data),
-        "loss": scores.loss,
-        "top1": scores.top1,
-        "top5": scores.top5,
+        "loss": metrics.loss,
+        "top1": metrics.top1,
+        "top5": metrics.top5,
         "classes": {
-            name: {"images": images, "top1": right / images if images else None}
-            for name, images, right in rows
+            name: {"images": images, "top1": correct / images if images else None}
+            for name, images, correct in rows
         },
     }
     print(json.dumps(record, indent=1))
 
 
-def _print_table(given, data, classes, scores: Scores):
+def _print_table(args, data, classes, metrics: Metrics):
     table = Table("class", box=box.SIMPLE, padding=(0, 1))
-    for heading in ("images", "right", "top-1"):
+    for heading in ("images", "correct", "top-1"):
         table.add_column(heading, justify="right")
-    for name, images, right in zip(classes, scores.images, scores.right, strict=True):
-        table.add_row(name, f"{images:,}", f"{right:,}", f"{right / images:.1%}" if images else "")
+    for name, images, correct in zip(classes, metrics.images, metrics.correct, strict=True):
+        share = f"{correct / images:.1%}" if images else ""
+        table.add_row(name, f"{images:,}", f"{correct:,}", share)
     print(data.description)
     Console().print(table)
     print(
-        f"loss {scores.loss:.4f}  top-1 {scores.top1:.2%}  "
-        f"top-{top_k(len(classes))} {scores.top5:.2%}  on {len(data):,} images ({given.split})"
+        f"loss {metrics.loss:.4f}  top-1 {metrics.top1:.2%}  "
+        f"top-{top_k(len(classes))} {metrics.top5:.2%}  on {len(data):,} images ({args.split})"
     )
 
 
@@ -106,13 +111,13 @@ def _parser():
     )
     parser.add_argument("--split", choices=SPLITS, default="val", help="(val)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--batch-size", type=options.count, default=128, metavar="N", help="(128)")
+    parser.add_argument("--batch-size", type=flags.count, default=128, metavar="N", help="(128)")
     parser.add_argument(
-        "--skip-bad-images", type=options.count_or_none, metavar="N",
+        "--skip-bad-images", type=flags.count_or_none, metavar="N",
         help="leave out up to N broken files (as the run)",
     )  # fmt: skip
-    options.add_machine_flags(parser)
-    options.add_precision_flag(parser)
+    flags.add_machine_flags(parser)
+    flags.add_precision_flag(parser)
     parser.set_defaults(workers=2)
     return parser
 

@@ -13,33 +13,35 @@ import sys
 import numpy as np
 
 import tinynet as tn
-from alexnet import checkpoint, commands, options
+from alexnet.cli import ending, flags
+from alexnet.cli.machine import use_machine
+from alexnet.data.crops import centre_crop
 from alexnet.data.folder import read_image
-from alexnet.data.transforms import centre_crop
-from alexnet.scores import top_k
+from alexnet.evaluation.metrics import top_k
+from alexnet.weights import checkpoint
 
 BATCH = 32
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/commands.py)."""
-    given = _parser().parse_args(argv)
-    return commands.run(lambda: _command(given), "alexnet.predict")
+    """The command; returns its exit code (alexnet/errors.py)."""
+    args = _parser().parse_args(argv)
+    return ending.run(lambda: _command(args), "alexnet.predict")
 
 
-def _command(given):
-    options.use_machine(given.backend, given.threads, given.precision, given.json)
-    found = checkpoint.load(given.checkpoint)
-    model = found.make_model()
-    count = top_k(len(found.classes), given.topk)
+def _command(args):
+    use_machine(args.backend, args.threads, args.precision, args.json)
+    saved = checkpoint.load(args.checkpoint)
+    model = saved.make_model()
+    count = top_k(len(saved.classes), args.topk)
     predictions = []
-    for start in range(0, len(given.images), BATCH):
-        paths = given.images[start : start + BATCH]
-        for path, row in zip(paths, probabilities(model, found, paths), strict=True):
+    for start in range(0, len(args.images), BATCH):
+        paths = args.images[start : start + BATCH]
+        for path, row in zip(paths, probabilities(model, saved, paths), strict=True):
             best = np.argsort(-row, kind="stable")[:count]
-            classes = [(found.classes[label], float(row[label])) for label in best]
+            classes = [(saved.classes[label], float(row[label])) for label in best]
             predictions.append((path, classes))
-    show = _print_json if given.json else _print_text
+    show = _print_json if args.json else _print_text
     show(predictions)
     return 0
 
@@ -59,11 +61,11 @@ def _print_text(predictions):
             print(f"  {p:7.2%}  {name}")
 
 
-def probabilities(model, found: checkpoint.Checkpoint, paths) -> np.ndarray:
-    """float32 (len(paths), classes): of each image file. Raises DataError with the path of one that
-    cannot be read."""
-    images = np.stack([read_image(path, found.stored_size) for path in paths])
-    x = found.normalization(centre_crop(images, found.build["image_size"]))
+def probabilities(model, saved: checkpoint.Checkpoint, paths) -> np.ndarray:
+    """float32 (len(paths), classes): the classes' probabilities for each image file. Raises
+    DataError with the path of a file that cannot be read."""
+    images = np.stack([read_image(path, saved.stored_size) for path in paths])
+    x = saved.normalization(centre_crop(images, saved.build["image_size"]))
     with tn.no_grad():
         return tn.softmax(model(tn.Tensor(x))).numpy()
 
@@ -72,17 +74,17 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.predict",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="What a trained network sees in image files.",
+        description="The most probable classes of image files, by a trained network.",
         epilog="examples:\n"
         "  python -m alexnet.predict runs/first/best.npz cat.jpg\n"
         "  python -m alexnet.predict runs/first/best.npz photos/*.jpg --topk 1 --json",
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="best.npz or last.npz of a run")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
-    parser.add_argument("--topk", type=options.count, default=5, metavar="K", help="(5)")
+    parser.add_argument("--topk", type=flags.count, default=5, metavar="K", help="(5)")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
-    options.add_backend_flags(parser)
-    options.add_precision_flag(parser)
+    flags.add_backend_flags(parser)
+    flags.add_precision_flag(parser)
     return parser
 
 

@@ -6,9 +6,9 @@
                       multiply-adds  out * in
     batch norm        parameters     2 * channels
 
-Multiply-adds are one image's; adding a bias is none, and layers without a sum over the layer below
-(activations, pools, normalisation) count as none. Memory is one image's output in float32. The
-rows are numbers from alexnet/model.py's plan: no network is made.
+Multiply-adds are those of one image. Adding a bias is not one, and layers without a weighted sum
+(activations, pools, normalisation) have none. Memory is the output for one image in float32. The
+rows are computed from the plan (network/plan.py): no network is made.
 
 Source: the definitions above.
 """
@@ -20,13 +20,14 @@ import sys
 from dataclasses import asdict, dataclass
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from alexnet import options
-from alexnet.changes import changed
-from alexnet.model import Layer, find_spec, plan
-from alexnet.theory_page import theory_notes, theory_page, theory_table
+from alexnet.cli import flags
+from alexnet.cli.console import wide_console
+from alexnet.network import web_table
+from alexnet.network.plan import Layer, plan
+from alexnet.network.specs import find_spec
+from alexnet.network.variants import changed
 
 BYTES = 4  # of a float32
 
@@ -67,7 +68,7 @@ def totals(rows: list[Row]) -> dict:
 
 
 def _fan_in(layer):
-    """Numbers of the layer below that one output is a weighted sum of."""
+    """How many numbers of the layer below one output is a weighted sum of."""
     arguments = layer.arguments
     if layer.kind == "Conv2d":
         return arguments["in_channels"] // arguments["groups"] * arguments["kernel"] ** 2
@@ -147,39 +148,34 @@ def _count_and_share(count, whole):
 # --- the command ----------------------------------------------------------------------------------
 
 
-def _arguments(argv):
+def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.summary", description="The table of a network's layers."
     )
-    options.add_network_flags(parser)
-    parser.add_argument("--num-classes", type=options.count, metavar="N", help="(as published)")
+    flags.add_network_flags(parser)
+    parser.add_argument("--num-classes", type=flags.count, metavar="N", help="(as published)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    return parser, parser.parse_args(argv)
+    return parser
 
 
 def main(argv=None) -> int:
     """The command; returns its exit code, 0. Wrong usage exits with 2."""
-    parser, arguments = _arguments(argv)
-    names = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
-    changes = {name: getattr(arguments, name) for name in names}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    parser = _parser()
+    args = parser.parse_args(argv)
+    changes = flags.network_changes(args)
     try:
-        published = find_spec(arguments.spec or "paper")
-        classes = arguments.num_classes
-        classes = published.num_classes if classes is None else classes
-        image_size = arguments.image_size
-        image_size = published.image_size if image_size is None else image_size
+        published = find_spec(args.spec or "paper")
+        classes = args.num_classes or published.num_classes
+        image_size = args.image_size or published.image_size
         spec = changed(published, **changes)
         rows = summarize(plan(spec, classes, image_size))
     except ValueError as error:
         parser.error(str(error))  # exits with 2
     described = (spec.name, classes, image_size)
-    as_on_the_page = described == ("single-tower", 1000, 227) and spec == published
-    cells = theory_page(rows) if as_on_the_page else []
-    if arguments.json:
-        _print_json(spec, classes, image_size, changes, rows, cells)
-    else:
-        _print_tables(spec, classes, image_size, changes, rows, cells)
+    in_the_web_table = described == ("single-tower", 1000, 227) and spec == published
+    cells = web_table.web_table(rows) if in_the_web_table else []
+    show = _print_json if args.json else _print_tables
+    show(spec, classes, image_size, changes, rows, cells)
     return 0
 
 
@@ -193,17 +189,16 @@ def _print_json(spec, classes, image_size, changes, rows, cells):
 
 
 def _print_tables(spec, classes, image_size, changes, rows, cells):
-    console = Console()
-    console.width = max(console.width, 120)  # less would cut figures short; a pipe claims 80
+    console = wide_console()
     print(f"{spec.name}: {spec.source}")
     print(f"input 3 x {image_size} x {image_size}, {classes} classes, one image")
     if changes:
         print("changed: " + ", ".join(f"{name} {value}" for name, value in changes.items()))
     console.print(layer_table(rows))
     if cells:
-        print("The theory page's table, * where it is inconsistent:")
-        console.print(theory_table(cells))
-        print("\n".join(theory_notes(cells)))
+        print("The theory page's table (a widely copied web text), * where it is inconsistent:")
+        console.print(web_table.as_table(cells))
+        print("\n".join(web_table.notes(cells)))
 
 
 if __name__ == "__main__":

@@ -3,107 +3,137 @@
     for each batch:  logits = model(images)              forward
                      loss = cross-entropy(logits, labels)
                      loss.backward()                     gradients
-                     v = 0.9 v - 0.0005 lr w - lr g      optimizer.step()
+                     v = 0.9 v - 0.0005 lr w - lr g      optimizer.step(lr)
                      w = w + v
 
-The step is `take_step` below, the loop `train`. What they work on is in run.py, what a run does
-when nobody says otherwise in recipes.py, the flags are in train_flags.py, what is printed in
-progress.py and report.py. A GPU is given its steps without waiting for it: steps.py.
+take_step is the step, train_epoch the loop round it, train the whole training. Their run (network,
+data, position) is in training/run.py, the defaults are in training/options.py, the flags in
+cli/train_flags.py, the live line in training/progress.py.
+
 Source: the paper, section 5.
 """
 
 import math
 import shlex
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import tinynet as tn
-from alexnet import (
-    checkpoint,
-    commands,
-    curves,
-    diagnosis,
-    options,
-    recipes,
-    report,
-    train_flags,
-)
-from alexnet.commands import Interrupted, Interrupts, NotFinite, UsageError
-from alexnet.data.feed import feed
-from alexnet.progress import Progress
-from alexnet.run import Run
-from alexnet.run_folder import RunFolder
-from alexnet.scores import evaluate, ranks
-from alexnet.steps import Steps
+from alexnet.cli import ending
+from alexnet.cli.interrupts import Interrupted, Interrupts
+from alexnet.cli.machine import use_machine
+from alexnet.cli.train_flags import train_parser
+from alexnet.data.prefetch import prefetch
+from alexnet.errors import INTERRUPTED, NotFinite, UsageError
+from alexnet.evaluation.metrics import evaluate, ranks
+from alexnet.training import curves, diagnosis, report
+from alexnet.training.options import Options, kind_of, resolve, resolve_resumed
+from alexnet.training.pending import Pending, Result
+from alexnet.training.progress import Progress
+from alexnet.training.run import Run
+from alexnet.training.run_folder import RunFolder
+from alexnet.weights import checkpoint
 
 
 def take_step(model, optimizer, x, labels, lr):
-    """Forward, loss, backward, update. Returns (loss, logits), of before the update.
+    """Forward, loss, backward, update. Returns (loss, logits), both from before the update.
 
     x       the images, a Tensor (N, 3, S, S)
     labels  tn.Labels
     lr      the rate, a number or a Tensor ()
-    On a processor a loss that is not finite moves nothing, so that its cause can be found. To look
-    at it on a GPU would mean to wait for it.
     """
     logits = model(x)
     loss = tn.softmax_cross_entropy(logits, labels)
-    if loss.backend != "cupy" and not math.isfinite(loss.item()):
+    if diagnosis.known_not_finite(loss):  # move nothing, so that the layer at fault can be found
         return loss, logits
-    for group in optimizer.groups:
-        group["lr"] = lr
     optimizer.zero_grad()
     loss.backward()
-    optimizer.step()
+    optimizer.step(lr)
     return loss, logits
 
 
-def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
-    """Train from where the run is to its last epoch, or to --max-steps.
+def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interrupts) -> None:
+    """Take a step with each batch.
 
-    Raises NotFinite for a step whose loss is not finite, and Interrupted at the end of the batch
+    step     take_step, or a recording of it
+    batches  an iterable of (x, labels)
+    Raises NotFinite after a step whose loss is not finite, and Interrupted at the end of the step
     in which Ctrl-C was pressed.
     """
-    steps = Steps(run, take_step)
-    batches = feed(run.batches, run.normalization, len(run.classes))
-    validation = feed(run.validation, run.normalization, len(run.classes))
-    while run.epoch < run.options.epochs:
-        epoch = islice(batches.epoch(run.epoch, start_batch=run.batch), run.steps_left())
-        for done in steps.through(interrupts.between(epoch)):
-            loss, rank = done.loss(), ranks(done.logits(), done.labels.host)
-            if not math.isfinite(loss):
-                raise NotFinite(_not_finite(run, loss, done.x))
-            run.step_done(loss, rank, done.random_state)
-            progress.step(loss, rank, done.lr)
-            _judge_start(run, progress, done.x)
+    pending = Pending()  # results not read yet: on a GPU one, so that it never waits for us
+    for x, labels in batches:
+        lr = run.schedule.rate(run.step + len(pending))
+        loss, logits = step(run.model, run.optimizer, x, labels, lr)
+        pending.add(loss, logits, x, labels, lr)
 
+        stopping, saving = interrupts.asked, run.save_is_due()
+        for result in pending.take(everything=stopping or saving):
+            record(run, progress, result)
+        if stopping:
+            raise Interrupted
+        if saving:
+            run.save()
+    for result in pending.take(everything=True):
+        record(run, progress, result)
+
+
+def record(run: Run, progress: Progress, result: Result) -> None:
+    """Count a step, show it, and write its line of log.jsonl."""
+    loss, label_ranks = float(result.loss()), ranks(result.logits(), result.labels.host)
+    if not math.isfinite(loss):
+        raise NotFinite(_not_finite(run, loss, result.x))
+    run.count_step(loss, label_ranks, result.random_state)
+    images_per_second = progress.step(loss, label_ranks, result.lr)
+    run.folder.add_line(
+        epoch=run.epoch + 1, step=run.step, train_loss=loss,
+        train_top1=float((label_ranks < 1).mean()), images_per_second=images_per_second,
+        lr=result.lr,
+    )  # fmt: skip
+    if run.step == run.options.dead_start_steps:
+        _report_dead_start(run, progress, result.x)
+
+
+def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
+    """Train from the run's position to its last epoch, or to --max-steps. Raises as train_epoch."""
+    step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
+    training = prefetch(run.batches, run.normalization, len(run.classes))
+    validation = prefetch(run.validation, run.normalization, len(run.classes))
+    while run.epoch < run.options.epochs:
+        batches = training.epoch(run.epoch, start_batch=run.batch)
+        train_epoch(run, step, islice(batches, run.steps_left()), progress, interrupts)
         if run.batch == 0:  # --max-steps was reached with the epoch before
             break
-        scores = _validate(run, progress, interrupts, validation)
+        metrics = _validate(run, progress, interrupts, validation)
         if run.batch < len(run.batches):  # --max-steps: --resume goes on inside the epoch
             run.save()
-            run.keep_if_first(scores)
+            run.keep_if_first(metrics)
             return
-        run.epoch_done(scores)
+        run.count_epoch(metrics)
     run.save()
 
 
 def _validate(run, progress, interrupts, validation):
+    """The metrics on the validation images, shown and written to log.jsonl."""
     progress.validating()
     batches = interrupts.between(validation.epoch(0))
-    scores = evaluate(run.model, batches, len(run.classes))
-    if not math.isfinite(scores.loss):
+    metrics = evaluate(run.model, batches, len(run.classes))
+    if not math.isfinite(metrics.loss):
         raise NotFinite(
-            f"the loss of the validation after step {run.step} is {scores.loss}: {_remedy(run)}"
+            f"the loss of the validation after step {run.step} is {metrics.loss}: {_remedy(run)}"
         )
-    progress.validated(scores)
-    return scores
+    loss, top1 = run.means()
+    run.folder.add_line(
+        epoch=run.epoch + 1, step=run.step, train_loss=loss, train_top1=top1,
+        val_loss=metrics.loss, val_top1=metrics.top1, val_top5=metrics.top5,
+    )  # fmt: skip
+    progress.validated(metrics)
+    return metrics
 
 
 def _not_finite(run, loss, x):
-    if run.options.backend == "cupy":
+    if tn.get_backend().asynchronous:
         where = (
             "the weights have moved since, so the layer cannot be told; it is named when "
             f"--resume {shlex.quote(str(run.folder.path))} --backend numba comes there"
@@ -117,10 +147,7 @@ def _remedy(run):
     return f"try a smaller rate, --lr {run.options.lr / 10:g}; {run.last_good()}"
 
 
-def _judge_start(run, progress, x):
-    """Report a dead start, when it is time to judge."""
-    if run.step != run.options.dead_start_steps:
-        return
+def _report_dead_start(run, progress, x):
     loss = progress.mean_loss()
     if diagnosis.is_dead_start(loss, len(run.classes)):
         progress.say(diagnosis.describe_dead_start(run.model, x, loss, run.step, run.options))
@@ -130,13 +157,13 @@ def _judge_start(run, progress, x):
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/commands.py)."""
-    given = train_flags.parser().parse_args(argv)
-    return commands.run(lambda: _command(given), "alexnet.train")
+    """The command; returns its exit code (alexnet/errors.py)."""
+    args = train_parser().parse_args(argv)
+    return ending.run(lambda: _command(args), "alexnet.train")
 
 
-def _command(given):
-    run = _resume(given) if given.resume else _begin(given)
+def _command(args):
+    run = _resumed_run(args) if args.resume else _new_run(args)
     report.print_recipe(run)
     if run.normalization is None:
         print("measuring what to normalise the images with ...", flush=True)
@@ -152,61 +179,61 @@ def _command(given):
             f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}",
             file=sys.stderr,
         )
-        return 130
+        return INTERRUPTED
     finally:
         run.write_best()
     report.print_end(run, drawn=curves.draw(run.folder))
     return 0
 
 
-def _begin(given):
-    backend = options.use_machine(given.backend, given.threads, given.precision)
-    _check_capture(given.capture, backend)
-    decided = recipes.decide(given, backend)
-    kind = recipes.kind_of(decided.data)
-    name = Path(decided.data).name if kind == "folder" else kind
-    folder = RunFolder.create(given.out, f"{decided.spec}-{name}")
+def _new_run(args):
+    backend = use_machine(args.backend, args.threads, args.precision)
+    _check_cuda_graph(args.cuda_graph)
+    options = resolve(args, backend)
+    kind = kind_of(options.data)
+    name = Path(options.data).name if kind == "folder" else kind
+    folder = RunFolder.create(args.out, f"{options.spec}-{name}")
     try:
-        run = Run(decided, folder)
+        run = Run(options, folder)
     except BaseException:  # data or options that do not fit: no trace is left
         folder.leave()
         raise
-    folder.begin(asdict(decided), run.classes)
+    folder.begin(options.saved(), run.classes)
     return run
 
 
-def _check_capture(capture, backend):
-    if capture and backend != "cupy":
-        raise UsageError(
-            f"--capture records a CUDA graph, backend {backend} has none; leave it out, or "
-            "--backend cupy"
-        )
-
-
-def _resume(given):
-    if given.out:
+def _resumed_run(args):
+    if args.out:
         raise UsageError("--out does not go with --resume, which goes on in the run's own folder")
-    path = Path(given.resume)
+    path = Path(args.resume)
     file = path / "last.npz" if path.is_dir() else path
-    begun = checkpoint.load(file)
-    if begun.velocities is None:
+    saved = checkpoint.load(file)
+    if saved.velocities is None:
         raise UsageError(
             f"{file} holds no velocities, so training cannot go on from it; --resume "
             f"{file.parent} goes on from last.npz"
         )
-    saved = recipes.Options(**begun.options)
-    wanted = given.backend or saved.backend
-    if tn.get_backend(wanted).name != "cupy":  # what only a GPU has is not taken along
-        saved = replace(saved, precision="float32", capture=False)
-    backend = options.use_machine(
-        wanted, given.threads or saved.threads, given.precision or saved.precision
+    options = Options.from_saved(saved.options)
+    wanted = args.backend or options.backend
+    if not tn.get_backend(wanted).asynchronous:  # what only a GPU has is left behind
+        options = replace(options, precision="float32", cuda_graph=False)
+    backend = use_machine(
+        wanted, args.threads or options.threads, args.precision or options.precision
     )
-    _check_capture(given.capture, backend)
+    _check_cuda_graph(args.cuda_graph)
     folder = RunFolder(file.parent)
-    run = Run(recipes.decide_again(saved, given, backend), folder, begun)
+    run = Run(resolve_resumed(options, args, backend), folder, saved)
     folder.cut_log(run.step)
-    folder.begin(asdict(run.options), run.classes)
+    folder.begin(run.options.saved(), run.classes)
     return run
+
+
+def _check_cuda_graph(wanted):
+    if wanted and tn.gpu.device() is None:
+        raise UsageError(
+            f"--cuda-graph records a CUDA graph, backend {tn.get_backend().name} has none; leave "
+            "it out, or --backend cupy"
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the seconds of benchmarks/gpu_step.py mean: images/s, shares, ratios, their bounds."""
 
-from alexnet.model import find_spec
+from alexnet.network.specs import find_spec
 from benchmarks import machine
 
 # Of `paper` at its own size and batch 128 or 512: images/s over PyTorch's, at least.

@@ -29,7 +29,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from alexnet import commands, options
+from alexnet.cli import ending as commands
+from alexnet.cli import flags as options
 from benchmarks import (
     gpu_device,
     gpu_facts,
@@ -41,7 +42,7 @@ from benchmarks import (
 )
 from benchmarks.gpu_device import seconds
 from benchmarks.layer_work import work
-from tinynet.backends.cupy.gpu import PRECISIONS
+from tinynet.gpu import PRECISIONS
 
 MOST_TRIES = 4  # passes of a round, each behind twice as many products as the one before
 

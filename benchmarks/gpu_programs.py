@@ -93,9 +93,7 @@ class Tinynet:
 
 def captured(step):
     """The step as a CUDA graph: recorded once, then replayed with one launch."""
-    from tinynet.backends.cupy.capture import Captured
-
-    return Captured(tn.get_backend().gpu, step)
+    return tn.gpu.CudaGraph(step)
 
 
 # --- PyTorch --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import tinynet as tn
-from alexnet import commands
+from alexnet.cli import ending as commands
 from benchmarks.layer_programs import relative_error
 
 TOLERANCES = {"float32": 1e-4, "float64": 1e-10}  # winograd's; of the largest number

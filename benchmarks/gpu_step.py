@@ -33,14 +33,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from alexnet import commands, options
-from alexnet.model import find_spec
+from alexnet.cli import ending as commands
+from alexnet.cli import flags as options
+from alexnet.network.specs import find_spec
 from benchmarks import gpu_device, gpu_facts, gpu_programs, gpu_tables, machine
 from benchmarks.gpu_figures import bounds_for, figures, ratios
 from benchmarks.gpu_turns import measure, say, start
 from benchmarks.programs import ProgramError, write_work
 from benchmarks.step_figures import flop_per_image
-from tinynet.backends.cupy.gpu import PRECISIONS
+from tinynet.gpu import PRECISIONS
 
 CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
 

@@ -23,7 +23,7 @@ too, so its rate may exceed that of a matrix product.
 import math
 from dataclasses import dataclass
 
-from alexnet.model import Layer
+from alexnet.network.plan import Layer
 from alexnet.summary import summarize
 
 BYTES = 4  # of a float32

@@ -32,9 +32,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from alexnet import commands, options
-from alexnet.changes import changed
-from alexnet.model import find_spec, plan
+from alexnet.cli import ending as commands
+from alexnet.cli import flags as options
+from alexnet.cli.machine import use_machine
+from alexnet.network.plan import plan
+from alexnet.network.specs import find_spec
+from alexnet.network.variants import changed
 from benchmarks import gpu_device, layer_programs, machine
 from benchmarks.layer_work import loss_and_update, work
 
@@ -265,7 +268,7 @@ def _parser():
 
 def _command(given, title, layers, only):
     threads = given.threads or machine.usable_processors()
-    backend = options.use_machine(given.backend, threads)
+    backend = use_machine(given.backend, threads)
     programs, peer = {"tinynet": layer_programs.tinynet_program}, None
     if importlib.util.find_spec("torch"):
         import torch

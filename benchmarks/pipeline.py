@@ -36,9 +36,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from alexnet import commands, options, recipes
-from alexnet.commands import UsageError
-from alexnet.run import Run
+from alexnet.cli import ending as commands
+from alexnet.cli import flags as options
+from alexnet.cli.machine import use_machine
+from alexnet.errors import UsageError
+from alexnet.training import options as recipes
+from alexnet.training.run import Run
 from benchmarks import machine, step, step_tables
 from benchmarks.pipeline_turns import (
     UNTIMED,
@@ -171,7 +174,7 @@ def print_report(report) -> None:
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.pipeline", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=recipes.table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=recipes.recipe_table(),
     )  # fmt: skip
     group = parser.add_argument_group("what is measured")
     group.add_argument(
@@ -246,7 +249,7 @@ def main(argv=None) -> int:
 
 def _run(given, folder):
     """The whole report, as it goes to --json."""
-    given.backend = options.use_machine(given.backend, given.threads)
+    given.backend = use_machine(given.backend, given.threads)
     kind = "jpeg" if given.data == "jpeg" else recipes.kind_of(given.data)
     run = prepare(given, folder)
     names = find(["pytorch"], given.peer)

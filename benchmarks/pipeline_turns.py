@@ -7,13 +7,13 @@ ready, for the programs that know no images.
 
 import argparse
 import contextlib
-import gc
 import io
 import itertools
 import math
 import os
 import statistics
 import time
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +21,16 @@ from PIL import Image
 from rich.console import Console
 
 import tinynet as tn
-from alexnet import recipes
-from alexnet.commands import Interrupts, UsageError
-from alexnet.data import transforms
+from alexnet.cli.interrupts import Interrupts
+from alexnet.data import crops
+from alexnet.data.prefetch import prefetch
 from alexnet.data.synthetic import Synthetic
-from alexnet.progress import Progress
-from alexnet.run import Run
-from alexnet.run_folder import RunFolder
-from alexnet.train import train
+from alexnet.errors import UsageError
+from alexnet.train import take_step, train_epoch
+from alexnet.training import options as recipes
+from alexnet.training.progress import Progress
+from alexnet.training.run import Run
+from alexnet.training.run_folder import RunFolder
 from benchmarks.programs import LR, ProgramError, write_work
 from benchmarks.step import say
 
@@ -81,7 +83,7 @@ def prepare(given, folder) -> Run:
         draw_photos(given.data)
     endless = {"epochs": 1 << 40, "schedule": "constant", "lr": LR, "dead_start_steps": 1 << 40}
     values = argparse.Namespace(**vars(given), **endless)
-    run = Run(recipes.decide(values, given.backend), RunFolder(Path(folder, "run")))
+    run = Run(recipes.resolve(values, given.backend), RunFolder(Path(folder, "run")))
     run.folder.path.mkdir()
     if len(run.batches) < UNTIMED + 2:
         raise UsageError(
@@ -140,11 +142,7 @@ def stages_turn(run: Run) -> dict[str, float]:
     normalise  float32
     """
     dataset, batches = run.train_set, run.batches
-    spare = batches.stored_size + 2 * batches.border - batches.image_size
-    if batches.augment == "crop":
-        offsets, mirrored = transforms.random_offsets(len(dataset), spare, seed=0, epoch=0)
-    else:
-        offsets, mirrored = transforms.centre_offsets(len(dataset), spare)
+    draws = batches.draws(0)
     draw = np.random.default_rng(0)
 
     def read(indices):
@@ -158,10 +156,10 @@ def stages_turn(run: Run) -> dict[str, float]:
         times = [time.perf_counter()]
         images = read(indices)
         times.append(time.perf_counter())
-        images = transforms.add_border(images, batches.border)
-        crops = transforms.crop(images, offsets[indices], mirrored[indices], batches.image_size)
+        images = crops.add_border(images, batches.border)
+        cut = crops.crop(images, draws[indices], batches.image_size)
         times.append(time.perf_counter())
-        run.normalization(crops)
+        run.normalization(cut)
         times.append(time.perf_counter())
         for stage, (start, end) in zip(seconds, itertools.pairwise(times), strict=True):
             seconds[stage].append(end - start)
@@ -209,36 +207,19 @@ def check_training(run: Run, program, images, labels) -> None:
     program.ask("restart")
 
 
-class _TurnOver(Exception):
-    """Training has had its steps; it goes on, in its next turn, where it left off."""
-
-
-class _Turn(Progress):
-    """Keeps (time, seconds waited for images so far) at the end of each step, and ends the turn
-    after `steps` of them. Those before a validation do not count."""
-
-    def __init__(self, run, steps):
-        super().__init__(run, Console(file=io.StringIO()))
-        self.run, self.steps, self.ends = run, steps, []
-
-    def step(self, loss, rank, lr):
-        super().step(loss, rank, lr)
-        self.ends.append((time.perf_counter(), self.run.batches.waited))
-        if len(self.ends) == self.steps:
-            raise _TurnOver
-
-    def validated(self, scores):
-        super().validated(scores)
-        self.ends.clear()
-
-
 def training_turn(run: Run, steps: int) -> dict[str, float]:
-    """{"seconds", "waited"} of a step of alexnet.train's own loop, its means over so many steps;
-    waited: for images."""
-    turn = _Turn(run, UNTIMED + steps)
+    """{"seconds", "waited"} of a step of alexnet.train's own loop, means over so many steps of one
+    epoch, after UNTIMED ones; waited: for images."""
+    if run.batch + UNTIMED + steps > len(run.batches):
+        run.epoch, run.batch = run.epoch + 1, 0
+    batches = prefetch(run.batches, run.normalization, len(run.classes))
+    batches = batches.epoch(run.epoch, start_batch=run.batch)
     silence = contextlib.redirect_stdout(io.StringIO())
-    with silence, contextlib.suppress(_TurnOver), turn:
-        train(run, turn, Interrupts())  # not entered: Ctrl-C ends the benchmark at once
-    gc.collect()  # the loop that was left ends its workers
-    (start, waited), (end, waited_then) = turn.ends[UNTIMED - 1], turn.ends[-1]
+    progress = Progress(run, Console(file=io.StringIO()))
+    with silence, contextlib.closing(batches), progress:
+        times = []
+        for count in (UNTIMED, steps):
+            train_epoch(run, take_step, islice(batches, count), progress, Interrupts())
+            times.append((time.perf_counter(), run.batches.waited))
+    (start, waited), (end, waited_then) = times
     return {"seconds": (end - start) / steps, "waited": (waited_then - waited) / steps}

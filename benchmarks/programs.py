@@ -25,8 +25,8 @@ import numpy as np
 
 import alexnet
 import tinynet as tn
-from alexnet.data.transforms import Normalization
-from alexnet.model import plan
+from alexnet.data.normalization import Normalization
+from alexnet.network.plan import plan
 
 # name: (the module in benchmarks/peers, its option; None: the backend)
 PROGRAMS = {
@@ -88,7 +88,7 @@ def _normalization(model):
     wanted = model.spec.input
     if not isinstance(wanted.mean, str):
         return Normalization(*(np.reshape(row, (3, 1, 1)) for row in (wanted.mean, wanted.divisor)))
-    deviation = math.sqrt((256**2 - 1) / 12) if model.options["init"] == "he" else 1.0
+    deviation = math.sqrt((256**2 - 1) / 12) if model.build_arguments["init"] == "he" else 1.0
     return Normalization(np.full((3, 1, 1), 127.5), np.full((3, 1, 1), deviation))
 
 

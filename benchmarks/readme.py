@@ -19,9 +19,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from alexnet import commands
-from alexnet.commands import UsageError
-from alexnet.data import DataError
+from alexnet.cli import ending as commands
+from alexnet.errors import DataError, UsageError, writing
 from benchmarks import layer_bars
 from benchmarks.readme_section import UNMEASURED, OtherResult, section
 
@@ -120,9 +119,9 @@ def _command(check):
     if source:
         if not importlib.util.find_spec("matplotlib"):
             raise UsageError("the picture needs matplotlib: pip install matplotlib")
-        with commands.writing(picture):
+        with writing(picture):
             layer_bars.draw(reports[result.name], picture, source)
-    with commands.writing(README):
+    with writing(README):
         README.write_text(new, encoding="utf-8")
     return 0
 

@@ -34,9 +34,13 @@ from rich.console import Console
 from rich.table import Table
 
 import tinynet as tn
-from alexnet import commands, options
-from alexnet.changes import changed
-from alexnet.model import find_spec, initialise, plan, smallest_image_size
+from alexnet.cli import ending as commands
+from alexnet.cli import flags as options
+from alexnet.cli.machine import use_machine
+from alexnet.network.initial_weights import initialise
+from alexnet.network.plan import plan, smallest_image_size
+from alexnet.network.specs import find_spec
+from alexnet.network.variants import changed
 from benchmarks import growth, machine
 from tinynet import nn
 
@@ -77,7 +81,7 @@ def measure_point(point) -> dict:
 
     point  {"spec", "changes", "blocks", "image_size", "batch_size", "threads", "backend", "steps"}
     """
-    options.use_machine(point["backend"], point["threads"])
+    use_machine(point["backend"], point["threads"])
     tn.seed(0)
     row, classes = network(point["spec"], point["changes"], point["blocks"])
     layers = plan(row, classes, point["image_size"])
@@ -264,7 +268,7 @@ def _parser():
 
 
 def _command(given, base, sweeps):
-    backend = base["backend"] = options.use_machine(given.backend, base["threads"])
+    backend = base["backend"] = use_machine(given.backend, base["threads"])
     title = f"{base['spec']}, {base['image_size']} x {base['image_size']}"
     title += "".join(f", {name} {value}" for name, value in base["changes"].items())
     report = {

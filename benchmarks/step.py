@@ -34,8 +34,9 @@ from pathlib import Path
 from rich.console import Console
 
 import tinynet as tn
-from alexnet import commands, options
-from alexnet.model import find_spec
+from alexnet.cli import ending as commands
+from alexnet.cli import flags as options
+from alexnet.network.specs import find_spec
 from benchmarks import gpu_device, gpu_step, machine
 from benchmarks.programs import (
     PROGRAMS,

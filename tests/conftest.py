@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tests.host_gpu import host_backend
+from tests.gpu_on_cpu.host_gpu import host_backend
 from tinynet import backends, random
 
 # What these files test needs packages that a machine for GPU tests may be without.
 NEEDS = {
-    "test_backends_numba.py": "numba",
-    "test_benchmarks_readme.py": "scipy",
-    "test_benchmarks_scaling.py": "scipy",
-    "test_data_synthetic.py": "scipy",
+    "tinynet/backends/test_numba.py": "numba",
+    "benchmarks/test_readme.py": "scipy",
+    "benchmarks/test_scaling.py": "scipy",
+    "alexnet/data/test_synthetic.py": "scipy",
 }
 collect_ignore = [file for file, package in NEEDS.items() if not find_spec(package)]
 
@@ -27,7 +27,7 @@ def pytest_report_header():
 needs_gcc = pytest.mark.skipif(
     not shutil.which("g++"), reason="g++ is not installed: no CUDA kernels on the processor"
 )
-# "cupy" is the backend on a GPU, "cupy-host" the same backend on the processor: tests/host_gpu.py.
+# "cupy" is the backend on a GPU, "cupy-host" the same backend on the processor: tests/gpu_on_cpu/.
 EVERY_BACKEND = [
     *(pytest.param(name, marks=[pytest.mark.gpu] * (name == "cupy"))
       for name in tn.available_backends()),

@@ -11,7 +11,7 @@ A layer is one file of ops/ (its checks, forward and backward) and one of each b
 arithmetic). tensor.py and op.py are the engine.
 """
 
-from tinynet import nn, optim, random
+from tinynet import gpu, nn, optim, random
 from tinynet.backends import BackendError, available_backends, get_backend, use_backend
 from tinynet.gradcheck import check_gradients
 from tinynet.op import op
@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError", "Labels", "Tensor", "adaptive_avg_pool2d", "available_backends", "avg_pool2d",
     "batch_norm", "check_gradients", "conv2d", "conv_algorithm", "dropout", "exp", "flatten",
-    "get_backend", "linear", "load", "local_response_norm", "log", "matmul", "max", "max_pool2d",
-    "mean", "nn", "no_grad", "op", "optim", "random", "relu", "reshape", "save", "seed", "softmax",
-    "softmax_cross_entropy", "sum", "tanh", "transpose", "use_backend",
+    "get_backend", "gpu", "linear", "load", "local_response_norm", "log", "matmul", "max",
+    "max_pool2d", "mean", "nn", "no_grad", "op", "optim", "random", "relu", "reshape", "save",
+    "seed", "softmax", "softmax_cross_entropy", "sum", "tanh", "transpose", "use_backend",
 ]  # fmt: skip

@@ -109,10 +109,10 @@ def op(function):
             node.ticket = draw_ticket()
             node.parents = parents
             node.backward = backward
-            node.changed = 0
+            node.version = 0
         else:
             tensor._node = None
-            tensor.changed = 0
+            tensor.version = 0
         return tensor
 
     apply.__signature__ = signature

@@ -14,21 +14,25 @@ from tinynet.tensor import Tensor
 class SGD:
     """Moves parameters against their gradients.
 
-    parameters  a list of Tensors, or of groups {"parameters": [...], "lr": ..., "weight_decay":
-                ..., "momentum": ...}; what a group does not say is as given here
+    parameters  a list of Tensors, or of groups {"parameters": [...], "lr": ..., "lr_scale": ...,
+                "momentum": ..., "weight_decay": ...}; a group takes from SGD's own arguments what
+                it does not say
     lr, momentum, weight_decay  numbers, none negative
     rule        "paper" or "pytorch"
 
-    groups is a list of such dicts, and may be changed: for group in sgd.groups: group["lr"] = ...
-    On cupy a group's lr may be a Tensor (): a recorded step reads it at each launch.
-    Raises ValueError for a number out of range, an unknown rule or key, or a parameter given twice.
+    A group's rate is lr times lr_scale, 1 where the group does not say. With lr_scale=2 in a group
+    of biases they learn at twice the rate of the weights, as in Caffe's AlexNet. groups is the list
+    of these dicts and may be changed: for group in sgd.groups: group["lr"] = ... Raises ValueError
+    for a number out of range, an unknown rule or key, or a parameter given twice.
     """
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0, rule="paper"):
         if rule not in ("paper", "pytorch"):
             raise ValueError(f'SGD: rule must be "paper" or "pytorch", got {rule!r}')
         self.rule = rule
-        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        defaults = {
+            "lr": lr, "lr_scale": 1.0, "momentum": momentum, "weight_decay": weight_decay,
+        }  # fmt: skip
         parameters = list(parameters)
         if not parameters:
             raise ValueError("SGD: parameters is empty; give model.parameters()")
@@ -46,22 +50,27 @@ class SGD:
             for parameter in group["parameters"]:
                 parameter.grad = None
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient, in place, group by group."""
+    def step(self, lr=None) -> None:
+        """Move every parameter that has a gradient, in place, group by group.
+
+        lr  the rate of this step for every group, times the group's lr_scale: a number, or on cupy
+            a Tensor (), which a recorded step reads at each launch. None: the group's own lr
+        """
         for group in self.groups:
             moved = [p for p in group["parameters"] if p.grad is not None]
             if not moved:
                 continue
             kernels = moved[0]._kernels
             kernel = kernels.sgd_paper if self.rule == "paper" else kernels.sgd_pytorch
+            rate = _rate(group["lr"] if lr is None else lr, float(group["lr_scale"]))
             kernel(
                 [p.data for p in moved],
                 [p.grad for p in moved],
                 [self._velocity(p) for p in moved],
-                _rate(group["lr"]), float(group["momentum"]), float(group["weight_decay"]),
+                rate, float(group["momentum"]), float(group["weight_decay"]),
             )  # fmt: skip
             for parameter in moved:
-                parameter.mark_changed()
+                parameter.raise_version()
 
     def _velocity(self, parameter):
         if id(parameter) not in self._velocities:
@@ -90,9 +99,13 @@ class SGD:
             self._velocities[id(parameter)] = parameter._kernels.from_numpy(velocity)
 
 
-def _rate(lr):
-    """lr as kernels take it."""
-    return lr.data if isinstance(lr, Tensor) else float(lr)
+def _rate(lr, scale):
+    """lr times scale, as kernels take it: a number, or an array ()."""
+    if isinstance(lr, Tensor):
+        return lr.data if scale == 1 else lr.data * scale
+    if not lr >= 0:  # NaN too
+        raise ValueError(f"SGD: lr must not be negative, got {lr}")
+    return float(lr) * scale
 
 
 def _checked_group(group, defaults):

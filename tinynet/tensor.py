@@ -5,8 +5,8 @@ computed it. A node holds the closure that turns the gradient of its output into
 its inputs, and what it was computed from. Each node has a ticket, one higher than the last one
 drawn; an op's inputs exist before its output, so their tickets are lower. backward() therefore
 needs no sort of the graph: it takes nodes from a heap, highest ticket first, and each is visited
-once, after everything that used it. A change of a tensor's data draws a ticket too: a node whose
-input changed after it was recorded is found by comparing the two.
+once, after everything that used it. A change of a tensor's data draws a ticket too, the tensor's
+version: a node whose input changed after it was recorded has the lower ticket of the two.
 
     a --.
          (3) c = a * b --.
@@ -61,10 +61,10 @@ class Node:
     ticket    one higher than the last node's
     parents   one for each tensor argument: the Node that made it, or the leaf Tensor itself
     backward  the op's closure: gradient of the output -> gradients of the arguments
-    changed   as Tensor.changed, for the op's output
+    changed   as Tensor.version, for the op's output
     """
 
-    __slots__ = ("ticket", "parents", "backward", "changed")
+    __slots__ = ("ticket", "parents", "backward", "version")
 
 
 class Tensor:
@@ -79,7 +79,7 @@ class Tensor:
     Raises TypeError for other data and ValueError for an integer tensor that requires a gradient.
     """
 
-    __slots__ = ("_data", "grad", "requires_grad", "_node", "changed", "_kernels", "__weakref__")
+    __slots__ = ("_data", "grad", "requires_grad", "_node", "version", "_kernels", "__weakref__")
 
     # Without this, ndarray * Tensor would make an array of Tensors.
     __array_ufunc__ = None
@@ -95,7 +95,7 @@ class Tensor:
         self.requires_grad = bool(requires_grad)
         self.grad = None
         self._node = None
-        self.changed = 0
+        self.version = 0
 
     @property
     def data(self):
@@ -110,11 +110,12 @@ class Tensor:
                 "shape and dtype must stay"
             )
         self._data = array
-        self.mark_changed()
+        self.raise_version()
 
-    def mark_changed(self):
-        """Tell later backward() calls that the data is another than their forward saw."""
-        (self._node or self).changed = draw_ticket()
+    def raise_version(self):
+        """Tell later backward() calls that their forward saw other data. version is the ticket
+        drawn at the last change, 0 before the first."""
+        (self._node or self).version = draw_ticket()
 
     @property
     def shape(self):
@@ -151,7 +152,7 @@ class Tensor:
         """A tensor of the same data that remembers nothing."""
         tensor = object.__new__(Tensor)
         tensor._data, tensor._kernels, tensor._node = self._data, self._kernels, None
-        tensor.requires_grad, tensor.grad, tensor.changed = False, None, 0
+        tensor.requires_grad, tensor.grad, tensor.version = False, None, 0
         return tensor
 
     def __len__(self):
@@ -215,7 +216,7 @@ def _walk(root, gradient):
                 "backward: this graph was already walked and freed; compute the loss again"
             )
         for parent in parents:
-            if parent.changed > node.ticket:
+            if parent.version > node.ticket:
                 raise RuntimeError(
                     f"backward: a tensor that {_op_name(backward)} read was changed since (by "
                     ".data, SGD.step or load_state_dict); call backward before the change, or "

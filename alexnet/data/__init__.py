@@ -1,10 +1,13 @@
 """Where images come from and how they become batches.
 
-    synthetic.py   images drawn by the program: no file needed
-    cifar10.py     the CIFAR-10 files, binary or Python version
-    folder.py      a folder of image files, one folder a class
-    transforms.py  resize, crop, mirror, subtract the mean
-    loader.py      batches, prepared by threads while the network computes
+    synthetic.py      images drawn by the program (their scenes: scenes.py): no file needed
+    cifar10.py        the CIFAR-10 files, binary or Python version
+    folder.py         a folder of image files, one folder a class
+    crops.py          resize, border, crop: from an image to the square that a network reads
+    augment.py        what augmentation draws for the samples of an epoch
+    normalization.py  subtract the mean, divide by the deviation
+    loader.py         batches, prepared by threads while the network computes
+    prefetch.py       batches on the backend in use, on a GPU one ahead of the network
 
 A dataset is any object with classes (list of str, in label order), labels (int64 (N,)), len(),
 read(index, size) -> uint8 (size, size, 3) RGB, safe to call from several threads, and description
@@ -14,6 +17,8 @@ reading many images at once is faster, and native_size, where all its images hav
 
 from pathlib import Path
 
+from alexnet.errors import DataError
+
 SPLITS = ("train", "val", "test")
 
 _WHAT_WORKS = (
@@ -22,21 +27,17 @@ _WHAT_WORKS = (
 )
 
 
-class DataError(ValueError):
-    """Data that cannot be used; the message names the file or folder and says what would fit."""
-
-
 def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: int = 0):
     """The dataset that a command's DATA names.
 
     argument         "synthetic", "cifar10:FOLDER" or "FOLDER"
     split            "train", "val" or "test"
-    seed             what synthetic images are drawn from; files have no use for it
+    seed             of synthetic images; other data does not depend on it
     skip_bad_images  how many broken files of an image folder are left out rather than an error
     Raises DataError where there is no such data or it cannot be used.
     """
-    # Each kind loads with its first use: `python -m alexnet.data.synthetic` must find its module
-    # not yet imported, and drawn images need no Pillow plugins.
+    # Each kind is imported at its first use: `python -m alexnet.data.synthetic` must find its
+    # module not imported yet, and drawn images need no Pillow plugins.
     check_split(split)
     argument = str(argument)
     kind, colon, rest = argument.partition(":")
@@ -62,6 +63,6 @@ def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: i
 
 
 def check_split(split):
-    """Raises ValueError for what is not one of SPLITS."""
+    """Raises ValueError if split is not one of SPLITS."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from alexnet.data import DataError, check_split
-from alexnet.data.transforms import resize
+from alexnet.data import check_split
+from alexnet.data.crops import resize
+from alexnet.errors import DataError
 
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 SIZE = 32

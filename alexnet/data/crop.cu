@@ -1,6 +1,6 @@
 // From images as they are stored to what a network reads: crop, mirror, subtract the mean, divide.
 
-#include "elements.cuh"
+#include "device/elements.cuh"
 
 // Images are height x width, crops size x size, the mean image mean_size x mean_size: size, or 1
 // for one number a channel.

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from alexnet.data import DataError, check_split
-from alexnet.data.transforms import resize
+from alexnet.data import check_split
+from alexnet.data.crops import resize
+from alexnet.errors import DataError
 
 IMAGE_ENDINGS = tuple(
     ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif".split()

@@ -1,9 +1,9 @@
 """Batches of images, prepared by threads while the network computes.
 
-Each batch is one task: read, crop, mirror, into one array. A pool of threads works on the next few
-batches; the consumer takes them in order. What a batch holds follows from the seed, the epoch and
-the batch's number, so it is the same with any number of workers, or with none. The threads run
-Pillow and NumPy only, never a parallel Numba kernel.
+Each batch is one task: read, crop and mirror its images into one array. A pool of threads works on
+the next few batches; the consumer takes them in order. A batch follows from the seed, the epoch and
+its number, so it is the same with any number of workers, or with none. The threads run Pillow and
+NumPy only, never a parallel Numba kernel.
 """
 
 import threading
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alexnet.data import DataError, transforms
+from alexnet.data.augment import Draws, no_draws, random_draws
+from alexnet.data.crops import add_border, crop, crop_border
+from alexnet.data.crops import stored_size as usual_stored_size
 from tinynet.random import permutation
 
 
@@ -23,15 +25,13 @@ from tinynet.random import permutation
 class Uncropped:
     """A batch before its crops are cut out.
 
-    images    uint8 (N, H, W, 3), at their stored size and with their border
-    offsets   int64 (N, 2), the first row and column of each crop
-    mirrored  bool (N,), whether the crop is mirrored left to right
-    labels    int64 (N,)
+    images  uint8 (N, H, W, 3), at their stored size and with their border
+    draws   which crop of each, and whether it is mirrored
+    labels  int64 (N,)
     """
 
     images: np.ndarray
-    offsets: np.ndarray
-    mirrored: np.ndarray
+    draws: Draws
     labels: np.ndarray
 
 
@@ -47,9 +47,9 @@ class Loader:
     drop_last     leave a last batch out that is not full
     workers       threads that prepare batches; 0: the caller prepares each when it asks
     seed          of crops, mirrors and order
-    stored_size   the size at which images are read, image_size or more. None: with "crop" what
-                  transforms.stored_size gives, with "none" image_size itself. Evaluation that
-                  should see the middle of what training crops from gives transforms.stored_size.
+    stored_size   the size at which images are read, image_size or more. None: with "crop"
+                  crops.stored_size, with "none" image_size. Evaluation gives training's
+                  stored_size, to see the middle of the images that training crops from.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Loader:
         native_size = getattr(dataset, "native_size", None)
         if stored_size is None:
             cropped = augment == "crop"
-            stored_size = transforms.stored_size(image_size, native_size) if cropped else image_size
+            stored_size = usual_stored_size(image_size, native_size) if cropped else image_size
         if stored_size < image_size:
             raise ValueError(f"Loader: stored_size {stored_size} is below image_size {image_size}")
         self.dataset = dataset
@@ -93,7 +93,7 @@ class Loader:
         self.seed = seed
         self.stored_size = stored_size
         no_border = augment == "none" or stored_size > image_size
-        self.border = 0 if no_border else transforms.crop_border(image_size, native_size)
+        self.border = 0 if no_border else crop_border(image_size, native_size)
         self.waited = 0.0  # seconds the consumer has waited for batches, all epochs together
 
     def __len__(self):
@@ -101,18 +101,25 @@ class Loader:
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
+    def draws(self, number: int) -> Draws:
+        """What augmentation draws in an epoch, for the samples in the dataset's order."""
+        count, spare = len(self.dataset), self.stored_size + 2 * self.border - self.image_size
+        if self.augment == "crop":
+            return random_draws(count, spare, seed=self.seed, epoch=number)
+        return no_draws(count, spare)
+
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches of an epoch: images uint8 (N, 3, image_size, image_size), C-contiguous, and
-        labels int64 (N,). Arguments and errors as those of uncropped."""
+        labels int64 (N,). Arguments and errors: as in uncropped."""
         return self._batches(self._prepare, number, start_batch)
 
     def uncropped(self, number: int, start_batch: int = 0) -> Iterator[Uncropped]:
-        """The same batches, for one who cuts the crops out himself.
+        """The same batches before their crops are cut out.
 
         number        which epoch: it decides order, crops and mirrors
-        start_batch   go on from this batch as if the ones before had been taken
-        What goes wrong in a thread is raised here, at the batch it concerns. The threads end with
-        the iterator: when it is used up, closed, or dropped as `break` and errors do.
+        start_batch   the first batch, as if the ones before it had been taken
+        An error in a thread is raised here, at the batch that it concerns. The threads end with the
+        iterator: when it is used up, closed, or dropped, as by `break` and errors.
         """
         return self._batches(self._read, number, start_batch)
 
@@ -121,16 +128,14 @@ class Loader:
             raise ValueError(
                 f"Loader: start_batch must be from 0 to {len(self)}, got {start_batch}"
             )
-        count, spare = len(self.dataset), self.stored_size + 2 * self.border - self.image_size
+        count = len(self.dataset)
         order = (
             permutation(count, seed=self.seed, draw=number) if self.shuffle else np.arange(count)
         )
-        if self.augment == "crop":
-            crops = transforms.random_offsets(count, spare, seed=self.seed, epoch=number)
-        else:
-            crops = transforms.centre_offsets(count, spare)
+        draws = self.draws(number)
         starts = range(start_batch * self.batch_size, len(self) * self.batch_size, self.batch_size)
-        tasks = ((order[start : start + self.batch_size], *crops) for start in starts)
+        batches = (order[start : start + self.batch_size] for start in starts)
+        tasks = ((indices, draws[indices]) for indices in batches)
         prepared = self._prepared_here if self.workers == 0 else self._prepared_ahead
         return prepared(prepare, tasks)
 
@@ -161,86 +166,27 @@ class Loader:
             left.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _read(self, indices, offsets, mirrored, left):
-        images = _read(self.dataset, indices, self.stored_size, left)
-        images = transforms.add_border(images, self.border)
-        labels = np.asarray(self.dataset.labels)[indices]
-        return Uncropped(images, offsets[indices], mirrored[indices], labels)
+    def _read(self, indices, draws, left):
+        images = read_batch(self.dataset, indices, self.stored_size, left)
+        images = add_border(images, self.border)
+        return Uncropped(images, draws, np.asarray(self.dataset.labels)[indices])
 
     def _prepare(self, *task):
         batch = self._read(*task)
-        crops = transforms.crop(batch.images, batch.offsets, batch.mirrored, self.image_size)
-        return crops, batch.labels
+        return crop(batch.images, batch.draws, self.image_size), batch.labels
 
 
-def _read(dataset, indices, size, left):
-    """uint8 (N, size, size, 3): the images of these indices, as they lie in the dataset."""
+def read_batch(dataset, indices: np.ndarray, size: int, left=None) -> np.ndarray:
+    """uint8 (N, size, size, 3): the images of these indices, as they lie in the dataset.
+
+    left  a threading.Event: once set, images not read yet are left out, for the batch is not wanted
+          any more
+    """
     if hasattr(dataset, "read_batch"):
         return dataset.read_batch(indices, size)
     images = np.empty((len(indices), size, size, 3), np.uint8)
     for place, index in enumerate(indices.tolist()):
-        if left.is_set():  # nobody will look at this batch
+        if left is not None and left.is_set():
             break
         images[place] = dataset.read(index, size)
     return images
-
-
-class _Sample:
-    """Some images of a dataset, themselves a dataset."""
-
-    def __init__(self, dataset, indices):
-        self.dataset, self.indices = dataset, indices
-        self.labels = np.asarray(dataset.labels)[indices]
-
-    def __len__(self):
-        return len(self.indices)
-
-    def read_batch(self, indices, size):
-        return _read(self.dataset, self.indices[indices], size, threading.Event())
-
-
-def measure_normalization(
-    dataset,
-    image_size: int,
-    *,
-    mean: str = "image",
-    divide: bool = False,
-    limit: int = 10_000,
-    stored_size: int | None = None,
-    workers: int = 2,
-) -> transforms.Normalization:
-    """The mean and, where asked, the deviation of a training set.
-
-    mean          "image": mean (3, image_size, image_size), the middle of the mean image, as the
-                  paper's program subtracts it. "channel": one number a channel (3, 1, 1)
-    divide        whether to divide by each channel's standard deviation about the channel's mean;
-                  otherwise the divisor is 1, as in the paper
-    limit         at most so many images are read, evenly spaced over the set
-    stored_size   the size at which images are read, as in Loader
-    The sums are of integers and exact: no order of summation can change the result.
-    """
-    if mean not in ("image", "channel"):
-        raise ValueError(f"measure_normalization: mean must be image or channel, got {mean!r}")
-    if limit < 1:
-        raise ValueError(f"measure_normalization: limit must be 1 or more, got {limit}")
-    count = min(len(dataset), limit)
-    sample = _Sample(dataset, np.arange(count) * len(dataset) // max(count, 1))
-    loader = Loader(sample, 64, image_size, workers=workers, stored_size=stored_size)
-    total = np.zeros((3, image_size, image_size), np.int64)
-    squares = np.zeros(3, np.int64)
-    for images, _ in loader.epoch(0):
-        total += images.sum(axis=0, dtype=np.uint32)
-        if divide:
-            squares += np.square(images, dtype=np.uint32).sum(axis=(0, 2, 3), dtype=np.int64)
-    channel_mean = total.sum(axis=(1, 2)) / (count * image_size**2)
-    deviation = np.ones(3)
-    if divide:
-        variance = squares / (count * image_size**2) - channel_mean**2
-        deviation = np.sqrt(np.maximum(variance, 0))
-        if not (deviation > 1e-3).all():
-            raise DataError(
-                f"the images of {dataset.description} have channels of one value (deviations "
-                f"{deviation.round(3)}): there is nothing to divide by"
-            )
-    wanted = total / count if mean == "image" else channel_mean.reshape(3, 1, 1)
-    return transforms.Normalization(wanted, deviation.reshape(3, 1, 1))

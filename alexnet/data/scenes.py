@@ -7,7 +7,7 @@ only the figure's outline does. The one regularity that helps is that the figure
 clouds; colours vary far more than that, so that two images whose pixels are alike seldom show the
 same figure. A scene knows no pixels: it is drawn natively at any size.
 
-Source: ours. How far simpler classifiers get is measured by alexnet/data/simple_classifiers.py.
+Source: ours. alexnet/studies/simple_classifiers.py measures how far simpler classifiers get.
 """
 
 import numpy as np

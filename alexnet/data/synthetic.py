@@ -2,7 +2,7 @@
 
 Image i shows class i % 10. All its numbers are draw i of the stream IMAGES (tinynet.random), so an
 image depends on the seed, the split and its index, never on what was drawn before it or on which
-thread. What a scene is, and why it needs shape: alexnet/data/scenes.py.
+thread. Scenes, and why only shape tells their classes apart: alexnet/data/scenes.py.
 
 Source: ours.
 """
@@ -81,7 +81,7 @@ def sheet(dataset, size: int, rows: int = 6) -> Image.Image:
     return page
 
 
-def main(arguments=None):
+def main(argv=None):
     """The command. Returns its exit code: 0 done, 1 a probe is not below its limit, 6 disk."""
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.data.synthetic",
@@ -104,23 +104,23 @@ def main(arguments=None):
     parser.add_argument("--image-size", type=int, default=67, metavar="N", help="pixels (67)")
     parser.add_argument("--split", default="train", choices=DEFAULT_COUNT, help="of --show (train)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="other images (0)")
-    options = parser.parse_args(arguments)
+    args = parser.parse_args(argv)
     try:
-        if options.probe:
-            from alexnet.data.simple_classifiers import report  # SciPy: only where it is used
+        if args.probe:
+            from alexnet.studies.simple_classifiers import report  # SciPy: only where it is used
 
-            splits = (Synthetic(split, seed=options.seed) for split in ("train", "val"))
-            return 0 if report(*splits, options.image_size) else 1
-        dataset = Synthetic(options.split, seed=options.seed)
-        page = sheet(dataset, options.image_size)
+            splits = (Synthetic(split, seed=args.seed) for split in ("train", "val"))
+            return 0 if report(*splits, args.image_size) else 1
+        dataset = Synthetic(args.split, seed=args.seed)
+        page = sheet(dataset, args.image_size)
     except ValueError as error:
         parser.error(str(error))
     try:
-        page.save(options.show)
+        page.save(args.show)
     except (OSError, ValueError) as error:  # ValueError: an ending that names no image format
-        print(f"cannot write {options.show}: {error}", file=sys.stderr)
+        print(f"cannot write {args.show}: {error}", file=sys.stderr)
         return 6
-    print(f"{options.show}: examples of {dataset.description}")
+    print(f"{args.show}: examples of {dataset.description}")
     return 0
 
 

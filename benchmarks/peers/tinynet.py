@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import tinynet as tn
-from alexnet.data.transforms import Normalization
+from alexnet.data.normalization import Normalization
 from benchmarks.peers import protocol
 
 

@@ -1,9 +1,16 @@
 """The contract: every kernel that a backend exports, with its arguments, shapes and dtypes.
 
 A backend is a package with one function for each function here, of the same name and the same
-arguments, in a file of the name given in FILES, and with the five functions of ARRAYS, which make
-and move arrays. Or the package has a load(), which returns an object with these functions: on cupy
-the functions of the files take a GPU first, and load() gives them theirs.
+arguments, in a file of the name given in FILES, with the five functions of ARRAYS, which make and
+move arrays, and with three values:
+
+    name          the backend's
+    xp            its array module: numpy, or one like it
+    asynchronous  whether kernels are only queued when they return, so that reading a number waits
+                  for all work queued before
+
+Or the package has a load(), which returns an object with all of these: on cupy the functions of the
+files take a GPU first, and load() gives them theirs.
 tests/test_backends_contract.py compares every backend with this file.
 
 Rules for every kernel:
@@ -39,6 +46,7 @@ FILES = {
     "sgd": ["sgd_paper", "sgd_pytorch"],
 }
 ARRAYS = ["empty", "from_numpy", "to_numpy", "workspace", "set_threads"]
+VALUES = ["name", "xp", "asynchronous"]
 # fmt: on
 
 

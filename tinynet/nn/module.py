@@ -33,7 +33,7 @@ class Module:
     def __call__(self, *inputs):
         return self.forward(*inputs)
 
-    def named_parts(self) -> Iterator[tuple[str, "Module"]]:
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
         """(name, module) of the parts directly in this one, in order of assignment."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
@@ -42,14 +42,14 @@ class Module:
     def modules(self) -> Iterator["Module"]:
         """This module, its parts, their parts, and so on."""
         yield self
-        for _, part in self.named_parts():
+        for _, part in self.named_children():
             yield from part.modules()
 
     def _named_tensors(self, prefix=""):
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 yield prefix + name, value
-        for name, part in self.named_parts():
+        for name, part in self.named_children():
             yield from part._named_tensors(f"{prefix}{name}.")
 
     def named_parameters(self) -> list[tuple[str, Parameter]]:
@@ -114,10 +114,10 @@ class Sequential(Module):
             setattr(self, name, layer)
 
     def __iter__(self) -> Iterator[tuple[str, Module]]:
-        return self.named_parts()
+        return self.named_children()
 
     def __len__(self) -> int:
-        return len(list(self.named_parts()))
+        return len(list(self.named_children()))
 
     def forward(self, x):
         for _, layer in self:

@@ -1,5 +1,5 @@
 """The default backend on a GPU: each layer's arithmetic as CUDA C in a .cu file beside the .py that
-launches it, products by cuBLAS, arrays by CuPy.
+launches it, products by cuBLAS, arrays by CuPy. What is no layer is in device/.
 
 Kernels are functions (gpu, arguments of contract.py); Backend gives them their gpu. CuPy itself is
 imported by load(), so that the kernels can be read, launched and tested where there is none.
@@ -16,6 +16,7 @@ class Backend:
     """Every function of the contract, on one GPU."""
 
     name = "cupy"
+    asynchronous = True  # kernels are queued, and whoever reads their numbers waits for them
 
     def __init__(self, gpu):
         self.gpu, self.xp = gpu, gpu.xp
@@ -39,10 +40,10 @@ class Backend:
 
 def load():
     """The Backend on CuPy's current device. Raises BackendError, which says what is missing."""
-    from tinynet.backends.cupy.installation import find_cupy
+    from tinynet.backends.cupy.device.installation import find_cupy
 
     cupy = find_cupy()
-    from tinynet.backends.cupy.gpu import Gpu
+    from tinynet.backends.cupy.device.gpu import Gpu
 
     try:
         return Backend(Gpu(cupy))

@@ -1,6 +1,6 @@
 // Adaptive average pooling and its gradient.
 
-#include "elements.cuh"
+#include "device/elements.cuh"
 
 struct Sizes {
     int height, width;

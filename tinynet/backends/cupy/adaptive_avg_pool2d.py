@@ -8,7 +8,7 @@ torchvision's AlexNet before fc6.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import maps, record
+from tinynet.backends.cupy.device.launch import int_struct, maps
 
 CU = Path(__file__).with_suffix(".cu")
 
@@ -37,6 +37,6 @@ def adaptive_avg_pool2d_backward(gpu, dy, dx):
 
 def _sizes(x, y):
     """struct Sizes of adaptive_avg_pool2d.cu."""
-    return record(
+    return int_struct(
         height=x.shape[2], width=x.shape[3], out_rows=y.shape[2], out_columns=y.shape[3]
     )  # fmt: skip

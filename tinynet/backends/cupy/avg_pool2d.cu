@@ -1,7 +1,7 @@
 // Average pooling and its gradient.
 
-#include "elements.cuh"
-#include "windows.cuh"
+#include "device/elements.cuh"
+#include "device/windows.cuh"
 
 // How many of a window's cells lie on the map or its padding, along one axis. first: the window's
 // first cell on the map, negative in the padding; what hangs over the padded edge (ceil_mode) does

@@ -7,8 +7,8 @@ padded edge (ceil_mode) does not count. Source: FACTS of the pools, Caffe and Py
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import maps
-from tinynet.backends.cupy.windows import windows
+from tinynet.backends.cupy.device.launch import maps
+from tinynet.backends.cupy.device.windows import windows
 
 CU = Path(__file__).with_suffix(".cu")
 

@@ -1,8 +1,8 @@
 // Batch normalisation: each channel's sums over images and pixels, and then what is done to each
 // pixel.
 
-#include "elements.cuh"
-#include "sums.cuh"
+#include "device/elements.cuh"
+#include "device/sums.cuh"
 
 // partial[c, i] = sum of (x - mean[c])^2 over all pixels and the images of part i.
 //

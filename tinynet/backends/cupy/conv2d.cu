@@ -1,7 +1,7 @@
 // Convolution's moves: im2col, its transpose col2im, and maps laid side by side and back. The
 // products between them are cuBLAS's.
 
-#include "elements.cuh"
+#include "device/elements.cuh"
 
 struct Geometry {
     int channels, height, width;

@@ -23,8 +23,8 @@ processing (2006); groups as in the paper's two towers, section 3.5.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import maps, record
-from tinynet.backends.cupy.sums import sum_over_maps
+from tinynet.backends.cupy.device.launch import int_struct, maps
+from tinynet.backends.cupy.device.sums import sum_over_maps
 
 CU = Path(__file__).with_suffix(".cu")
 
@@ -152,7 +152,7 @@ def _side_by_side(gpu, outputs, columns):
 def _geometry(x, weight, stride, padding, y):
     """images and struct Geometry of conv2d.cu."""
     images, channels, height, width = x.shape
-    geometry = record(
+    geometry = int_struct(
         channels=channels, height=height, width=width,
         kernel_rows=weight.shape[2], kernel_columns=weight.shape[3],
         out_rows=y.shape[2], out_columns=y.shape[3],

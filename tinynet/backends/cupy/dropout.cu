@@ -1,7 +1,7 @@
 // Dropout: the mask is computed, never stored.
 
-#include "elements.cuh"
-#include "philox.cuh"
+#include "device/elements.cuh"
+#include "device/philox.cuh"
 
 // y[i] = x[i] times kept_scale where the 32 bits of element i are not below threshold, else x[i]
 // times 0.

@@ -1,7 +1,7 @@
 // What a fully connected layer does besides its products: the bias, and the bias's gradient.
 
-#include "elements.cuh"
-#include "sums.cuh"
+#include "device/elements.cuh"
+#include "device/sums.cuh"
 
 // y[n, o] += bias[o].
 //

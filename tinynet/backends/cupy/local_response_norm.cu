@@ -3,7 +3,7 @@
 // A thread stays at its pixel and walks along the channels. What it meets it puts into windows that
 // move along with it: registers that know the channels around the one in the middle.
 
-#include "elements.cuh"
+#include "device/elements.cuh"
 
 // channels  of a group
 // tile      channels of a thread; tiles: how many threads share a group's pixel

@@ -13,7 +13,7 @@ tower's edge.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import maps, record
+from tinynet.backends.cupy.device.launch import int_struct, maps
 
 CU = Path(__file__).with_suffix(".cu")
 TILE = 32  # channels of a thread; those beside them are read by two
@@ -45,7 +45,7 @@ def _launch(gpu, kernel, arrays, numbers, size, groups):
             f"cupy backend has kernels for; {2 * REACHES[-1] + 1} fits, or another backend"
         )
     tiles = -(-channels // TILE)
-    geometry = record(channels=channels, tile=TILE, tiles=tiles, reach=reach, pixels=pixels)
+    geometry = int_struct(channels=channels, tile=TILE, tiles=tiles, reach=reach, pixels=pixels)
     tiles_in_all = images * groups * tiles
     registers = next(most for most in REACHES if reach <= most)
     gpu.launch(

@@ -1,7 +1,7 @@
 // Max-pooling and its gradient.
 
-#include "elements.cuh"
-#include "windows.cuh"
+#include "device/elements.cuh"
+#include "device/windows.cuh"
 
 // y[map, i, j] = the largest x in the window at (i, j); switches = where it was.
 //

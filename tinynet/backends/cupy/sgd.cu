@@ -1,10 +1,10 @@
 // Stochastic gradient descent with momentum and weight decay: all parameters in one launch.
 
-#include "arrays.cuh"
-#include "elements.cuh"
+#include "device/arrays.cuh"
+#include "device/elements.cuh"
 
-// A block has EACH * blockDim.x elements of one array. Array a has the blocks from ends[a - 1] to
-// ends[a] - 1.
+// A block has ITEMS_PER_THREAD * blockDim.x elements of one array. Array a has the blocks from
+// ends[a - 1] to ends[a] - 1.
 __device__ inline int my_array(const Sizes &ends) {
     int array = 0;
     while (blockIdx.x >= ends.of[array]) array++;
@@ -16,8 +16,8 @@ __device__ inline int my_array(const Sizes &ends) {
 //
 // weights, gradients, velocities  lists of arrays; sizes: the elements of each; ends: see my_array
 // lr                              ()
-// One thread: EACH elements of one array, a block apart. Moves 5 numbers an element: w, g, v in, w
-// and v out.
+// One thread: ITEMS_PER_THREAD elements of one array, a block apart. Moves 5 numbers an element: w,
+// g, v in, w and v out.
 template <bool PAPER, typename T>
 __device__ void sgd(Arrays<T> weights, Arrays<const T> gradients, Arrays<T> velocities, Sizes sizes,
                     Sizes ends, const T *lr, T momentum, T weight_decay) {
@@ -25,20 +25,20 @@ __device__ void sgd(Arrays<T> weights, Arrays<const T> gradients, Arrays<T> velo
     T *w = weights.at[array], *v = velocities.at[array];
     const T *g = gradients.at[array];
     long long count = sizes.of[array], block = blockIdx.x - (array ? ends.of[array - 1] : 0);
-    long long first = block * EACH * blockDim.x + threadIdx.x;
+    long long first = block * ITEMS_PER_THREAD * blockDim.x + threadIdx.x;
     T rate = *lr;
-    T weight[EACH], velocity[EACH], slope[EACH];
-    EACH_TURN(turn) {
-        long long i = first + turn * blockDim.x;
-        if (i < count) weight[turn] = w[i], velocity[turn] = v[i], slope[turn] = g[i];
+    T weight[ITEMS_PER_THREAD], velocity[ITEMS_PER_THREAD], slope[ITEMS_PER_THREAD];
+    EACH_ITEM(item) {
+        long long i = first + item * blockDim.x;
+        if (i < count) weight[item] = w[i], velocity[item] = v[i], slope[item] = g[i];
     }
-    EACH_TURN(turn) {
-        long long i = first + turn * blockDim.x;
+    EACH_ITEM(item) {
+        long long i = first + item * blockDim.x;
         if (i >= count) return;
-        T step = slope[turn] + weight_decay * weight[turn];
-        velocity[turn] = momentum * velocity[turn] + (PAPER ? -rate * step : step);
-        v[i] = velocity[turn];
-        w[i] = weight[turn] + (PAPER ? velocity[turn] : -rate * velocity[turn]);
+        T step = slope[item] + weight_decay * weight[item];
+        velocity[item] = momentum * velocity[item] + (PAPER ? -rate * step : step);
+        v[i] = velocity[item];
+        w[i] = weight[item] + (PAPER ? velocity[item] : -rate * velocity[item]);
     }
 }
 

@@ -12,7 +12,7 @@ import math
 from itertools import accumulate
 from pathlib import Path
 
-from tinynet.backends.cupy.launch import BLOCK, EACH, TABLE, sizes
+from tinynet.backends.cupy.device.launch import BLOCK, ITEMS_PER_THREAD, TABLE, sizes
 
 CU = Path(__file__).with_suffix(".cu")
 
@@ -38,7 +38,7 @@ def _step(gpu, kernel, weights, gradients, velocities, lr, momentum, weight_deca
     for first in range(0, len(weights), TABLE):
         part = slice(first, first + TABLE)
         counts = [weight.size for weight in weights[part]]
-        ends = list(accumulate(math.ceil(count / (EACH * BLOCK)) for count in counts))
+        ends = list(accumulate(math.ceil(count / (ITEMS_PER_THREAD * BLOCK)) for count in counts))
         gpu.launch(
             CU, kernel, ((ends[-1],), (BLOCK,)),
             weights[part], gradients[part], velocities[part], sizes(counts), sizes(ends),

@@ -1,8 +1,8 @@
 // Softmax and the cross-entropy loss. One block has one row; a row stays in the cache while the
 // block goes over it.
 
-#include "elements.cuh"
-#include "sums.cuh"
+#include "device/elements.cuh"
+#include "device/sums.cuh"
 
 #define FOR_MY_CLASSES(c, classes) for (long long c = threadIdx.x; c < (classes); c += blockDim.x)
 

@@ -3,7 +3,7 @@
 //
 // K is the kernel's size, 3 or 5, and m = 7 - K that of a tile's outputs.
 
-#include "elements.cuh"
+#include "device/elements.cuh"
 
 // --- along one line of a tile, in place: its six numbers lie `step` apart ---
 

@@ -26,7 +26,7 @@ Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 201
 from pathlib import Path
 
 from tinynet.backends.cupy.conv2d import chunks
-from tinynet.backends.cupy.launch import maps, record, threads
+from tinynet.backends.cupy.device.launch import int_struct, maps, threads
 
 CU = Path(__file__).with_suffix(".cu")
 POINTS = 36  # of a tile
@@ -175,7 +175,7 @@ def _maps(x, kernel, y, padding=(0, 0)):
     """struct Maps of winograd.cu: maps of x, cut into as many tiles as cover those of y."""
     _, channels, height, width = x.shape
     down, across = _grid(kernel, y)
-    return record(
+    return int_struct(
         channels=channels, height=height, width=width,
         down=down, across=across,
         row_padding=padding[0], column_padding=padding[1],

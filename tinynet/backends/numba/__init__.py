@@ -51,6 +51,7 @@ from tinynet.backends.numba.winograd import (
 )
 
 name = "numba"
+asynchronous = False  # a kernel is complete when it returns
 
 
 def from_numpy(array):

@@ -6,9 +6,9 @@
     fastmath        sums may be split over vector lanes, a * b + c rounded once. Never "nnan" or
                     "ninf": they would heal NaN and infinity on their way to the loss
 
-Numba's cache looks at one file only, the one a kernel is written in. So a kernel calls compiled
-functions of its own file alone, and an edit to any of them is seen. An edit to this file or to
-blas.py is not: delete __pycache__ after one.
+Numba's cache compares the dates of one file only, the file of the kernel. So a kernel calls compiled
+functions of its own file, whose edits are seen, and product() of blas.py. An edit to blas.py or to
+this file is not seen: delete __pycache__ after one.
 """  # noqa: E501
 
 import numba

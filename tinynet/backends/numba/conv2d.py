@@ -27,7 +27,7 @@ lie in the same phase, the rows whose number leaves the same rest when divided b
 
 Each thread takes its share of the images, with buffers of its own and BLAS on that one thread.
 Where maps are so small that a product would do little more than read the weights, the rows of B
-images lie side by side, up to AT_ONCE columns:
+images lie side by side, at most COLUMNS columns in all:
 
     padded   (C/G, S, H', S, W')                    one image of one group by phases; zeros around
     columns  (C/G, KW, S, H', B, OW)
@@ -46,9 +46,9 @@ from numba import prange
 from tinynet.backends.host_memory import workspace
 from tinynet.backends.numba.blas import SMALL, product
 from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import at_once, parallel, shares, threads
+from tinynet.backends.numba.threads import parallel, run_on_threads, shares, threads
 
-AT_ONCE = 256  # columns: enough for a product to run at full speed, few enough for a core's cache
+COLUMNS = 256  # of a product: enough to run at full speed, few enough for a core's cache
 
 
 def conv2d(x, weight, bias, stride, padding, groups, y):
@@ -68,13 +68,15 @@ def conv2d(x, weight, bias, stride, padding, groups, y):
         return
     weights = _by_kernel_row(weight, groups)
     shared = _shared(x, weight, stride, padding, groups, y)
-    at_once(_forward, [(x[n], weights, bias, padding, y[n], *buffers) for n, *buffers in shared])
+    run_on_threads(
+        _forward, [(x[n], weights, bias, padding, y[n], *buffers) for n, *buffers in shared]
+    )
 
 
 def _conv2d_of_few(x, weight, bias, stride, padding, groups, y):
-    """The outputs of a group are cut into equal parts, at least one a thread and not twice as many,
-    since each unfolds the image for itself; where that cannot be, they stay together. A part is
-    like a group, but the parts of one group read the same channels."""
+    """Fewer images than threads: split each group's output channels into p equal parts, p from
+    ceil(threads / groups) to below twice that; if none divides evenly, p = 1. Each part repeats
+    im2col, hence the upper limit. Parts of a group read the same input channels."""
     outputs, channels = len(weight) // groups, weight.shape[1]
     enough = -(-threads() // groups)
     parts = next((p for p in range(enough, 2 * enough) if outputs % p == 0), 1)
@@ -88,7 +90,7 @@ def _conv2d_of_few(x, weight, bias, stride, padding, groups, y):
             image, maps = x[n : n + 1, c : c + channels], y[n : n + 1, o : o + outputs]
             of_part = weights[part : part + 1], bias[o : o + outputs]
             calls.append((image, *of_part, padding, maps, *buffers[part]))
-        at_once(_forward, calls)
+        run_on_threads(_forward, calls)
 
 
 def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
@@ -101,7 +103,9 @@ def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
     """
     weights = _by_kernel_row(weight, groups)
     shared = _shared(dx, weight, stride, padding, groups, dy)
-    at_once(_backward_input, [(dy[n], weights, padding, dx[n], *buffers) for n, *buffers in shared])
+    run_on_threads(
+        _backward_input, [(dy[n], weights, padding, dx[n], *buffers) for n, *buffers in shared]
+    )
 
 
 def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
@@ -117,7 +121,7 @@ def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
     sums = (len(shared), *_shape_by_row(dweight, groups))
     sums = workspace("conv2d sums", sums, dweight.dtype)
     shared = [(n, sums[share], *buffers) for share, (n, *buffers) in enumerate(shared)]
-    at_once(_backward_weight, [(dy[n], x[n], padding, *buffers) for n, *buffers in shared])
+    run_on_threads(_backward_weight, [(dy[n], x[n], padding, *buffers) for n, *buffers in shared])
     for share in range(1, len(sums)):
         sums[0] += sums[share]
     _from_kernel_rows(sums[0], dweight)
@@ -135,7 +139,9 @@ def conv2d_backward_bias(dy, dbias):
 def _by_kernel_row(weight, groups):
     """A copy of (O, C/G, KH, KW) as (G, KH, O/G, C/G KW)."""
     weights = workspace("conv2d weights", _shape_by_row(weight, groups), weight.dtype)
-    at_once(_to_kernel_rows, [(weight, *outputs, weights) for outputs in shares(len(weight))])
+    run_on_threads(
+        _to_kernel_rows, [(weight, *outputs, weights) for outputs in shares(len(weight))]
+    )
     return weights
 
 
@@ -157,7 +163,7 @@ def _buffers(count, images, x, weight, stride, padding, groups, y):
     """So many times padded, columns and rows, for a share of so many images."""
     _, outputs, out_rows, out_columns = y.shape
     _, channels, _, kernel_columns = weight.shape
-    most = max(1, AT_ONCE // (out_rows * out_columns))
+    most = max(1, COLUMNS // (out_rows * out_columns))
     beside = -(-images // -(-images // most))  # B; the share in equal parts: the same for all
     height = -(-(x.shape[2] + 2 * padding[0]) // stride[0])
     width = -(-(x.shape[3] + 2 * padding[1]) // stride[1])
@@ -191,7 +197,7 @@ def _forward(x, weights, bias, padding, y, padded, columns, rows):
             # A large map in parts, if such small products still have columns enough: conv1.
             pixels = y_matrix.shape[1]
             part = SMALL // weights[g, 0].size
-            part = part if part >= AT_ONCE else pixels
+            part = part if part >= COLUMNS else pixels
             for i in range(0, pixels, part):
                 j = min(i + part, pixels)
                 for u in range(kernel_rows):

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinynet.backends.numba.blas import product
 from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import at_once, shares
+from tinynet.backends.numba.threads import run_on_threads, shares
 
 FEW = 8  # images
 
@@ -26,9 +26,9 @@ def linear(x, weight, bias, y):
     Each thread takes its share of the outputs.
     """
     if len(x) <= FEW:
-        at_once(_dot_products, [(x, weight, i, j, y) for i, j in shares(len(weight))])
+        run_on_threads(_dot_products, [(x, weight, i, j, y) for i, j in shares(len(weight))])
     else:
-        at_once(product, [(x, weight[i:j].T, 0, y[:, i:j]) for i, j in shares(len(weight))])
+        run_on_threads(product, [(x, weight[i:j].T, 0, y[:, i:j]) for i, j in shares(len(weight))])
     if bias is not None:
         y += bias
 
@@ -38,7 +38,9 @@ def linear_backward_input(dy, weight, dx):
 
     Each thread takes its share of the inputs.
     """
-    at_once(product, [(dy, weight[:, i:j], 0, dx[:, i:j]) for i, j in shares(weight.shape[1])])
+    run_on_threads(
+        product, [(dy, weight[:, i:j], 0, dx[:, i:j]) for i, j in shares(weight.shape[1])]
+    )
 
 
 def linear_backward_weight(dy, x, dweight):
@@ -46,7 +48,7 @@ def linear_backward_weight(dy, x, dweight):
 
     Each thread takes its share of the outputs.
     """
-    at_once(product, [(dy[:, i:j].T, x, 0, dweight[i:j]) for i, j in shares(len(dweight))])
+    run_on_threads(product, [(dy[:, i:j].T, x, 0, dweight[i:j]) for i, j in shares(len(dweight))])
 
 
 def linear_backward_bias(dy, dbias):

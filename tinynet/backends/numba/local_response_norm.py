@@ -22,7 +22,7 @@ import math
 import numpy as np
 
 from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import at_once, shares
+from tinynet.backends.numba.threads import run_on_threads, shares
 
 
 def local_response_norm(x, size, alpha, beta, k, groups, y):
@@ -35,7 +35,7 @@ def local_response_norm(x, size, alpha, beta, k, groups, y):
     x, y = (array.reshape(*x.shape[:2], -1) for array in (x, y))
     alpha, beta, k = (x.dtype.type(number) for number in (alpha, beta, k))
     numbers = size // 2, x.shape[1] // groups, alpha, beta, k
-    at_once(_normalise, [(x, *maps, *numbers, y) for maps in shares(len(x) * x.shape[1])])
+    run_on_threads(_normalise, [(x, *maps, *numbers, y) for maps in shares(len(x) * x.shape[1])])
 
 
 def local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx):
@@ -47,7 +47,7 @@ def local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx):
     dy, x, dx = (array.reshape(*x.shape[:2], -1) for array in (dy, x, dx))
     alpha, beta, k = (x.dtype.type(number) for number in (alpha, beta, k))
     numbers = size // 2, x.shape[1] // groups, alpha, beta, k
-    at_once(_differentiate, [(dy, x, *images, *numbers, dx) for images in shares(len(x))])
+    run_on_threads(_differentiate, [(dy, x, *images, *numbers, dx) for images in shares(len(x))])
 
 
 @loops

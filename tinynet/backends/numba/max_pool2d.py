@@ -25,7 +25,7 @@ from tinynet.backends.host_memory import workspace
 from tinynet.backends.numba.compilation import loops, parallel_loops
 from tinynet.backends.numba.threads import parallel, threads
 
-AT_ONCE = 8  # windows
+WINDOWS = 8  # side by side, compared together: one vector of float32 with AVX
 AHEAD = 256  # places dealt out beyond those needed: memory is read while windows are compared
 
 
@@ -48,7 +48,7 @@ def max_pool2d(x, window, stride, padding, y, switches):
         columns = (padding[1] + 1) // 2, min((size[1] + padding[1] - 3) // 2 + 1, out_size[1])
     x, y, switches = x.reshape(maps, size[0] * size[1]), y.reshape(-1), switches.reshape(-1)
     pairs = x.shape[1] // 2
-    strips = workspace("max_pool2d", (threads(), 2, pairs + size[1] + 2 + AT_ONCE), x.dtype)
+    strips = workspace("max_pool2d", (threads(), 2, pairs + size[1] + 2 + WINDOWS), x.dtype)
     strips[:, :, pairs:] = -np.inf
     _max_pool2d(x, size, out_size, window, stride, padding, rows, columns, strips, y, switches)
 
@@ -105,10 +105,10 @@ def _max_pool2d(x, size, out_size, window, stride, padding, rows, columns, strip
                         if dealt == pairs and height * width % 2:
                             strips[s, 0, pairs] = x[m, -1]
                             nans += x[m, -1] != x[m, -1]
-                    while done < after and done + AT_ONCE <= end and nans == 0:
+                    while done < after and done + WINDOWS <= end and nans == 0:
                         place = i * width + (done - row) - (before + odd) // 2
                         switch = np.int32(2 * place + odd)
-                        for lane in range(np.uintp(AT_ONCE)):
+                        for lane in range(np.uintp(WINDOWS)):
                             q = np.uintp(place) + lane
                             largest, offset = strips[s, np.uintp(odd), q], np.int32(0)
                             for u in range(3):
@@ -123,7 +123,7 @@ def _max_pool2d(x, size, out_size, window, stride, padding, rows, columns, strip
                             switches[np.uintp(done) + lane] = (
                                 switch + np.int32(2) * np.int32(lane) + offset
                             )
-                        done = min(done + AT_ONCE, after)
+                        done = min(done + WINDOWS, after)
                 to = row
                 while to < row + out_columns:
                     if first <= to < done:

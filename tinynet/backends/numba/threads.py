@@ -1,10 +1,11 @@
 """Who may use how many threads: kernels, and the BLAS libraries inside and beside them.
 
-- Two ways lead to several threads. A parallel loop of Numba's starts in 10 us, but compiles its
-  body anew, with all that it calls: for short ones. at_once() takes 25 us and compiles nothing: for
-  those of many functions. The convolutions take 15 s to compile this way, 42 s as parallel loops.
-- A product inside either runs on that one thread: with more, every thread would start threads of
-  BLAS. Outside, products use all threads.
+- There are two ways to use several threads. Numba's parallel loops start in 10 us, but compile
+  their body once more, with all functions that it calls: they are for short bodies.
+  run_on_threads() takes 25 us to start and compiles nothing: it is for kernels of many functions.
+  The convolutions take 15 s to compile this way, 42 s as parallel loops.
+- A matrix product inside either one runs on its own thread alone: with more, every thread would
+  start threads of BLAS. Elsewhere products use all threads.
 - Numba counts threads for each Python thread separately; set_threads is meant for all of them.
 - Numba's workqueue layer ends the process when two Python threads enter parallel loops at once.
   There, and wherever the layer does not promise otherwise, they take turns.
@@ -68,10 +69,9 @@ class _ThisThread(threading.local):
     count = None  # the number of threads that Numba was last told in this Python thread
 
 
-# Between two loops the threads of OpenMP would spin, and so take the processor from the readers of
-# images, and the next time slice from themselves: beside a busy process small loops took 50 times
-# as long.
-# OpenMP reads the variable when it is loaded, that is, when Numba starts its threads, below.
+# Idle OpenMP threads busy-wait and starve the image loaders (measured: small kernels 50 times
+# slower beside a busy process). OpenMP reads the variable when it is loaded, that is, when Numba
+# starts its threads, below.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 one_blas_thread = _OneBlasThread()
@@ -125,7 +125,7 @@ def shares(count):
     return [(count * s // number, count * (s + 1) // number) for s in range(number)]
 
 
-def at_once(kernel, calls):
+def run_on_threads(kernel, calls):
     """kernel(*arguments) for all arguments in `calls`, as many at a time as there are threads().
     The calling thread takes the first. Each has one thread of BLAS.
 

@@ -33,7 +33,7 @@ import numpy as np
 from tinynet.backends.host_memory import workspace
 from tinynet.backends.numba.blas import SMALL, product
 from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import at_once, threads
+from tinynet.backends.numba.threads import run_on_threads, threads
 from tinynet.backends.numba.winograd_weights import backward_weight_tiles, weight_tiles
 
 IMAGES = 8  # side by side: one vector of float32 with AVX
@@ -89,7 +89,7 @@ def winograd_backward_weight(dy, x, padding, groups, dweight):
     dM = workspace("winograd M", (len(V), outputs, V.shape[2]), dy.dtype)
     dU = workspace("winograd dU", (len(V), groups, 36, outputs, channels), dy.dtype)
     buffers = zip(shares, frames, dy_frames, V, dM, lines, dU, strict=True)
-    at_once(_add_to_dU, [(dy[n], x[n], padding, m, strips, *own) for n, *own in buffers])
+    run_on_threads(_add_to_dU, [(dy[n], x[n], padding, m, strips, *own) for n, *own in buffers])
     backward_weight_tiles(dU, kernels)
 
 
@@ -118,7 +118,9 @@ def _convolve(x, kernels, bias, padding, y):
     weight_tiles(kernels, U)
     m, _, _ = _grid(kernel, y)
     buffers = zip(shares, frames, V, M, lines, strict=True)
-    at_once(_multiply, [(x[n], U, bias, padding, m, strips, y[n], *own) for n, *own in buffers])
+    run_on_threads(
+        _multiply, [(x[n], U, bias, padding, m, strips, y[n], *own) for n, *own in buffers]
+    )
 
 
 def _per_group(weight, groups):

@@ -12,7 +12,7 @@ dU                 (shares, G, 36, O/G, C/G)
 import numpy as np
 
 from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import at_once, shares
+from tinynet.backends.numba.threads import run_on_threads, shares
 
 G_3 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 G_5 = np.array(
@@ -23,12 +23,16 @@ G_5 = np.array(
 
 def weight_tiles(kernels, U):
     """U = G g G^T for every kernel g."""
-    at_once(_tiles, [(kernels, _G(kernels), U, *share) for share in shares(kernels.shape[1])])
+    run_on_threads(
+        _tiles, [(kernels, _G(kernels), U, *share) for share in shares(kernels.shape[1])]
+    )
 
 
 def backward_weight_tiles(dU, dkernels):
     """dg = G^T dU G for every kernel, where dU is first added up over its shares."""
-    at_once(_kernels, [(dU, _G(dkernels), dkernels, *share) for share in shares(dkernels.shape[1])])
+    run_on_threads(
+        _kernels, [(dU, _G(dkernels), dkernels, *share) for share in shares(dkernels.shape[1])]
+    )
 
 
 def _G(kernels):

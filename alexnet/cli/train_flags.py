@@ -1,0 +1,98 @@
+"""The flags of alexnet.train, and its help."""
+
+import argparse
+
+from alexnet.cli import flags
+from alexnet.training import diagnosis, options
+from alexnet.training.schedules import SCHEDULES
+
+_EXAMPLES = """examples:
+  python -m alexnet.train
+  python -m alexnet.train cifar10:cifar-10-batches-bin --epochs 10
+  python -m alexnet.train photos --image-size 131 --init he --lr 0.02 --batch-size 64
+  python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
+  python -m alexnet.train --resume runs/batch-norm --epochs 120
+  python -m alexnet.train photos --backend cupy --cuda-graph --precision tf32
+
+Ctrl-C finishes the batch and saves. Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable,
+5 loss not finite, 6 disk, 130 interrupted."""
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """The parser of the command. A flag that the user leaves out is None."""
+    parser = argparse.ArgumentParser(
+        prog="python -m alexnet.train",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train an AlexNet. Without any argument: the paper's network on images that "
+        "the program draws\nitself, in a few minutes.",
+        epilog=f"{options.recipe_table()}\n\n{_EXAMPLES}",
+    )
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="synthetic (the default): drawn by the program. cifar10:FOLDER: the unpacked CIFAR-10 "
+        "files. FOLDER: train/<class>/* and val/<class>/*, or <class>/* alone, of which a tenth "
+        "becomes validation",
+    )
+    group.add_argument(
+        "--augment", choices=("none", "crop"), help="crop: random crops and mirrors (by data)"
+    )
+    group.add_argument(
+        "--skip-bad-images", type=flags.count_or_none, metavar="N",
+        help="leave out up to N broken files (0)",
+    )  # fmt: skip
+    group = parser.add_argument_group("network")
+    flags.add_network_flags(group)
+    group = parser.add_argument_group("training")
+    group.add_argument("--batch-size", type=flags.count, metavar="N", help="images (by data)")
+    group.add_argument("--epochs", type=flags.count, metavar="N", help="(by data)")
+    group.add_argument(
+        "--max-steps", type=flags.count, metavar="N",
+        help="stop after so many steps in all; the schedule still follows --epochs (no limit)",
+    )  # fmt: skip
+    group.add_argument("--lr", type=flags.positive, metavar="R", help="learning rate (by data)")
+    group.add_argument(
+        "--schedule", choices=SCHEDULES,
+        help="of the rate. step: / 10 after each third. plateau: / 10 when the validation error "
+        "stops falling. cosine: down to 0. constant (by data)",
+    )  # fmt: skip
+    group.add_argument("--momentum", type=flags.share, metavar="M", help=f"({options.MOMENTUM:g})")
+    group.add_argument(
+        "--weight-decay", type=flags.not_negative, metavar="D", help=f"({options.WEIGHT_DECAY:g})"
+    )
+    group.add_argument(
+        "--rule", choices=("paper", "pytorch"),
+        help="paper: the rate is a factor inside the velocity. pytorch: it multiplies the "
+        f"velocity. They differ once the rate changes ({options.RULE})",
+    )  # fmt: skip
+    group.add_argument(
+        "--dead-start-steps", type=flags.count, metavar="N",
+        help="after N steps, report a loss that is still at ln(classes), the loss of guessing "
+        f"({diagnosis.STEPS})",
+    )  # fmt: skip
+    group.add_argument(
+        "--seed", type=flags.seed, metavar="N",
+        help="of weights, order, crops, dropout and synthetic images (0)",
+    )  # fmt: skip
+    group = parser.add_argument_group("machine")
+    flags.add_machine_flags(group)
+    flags.add_precision_flag(group)
+    group.add_argument(
+        "--cuda-graph", action=argparse.BooleanOptionalAction,
+        help="on a GPU: record the step once as a CUDA graph and launch it whole, which saves the "
+        "processor from queueing its kernels one by one; the same bits",
+    )  # fmt: skip
+    group.add_argument(  # the flag's first name
+        "--capture", dest="cuda_graph", action=argparse.BooleanOptionalAction,
+        help=argparse.SUPPRESS,
+    )  # fmt: skip
+    group = parser.add_argument_group("run")
+    group.add_argument("--out", metavar="FOLDER", help="a new folder (runs/<spec>-<data>-<date>)")
+    group.add_argument(
+        "--resume", metavar="RUN",
+        help="go on with the run in this folder, or with this last.npz; it ends with the same bits "
+        "as an unbroken run",
+    )  # fmt: skip
+    return parser

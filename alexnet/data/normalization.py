@@ -1,0 +1,125 @@
+"""Normalization: y = (x - mean) / divisor, and how both are measured from a training set.
+
+The paper subtracts the mean image of the training set and divides by nothing (section 2). Networks
+with He's initial weights also divide by each channel's standard deviation.
+"""
+
+import numpy as np
+
+from alexnet.data.loader import Loader, read_batch
+from alexnet.errors import DataError
+from tinynet.backends.host_memory import empty
+
+
+class Normalization:
+    """y = (x - mean) / divisor, in units of 0 to 255.
+
+    mean      (3, S, S), a mean image, or (3, 1, 1), a mean for each channel
+    divisor   (3, 1, 1), ones for "not divided"
+    Both are kept as float32 and saved with the model (arrays, from_arrays).
+    """
+
+    def __init__(self, mean: np.ndarray, divisor: np.ndarray):
+        self.mean = np.asarray(mean, np.float32)
+        self.divisor = np.asarray(divisor, np.float32)
+        height = self.mean.shape[-1] if self.mean.ndim else 0
+        if self.mean.shape != (3, height, height) or not height:
+            raise ValueError(
+                f"Normalization: mean is {self.mean.shape}, should be (3, S, S) or (3, 1, 1)"
+            )
+        if self.divisor.shape != (3, 1, 1):
+            raise ValueError(f"Normalization: divisor is {self.divisor.shape}, should be (3, 1, 1)")
+        if not np.isfinite(self.mean).all():
+            raise ValueError("Normalization: mean holds numbers that are not finite")
+        if not (np.isfinite(self.divisor) & (self.divisor > 0)).all():
+            raise ValueError(f"Normalization: divisor {self.divisor.ravel()} must be above 0")
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """float32 (N, 3, S, S).  images: uint8 (N, 3, S, S), S as in the mean image."""
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(
+                f"Normalization: images are {images.dtype} {images.shape}, "
+                "should be uint8 (N, 3, S, S)"
+            )
+        if self.mean.shape[1:] not in ((1, 1), images.shape[2:]):
+            raise ValueError(
+                f"Normalization: images are {images.shape[2:]}, the mean image is "
+                f"{self.mean.shape[1:]}; read them at its size"
+            )
+        # Fresh memory would cost page faults for every batch; this memory is used again.
+        values = empty(images.shape, np.float32)
+        np.subtract(images, self.mean, out=values, dtype=np.float32)
+        if (self.divisor != 1).any():
+            values /= self.divisor
+        return values
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """{"mean": ..., "divisor": ...}, float32, for a checkpoint."""
+        return {"mean": self.mean, "divisor": self.divisor}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Normalization":
+        """The Normalization that arrays() was called of."""
+        return cls(arrays["mean"], arrays["divisor"])
+
+
+def measure_normalization(
+    dataset,
+    image_size: int,
+    *,
+    mean: str = "image",
+    divide: bool = False,
+    limit: int = 10_000,
+    stored_size: int | None = None,
+    workers: int = 2,
+) -> Normalization:
+    """The Normalization of a training set: its mean and, with divide, its deviation.
+
+    mean          "image": mean (3, image_size, image_size), the middle of the mean image, as the
+                  paper's program subtracts it. "channel": one number a channel (3, 1, 1)
+    divide        whether to divide by each channel's standard deviation about the channel's mean;
+                  otherwise the divisor is 1, as in the paper
+    limit         at most this many images are read, evenly spaced over the set
+    stored_size   the size at which images are read, as in Loader
+    Sums are of integers, so they are exact: no order of summation changes the result.
+    """
+    if mean not in ("image", "channel"):
+        raise ValueError(f"measure_normalization: mean must be image or channel, got {mean!r}")
+    if limit < 1:
+        raise ValueError(f"measure_normalization: limit must be 1 or more, got {limit}")
+    count = min(len(dataset), limit)
+    sample = _Sample(dataset, np.arange(count) * len(dataset) // max(count, 1))
+    loader = Loader(sample, 64, image_size, workers=workers, stored_size=stored_size)
+    total = np.zeros((3, image_size, image_size), np.int64)
+    squares = np.zeros(3, np.int64)
+    for images, _ in loader.epoch(0):
+        total += images.sum(axis=0, dtype=np.uint32)
+        if divide:
+            squares += np.square(images, dtype=np.uint32).sum(axis=(0, 2, 3), dtype=np.int64)
+    channel_mean = total.sum(axis=(1, 2)) / (count * image_size**2)
+    deviation = np.ones(3)
+    if divide:
+        variance = squares / (count * image_size**2) - channel_mean**2
+        deviation = np.sqrt(np.maximum(variance, 0))
+        if not (deviation > 1e-3).all():
+            raise DataError(
+                f"the images of {dataset.description} have channels of one value (deviations "
+                f"{deviation.round(3)}): there is nothing to divide by"
+            )
+    wanted = total / count if mean == "image" else channel_mean.reshape(3, 1, 1)
+    return Normalization(wanted, deviation.reshape(3, 1, 1))
+
+
+class _Sample:
+    """Some images of a dataset, themselves a dataset."""
+
+    def __init__(self, dataset, indices):
+        self.dataset, self.indices = dataset, indices
+        self.labels = np.asarray(dataset.labels)[indices]
+
+    def __len__(self):
+        return len(self.indices)
+
+    def read_batch(self, indices, size):
+        return read_batch(self.dataset, self.indices[indices], size)

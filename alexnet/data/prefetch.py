@@ -1,0 +1,85 @@
+"""From a loader's batches to tensors on the backend in use.
+
+    y = (crop - mean) / divisor
+
+On a processor the loader's threads cut the crops, and the images are normalised here. A GPU gets
+the images as bytes, one batch ahead of the network, and cuts, mirrors and normalises them itself;
+neither waits for the other. Both give the same bits.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import tinynet as tn
+from alexnet.data.loader import Loader
+from alexnet.data.normalization import Normalization
+
+CU = Path(__file__).with_name("crop.cu")
+
+
+def prefetch(loader: Loader, normalization: Normalization, classes: int):
+    """The loader's batches for the backend in use: HostBatches or GpuBatches.
+
+    classes  how many classes the labels tell apart
+    """
+    kind = GpuBatches if tn.get_backend().asynchronous else HostBatches
+    return kind(loader, normalization, classes)
+
+
+class HostBatches:
+    """Batches for a processor."""
+
+    def __init__(self, loader, normalization, classes):
+        self._loader, self._normalization, self._classes = loader, normalization, classes
+
+    def epoch(self, number: int, start_batch: int = 0) -> Iterator[tuple[tn.Tensor, tn.Labels]]:
+        """The loader's epoch: images float32 (N, 3, S, S) and labels."""
+        for images, labels in self._loader.epoch(number, start_batch):
+            yield tn.Tensor(self._normalization(images)), tn.Labels(labels, self._classes)
+
+
+class GpuBatches:
+    """Batches for a GPU. Every batch lies in the same arrays, where a recorded step reads it
+    (tinynet/gpu.py, CudaGraph): the kernels that write the next one are queued after the kernels
+    that read this one."""
+
+    def __init__(self, loader, normalization, classes):
+        self._loader, self._classes = loader, classes
+        self._gpu = tn.gpu.device()
+        self._uploads = self._gpu.uploads()
+        xp = self._gpu.xp
+        self._mean = xp.asarray(normalization.mean)
+        self._divisor = xp.asarray(normalization.divisor)
+        size = loader.image_size
+        self._x = xp.empty((loader.batch_size, 3, size, size), np.float32)
+        self._labels = xp.empty((loader.batch_size,), np.int64)
+
+    def epoch(self, number: int, start_batch: int = 0) -> Iterator[tuple[tn.Tensor, tn.Labels]]:
+        """The loader's epoch: images float32 (N, 3, S, S) and labels."""
+        under_way = None
+        for batch in self._loader.uncropped(number, start_batch):
+            crops = np.column_stack([batch.draws.offsets, batch.draws.mirrored]).astype(np.int32)
+            sent = self._uploads.start([batch.images, crops, batch.labels]), batch.labels
+            if under_way:
+                yield self._arrived(*under_way)
+            under_way = sent
+        if under_way:
+            yield self._arrived(*under_way)
+
+    def _arrived(self, upload, labels):
+        """Queue the crops of an uploaded batch, and return its tensors."""
+        images, crops, device_labels = upload.arrive()
+        count, height, width, _ = images.shape
+        x, own_labels = self._x[:count], self._labels[:count]
+        geometry = tn.gpu.int_struct(
+            height=height, width=width, size=x.shape[2], mean_size=self._mean.shape[2]
+        )
+        self._gpu.launch(
+            CU, "crop", tn.gpu.maps(count, x.shape[2] * x.shape[3]),
+            images, crops, self._mean, self._divisor, x, count, geometry,
+        )  # fmt: skip
+        own_labels[...] = device_labels
+        upload.done()
+        return tn.Tensor(x), tn.Labels(labels, self._classes, own_labels)

@@ -1,0 +1,103 @@
+"""build: a row of SPECS and the wanted changes become a network of tinynet.nn layers.
+
+    spec --changed()--> spec --plan()--> list of layers with shapes --build()--> nn.Sequential
+        variants.py          plan.py                              initial_weights.py
+
+Each change is one argument: the paper's ablations are build("paper", norm="none"),
+build("paper", pool=(2, 2)), build("paper", activation="tanh"), build("paper", dropout=0.0),
+build("paper", groups=1).
+"""
+
+import numpy as np
+
+from alexnet.network.initial_weights import initialise
+from alexnet.network.plan import Layer, plan
+from alexnet.network.specs import find_spec
+from alexnet.network.variants import changed
+from tinynet import nn
+
+
+def build(
+    spec,
+    num_classes=1000,
+    image_size=None,
+    dtype=np.float32,
+    *,
+    activation=None,
+    norm=None,
+    pool=None,
+    dropout=None,
+    groups=None,
+    width=1.0,
+    init=None,
+):
+    """The network of this spec with fresh weights: an nn.Sequential with the paper's layer names.
+
+    It takes images (N, 3, image_size, image_size), of dtype, to logits (N, num_classes). An
+    argument of None keeps what the spec has.
+
+    spec         a name or a row of SPECS
+    num_classes  1 or more
+    image_size   rows and columns of the input, down to where a map would be empty
+    dtype        float32 or float64
+    activation   "relu" or "tanh": every one of them, convolutional and fully connected
+    norm         "lrn", "batch" or "none". Where the spec has another: "lrn" ends blocks 1 and 2,
+                 with the numbers of `caffenet`; "batch" follows every convolution's activation,
+                 with the numbers of `batch-norm`
+    pool         (window, stride) of every pool: (3, 2) overlaps, (2, 2) does not
+    dropout      probability to drop, 0 <= dropout < 1; 0 leaves the dropout layers out
+    groups       1 (one tower) or 2 (the paper's towers: conv2, conv4, conv5)
+    width        factor on every width but the classes; kernels are rounded to a multiple of the
+                 largest groups
+    init         "published" (the spec's own), "he", "glorot" or "pytorch":
+                 initial_weights.py; drawn from tinynet.seed
+
+    The model has the attributes spec (the changed row), image_size, num_classes, and
+    build_arguments, a dict of plain values: build(**model.build_arguments) is the same network.
+    Raises ValueError or TypeError for an argument that does not fit.
+    """
+    published = find_spec(spec)
+    if dtype not in (np.float32, np.float64, "float32", "float64"):
+        raise ValueError(f"build: dtype must be float32 or float64, got {dtype!r}")
+    image_size = published.image_size if image_size is None else image_size
+    row = changed(
+        published,
+        activation=activation,
+        norm=norm,
+        pool=pool,
+        dropout=dropout,
+        groups=groups,
+        width=width,
+        init=init,
+    )
+    layers = plan(row, num_classes, image_size)
+    model = make(layers, dtype)
+    initialise(model, row.weights)
+    model.spec, model.image_size, model.num_classes = row, int(image_size), int(num_classes)
+    model.build_arguments = {
+        "spec": published.name,
+        "num_classes": int(num_classes),
+        "image_size": int(image_size),
+        "dtype": np.dtype(dtype).name,
+        "activation": activation,
+        "norm": norm,
+        "pool": None if pool is None else [row.pool.window, row.pool.stride],
+        "dropout": None if dropout is None else float(dropout),
+        "groups": None if groups is None else int(groups),
+        "width": float(width),
+        "init": init,
+    }
+    model.options = model.build_arguments  # the name that it had first
+    return model
+
+
+def make(layers: list[Layer], dtype=np.float32) -> nn.Sequential:
+    """The layers of a plan as one module, their weights not drawn yet."""
+    return nn.Sequential([(layer.name, _make_layer(layer, np.dtype(dtype))) for layer in layers])
+
+
+def _make_layer(layer, dtype):
+    arguments = dict(layer.arguments)
+    if layer.kind in ("Conv2d", "Linear", "BatchNorm2d"):  # these have parameters
+        arguments["dtype"] = dtype
+    return getattr(nn, layer.kind)(**arguments)

@@ -1,0 +1,111 @@
+"""plan: a row of SPECS becomes the list of its layers, each with its arguments and shapes.
+
+This computes with numbers only: alexnet/summary.py describes a network of any size from its plan,
+without making the network.
+"""
+
+import math
+from bisect import bisect_left
+from dataclasses import asdict, dataclass
+
+from alexnet.network.specs import Spec
+from alexnet.network.variants import is_count
+from tinynet.ops.windows import output_size
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a plan: nn.<kind>(**arguments). inputs and outputs are the shapes of its maps
+    for one image: (channels, rows, columns), from flatten on (width,)."""
+
+    name: str
+    kind: str
+    arguments: dict
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def plan(spec: Spec, num_classes: int, image_size: int) -> list[Layer]:
+    """Every layer of the network in order, with its arguments and shapes.
+
+    ValueError for an image_size that leaves an empty map; it names the smallest that works.
+    """
+    if not is_count(num_classes):
+        raise ValueError(f"build: num_classes must be an integer from 1, got {num_classes!r}")
+    if not is_count(image_size):
+        raise ValueError(f"build: image_size must be an integer from 1, got {image_size!r}")
+    layers = _layers(spec, num_classes, image_size)
+    empty = next((layer for layer in layers if min(layer.outputs) < 1), None)
+    if empty is not None:
+        raise ValueError(
+            f"build: image_size {image_size} leaves nothing of the maps at {empty.name}; the "
+            f"smallest that works with spec {spec.name} is {smallest_image_size(spec)}"
+        )
+    return layers
+
+
+def smallest_image_size(spec: Spec) -> int:
+    """The smallest image_size with which no map of the network is empty."""
+
+    def works(size):
+        return all(min(layer.outputs) >= 1 for layer in _layers(spec, 1, size))
+
+    return bisect_left(range(1 << 40), True, key=works)
+
+
+def _layers(spec, num_classes, image_size):
+    """The layers of a plan. Where the image is too small, some sizes are below 1."""
+    layers, shape = [], (3, image_size, image_size)
+    convolutions, widths = iter(spec.convolutions), iter((*spec.hidden, num_classes))
+    for number, block in enumerate(spec.blocks, start=1):
+        for word in block.split():
+            if word in ("fc", "dropout") and len(shape) == 3:
+                layers.append(Layer("flatten", "Flatten", {}, shape, (math.prod(shape),)))
+                shape = layers[-1].outputs
+            if word == "conv":
+                layer = _convolution(f"conv{number}", next(convolutions), shape)
+            elif word == "fc":
+                last = spec.last_name if number == len(spec.blocks) else None
+                layer = _linear(last or f"fc{number}", next(widths), shape)
+            else:
+                layer = _other_layer(word, number, spec, shape)
+            layers.append(layer)
+            shape = layer.outputs
+    return layers
+
+
+def _convolution(name, row, shape):
+    side = output_size(shape[1], row.kernel, row.stride, row.padding)
+    arguments = {"in_channels": shape[0], "out_channels": row.out, "kernel": row.kernel}
+    arguments |= {"stride": row.stride, "padding": row.padding, "groups": row.groups}
+    return Layer(name, "Conv2d", arguments, shape, (row.out, side, side))
+
+
+def _linear(name, width, shape):
+    arguments = {"in_features": shape[0], "out_features": width}
+    return Layer(name, "Linear", arguments, shape, (width,))
+
+
+def _other_layer(word, number, spec, shape):
+    """The layer of a word that is neither conv nor fc."""
+    channels = shape[0]
+    match word:
+        case "relu":
+            return Layer(f"relu{number}", "ReLU", {}, shape, shape)
+        case "tanh":
+            return Layer(f"tanh{number}", "Tanh", {}, shape, shape)
+        case "lrn":
+            return Layer(f"norm{number}", "LocalResponseNorm", asdict(spec.lrn), shape, shape)
+        case "batchnorm":
+            arguments = {"channels": channels, **asdict(spec.batch_norm)}
+            return Layer(f"norm{number}", "BatchNorm2d", arguments, shape, shape)
+        case "maxpool" | "avgpool":
+            side = output_size(shape[1], spec.pool.window, spec.pool.stride, 0, spec.pool.ceil_mode)
+            kind = "MaxPool2d" if word == "maxpool" else "AvgPool2d"
+            return Layer(f"pool{number}", kind, asdict(spec.pool), shape, (channels, side, side))
+        case "adaptive":
+            size = spec.adaptive_size
+            outputs = (channels, size, size)
+            return Layer("avgpool", "AdaptiveAvgPool2d", {"size": size}, shape, outputs)
+        case "dropout":
+            return Layer(f"dropout{number}", "Dropout", asdict(spec.dropout), shape, shape)

@@ -1,0 +1,378 @@
+"""Every published AlexNet as data: SPECS["paper"], SPECS["caffe"], ... and what a row may say.
+
+A row lists blocks, read from left to right and from top to bottom. Each word is a layer and takes
+its block's number: the first block of `paper`, "conv relu lrn maxpool", becomes conv1, relu1,
+norm1, pool1. A "conv" takes the next row of `convolutions`, an "fc" the next width of `hidden`, the
+last "fc" the number of classes. What differs between two published AlexNets differs here and
+nowhere else; variants.py changes a row on request, build.py makes a network of it.
+
+Source: each row names its own. The numbers of all rows were compared with Krizhevsky, Sutskever,
+Hinton, ImageNet classification with deep convolutional neural networks (NIPS 2012), called the
+paper below, and its authors' program, computerhistory/AlexNet-Source-Code.
+"""
+
+from dataclasses import dataclass, replace
+
+WORDS = "conv fc relu tanh lrn batchnorm maxpool avgpool adaptive dropout".split()
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """out kernels of kernel x kernel, each seeing 1 / groups of the channels below."""
+
+    out: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class LRN:
+    """Local response normalisation: x / (k + a * sum of size squares) ** beta. a is alpha in the
+    paper, alpha / size in Caffe, the authors' program and PyTorch (divide_by_size)."""
+
+    size: int
+    alpha: float
+    beta: float
+    k: float
+    divide_by_size: bool
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """eps is added to the variance; momentum is the new batch's share in the running statistics."""
+
+    eps: float
+    momentum: float
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Window and stride of every pool; ceil_mode rounds the size of its output up."""
+
+    window: int
+    stride: int
+    ceil_mode: bool
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """drop is the probability to drop. scale: "train" divides by 1 - drop in training (inverted
+    dropout), "test" multiplies by 1 - drop in test (the paper)."""
+
+    drop: float
+    scale: str
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """How weights and biases start.
+
+    rule                 "normal", "he", "glorot" or "pytorch": initial_weights.py
+    deviations, biases   for "normal": a number for each conv and fc, from the first layer up
+    """
+
+    rule: str
+    deviations: tuple[float, ...] = ()
+    biases: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Input:
+    """The network sees (pixel - mean) / divisor, pixels from 0 to 255, channels R, G, B.
+
+    mean     "image" (the training set's mean image), "channel" (its mean colour) or three numbers
+    divisor  three numbers
+    """
+
+    mean: str | tuple[float, float, float]
+    divisor: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One published network: a row of SPECS."""
+
+    name: str
+    source: str
+    image_size: int
+    num_classes: int  # as published; alexnet.build makes any number
+    input: Input
+    convolutions: tuple[Convolution, ...]
+    hidden: tuple[int, ...]  # widths of the fully connected layers below the last
+    blocks: tuple[str, ...]
+    pool: Pool
+    weights: InitialWeights
+    lrn: LRN | None = None
+    batch_norm: BatchNorm | None = None
+    dropout: Dropout | None = None
+    adaptive_size: int | None = None  # rows and columns of the maps after "adaptive"
+    last_name: str | None = None  # of the last layer; None: fc and its block's number
+
+    def __post_init__(self):
+        words = " ".join(self.blocks).split()
+        unknown = sorted(set(words) - set(WORDS))
+        if unknown:
+            raise ValueError(f"spec {self.name}: no layer is called {unknown}; there are {WORDS}")
+        convs, fcs = words.count("conv"), words.count("fc")
+        if (convs, fcs) != (len(self.convolutions), len(self.hidden) + 1):
+            raise ValueError(
+                f"spec {self.name}: its blocks have {convs} conv and {fcs} fc, which need {convs} "
+                f"convolutions and {max(fcs - 1, 0)} hidden widths; it has "
+                f"{len(self.convolutions)} and {len(self.hidden)}"
+            )
+        numbers = len(self.weights.deviations), len(self.weights.biases)
+        if self.weights.rule == "normal" and numbers != (convs + fcs, convs + fcs):
+            raise ValueError(
+                f"spec {self.name}: {convs + fcs} conv and fc need as many deviations and as many "
+                f"biases, got {numbers[0]} and {numbers[1]}"
+            )
+        settings = {
+            "lrn": self.lrn,
+            "batchnorm": self.batch_norm,
+            "dropout": self.dropout,
+            "adaptive": self.adaptive_size,
+        }
+        for word, setting in settings.items():
+            if word in words and setting is None:
+                raise ValueError(
+                    f"spec {self.name}: its blocks have {word}, its row no numbers for it"
+                )
+
+
+# --- the rows: the paper's in full, the others by what they change --------------------------------
+
+PAPER = Spec(
+    name="paper",
+    source="the paper: two towers, one on each of two GPUs",
+    # The paper says 224; its 55 x 55 maps need 227, or a last window that hangs over the edge.
+    image_size=227,
+    num_classes=1000,
+    input=Input(mean="image"),
+    convolutions=(
+        Convolution(96, 11, stride=4),
+        # groups 2: the kernels of layers 2, 4 and 5 see only the maps of their own GPU
+        Convolution(256, 5, padding=2, groups=2),
+        Convolution(384, 3, padding=1),
+        Convolution(384, 3, padding=1, groups=2),
+        Convolution(256, 3, padding=1, groups=2),
+    ),
+    hidden=(4096, 4096),
+    blocks=(
+        "conv relu lrn maxpool",
+        "conv relu lrn maxpool",
+        "conv relu",
+        "conv relu",
+        "conv relu maxpool",
+        "fc relu dropout",
+        "fc relu dropout",
+        "fc",
+    ),
+    lrn=LRN(size=5, alpha=1e-4, beta=0.75, k=2.0, divide_by_size=False),
+    pool=Pool(window=3, stride=2, ceil_mode=False),
+    dropout=Dropout(0.5, scale="test"),
+    weights=InitialWeights(
+        "normal",
+        #           conv1 conv2 conv3 conv4 conv5  fc6   fc7   fc8
+        deviations=(0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01),
+        biases=(0, 1, 0, 1, 1, 1, 1, 0),
+    ),
+)
+
+ONE_GPU = replace(
+    PAPER,
+    name="one-gpu",
+    source="the paper, section 3.2 and its footnote: half the kernels, but all of conv5's",
+    convolutions=(
+        Convolution(48, 11, stride=4),
+        Convolution(128, 5, padding=2),
+        Convolution(192, 3, padding=1),
+        Convolution(192, 3, padding=1),
+        Convolution(256, 3, padding=1),
+    ),
+)
+
+CAFFE = replace(
+    PAPER,
+    name="caffe",
+    source="BVLC/caffe, models/bvlc_alexnet",
+    lrn=LRN(size=5, alpha=1e-4, beta=0.75, k=1.0, divide_by_size=True),
+    pool=Pool(window=3, stride=2, ceil_mode=True),
+    dropout=Dropout(0.5, scale="train"),
+    weights=InitialWeights(
+        "normal",
+        deviations=(0.01, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005, 0.01),
+        # 0.1 where the paper has 1, which "gave flat loss" in the words of the model's readme
+        biases=(0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0),
+    ),
+)
+
+CAFFENET = replace(
+    CAFFE,
+    name="caffenet",
+    source="BVLC/caffe, models/bvlc_reference_caffenet: pools before the normalisation",
+    blocks=(
+        "conv relu maxpool lrn",
+        "conv relu maxpool lrn",
+        "conv relu",
+        "conv relu",
+        "conv relu maxpool",
+        "fc relu dropout",
+        "fc relu dropout",
+        "fc",
+    ),
+    weights=replace(CAFFE.weights, biases=(0, 1, 0, 1, 1, 1, 1, 0)),
+)
+
+SINGLE_TOWER = replace(
+    CAFFENET,  # its initial weights too: the texts give none
+    name="single-tower",
+    source="most texts about AlexNet: one tower as wide as the paper's two",
+    convolutions=tuple(replace(convolution, groups=1) for convolution in PAPER.convolutions),
+    blocks=(
+        "conv relu maxpool lrn",
+        "conv relu maxpool lrn",
+        "conv relu",
+        "conv relu",
+        "conv relu maxpool",
+        "dropout fc relu",
+        "dropout fc relu",
+        "fc",
+    ),
+    pool=PAPER.pool,
+)
+
+ONE_WEIRD_TRICK = replace(
+    PAPER,
+    name="one-weird-trick",
+    source="Krizhevsky, One weird trick (2014): cuda-convnet2's net for one GPU",
+    convolutions=(
+        Convolution(64, 11, stride=4),
+        Convolution(192, 5, padding=2),
+        Convolution(384, 3, padding=1),
+        Convolution(256, 3, padding=1),
+        Convolution(256, 3, padding=1),
+    ),
+    blocks=(
+        "conv lrn maxpool relu",
+        "conv relu lrn maxpool",
+        "conv relu",
+        "conv relu",
+        "conv maxpool relu",
+        "fc relu dropout",
+        "fc relu dropout",
+        "fc",
+    ),
+    lrn=LRN(size=5, alpha=1e-4, beta=0.75, k=2.0, divide_by_size=True),
+    pool=Pool(window=3, stride=2, ceil_mode=True),  # as all of cuda-convnet's
+    weights=InitialWeights(
+        "normal",
+        deviations=(0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01),
+        # -7 for every class changes no probability: the softmax cancels it
+        biases=(0, 1, 0, 1, 1, 1, 1, -7),
+    ),
+)
+
+TORCHVISION = replace(
+    ONE_WEIRD_TRICK,
+    name="torchvision",
+    source="torchvision, models/alexnet.py and its training reference",
+    image_size=224,
+    # published on 0..1: mean 0.485, 0.456, 0.406, deviation 0.229, 0.224, 0.225
+    input=Input(
+        mean=(255 * 0.485, 255 * 0.456, 255 * 0.406),
+        divisor=(255 * 0.229, 255 * 0.224, 255 * 0.225),
+    ),
+    convolutions=(
+        Convolution(64, 11, stride=4, padding=2),
+        *ONE_WEIRD_TRICK.convolutions[1:],
+    ),
+    blocks=(
+        "conv relu maxpool",
+        "conv relu maxpool",
+        "conv relu",
+        "conv relu",
+        "conv relu maxpool adaptive",
+        "dropout fc relu",
+        "dropout fc relu",
+        "fc",
+    ),
+    lrn=None,
+    pool=Pool(window=3, stride=2, ceil_mode=False),
+    adaptive_size=6,
+    dropout=Dropout(0.5, scale="train"),
+    weights=InitialWeights("pytorch"),
+)
+
+BATCH_NORM = replace(
+    SINGLE_TOWER,
+    name="batch-norm",
+    source="Keras posts about AlexNet: batch normalisation after every convolution's ReLU",
+    blocks=(
+        "conv relu batchnorm maxpool",
+        "conv relu batchnorm maxpool",
+        "conv relu batchnorm",
+        "conv relu batchnorm",
+        "conv relu batchnorm maxpool",
+        "fc relu dropout",
+        "fc relu dropout",
+        "fc",
+    ),
+    lrn=None,
+    batch_norm=BatchNorm(eps=1e-3, momentum=0.01),  # Keras' defaults
+    weights=InitialWeights("glorot"),
+)
+
+CIFAR10 = Spec(
+    name="cifar10",
+    source="the paper's figure 1: cuda-convnet's layers-18pct.cfg, without normalisation",
+    image_size=32,
+    num_classes=10,
+    input=Input(mean="image"),
+    convolutions=(
+        Convolution(32, 5, padding=2),
+        Convolution(32, 5, padding=2),
+        Convolution(64, 5, padding=2),
+    ),
+    hidden=(),
+    blocks=(
+        "conv maxpool relu",
+        "conv relu avgpool",
+        "conv relu avgpool",
+        "fc",
+    ),
+    pool=Pool(window=3, stride=2, ceil_mode=True),
+    weights=InitialWeights("normal", deviations=(0.0001, 0.01, 0.01, 0.01), biases=(0, 0, 0, 0)),
+    last_name="fc10",
+)
+
+_ROWS = (
+    PAPER,
+    CAFFE,
+    CAFFENET,
+    SINGLE_TOWER,
+    ONE_GPU,
+    ONE_WEIRD_TRICK,
+    TORCHVISION,
+    BATCH_NORM,
+    CIFAR10,
+)
+
+SPECS = {row.name: row for row in _ROWS}
+
+
+def find_spec(spec) -> Spec:
+    """The row of SPECS with this name, or this row itself."""
+    name = spec.name if isinstance(spec, Spec) else spec
+    if not isinstance(name, str) or name not in SPECS:
+        raise ValueError(
+            f"build: there is no spec {name!r}; there are {', '.join(SPECS)} (a row of your own "
+            "goes into SPECS under its name, so that a checkpoint can find it again)"
+        )
+    if isinstance(spec, Spec) and spec != SPECS[name]:
+        raise ValueError(
+            f"build: this row differs from SPECS[{name!r}]; give it a name of its own and put it "
+            "into SPECS, so that a checkpoint can find it again"
+        )
+    return SPECS[name]

@@ -1,0 +1,136 @@
+"""changed: a row of SPECS with another activation, norm, pool, dropout, groups, width or init.
+
+Each of the paper's ablations is one such change. It is made here, before any layer exists, so that
+the changed network is again plain data that can be printed, compared and saved.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from alexnet.network.specs import SPECS, InitialWeights, Spec
+
+# The changes that there are, by the names of build's arguments and of the commands' flags.
+CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
+ACTIVATIONS = ("relu", "tanh")
+NORMS = ("lrn", "batch", "none")
+INITS = ("published", "he", "glorot", "pytorch")
+
+
+def changed(
+    spec: Spec,
+    *,
+    activation=None,
+    norm=None,
+    pool=None,
+    dropout=None,
+    groups=None,
+    width=1.0,
+    init=None,
+) -> Spec:
+    """The row with these changes, which build (build.py) describes. Raises ValueError for one that
+    does not fit the row."""
+    if activation is not None:
+        _check("activation", activation, ACTIVATIONS)
+        other = {"relu": "tanh", "tanh": "relu"}[activation]
+        spec = replace(
+            spec, blocks=tuple(block.replace(other, activation) for block in spec.blocks)
+        )
+    if norm is not None:
+        _check("norm", norm, NORMS)
+        spec = _with_norm(spec, norm)
+    if pool is not None:
+        spec = _with_pool(spec, pool)
+    if dropout is not None:
+        spec = _with_dropout(spec, dropout)
+    if groups is not None:
+        spec = _with_groups(spec, groups)
+    if width != 1.0:
+        spec = _with_width(spec, width)
+    if init is not None:
+        _check("init", init, INITS)
+        spec = spec if init == "published" else replace(spec, weights=InitialWeights(init))
+    return spec
+
+
+def _check(argument, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"build: {argument} must be one of {', '.join(allowed)}, got {value!r}")
+
+
+def _with_norm(spec, norm):
+    words = [block.split() for block in spec.blocks]
+    wanted = {"lrn": "lrn", "batch": "batchnorm", "none": None}[norm]
+    if any(wanted in block for block in words):
+        return spec
+    words = [[word for word in block if word not in ("lrn", "batchnorm")] for block in words]
+    if norm == "lrn":
+        for block in words[:2]:
+            block.append("lrn")
+        spec = replace(spec, lrn=SPECS["caffenet"].lrn)
+    elif norm == "batch":
+        for block in words:
+            if "conv" in block:
+                at = next(block.index(word) for word in ACTIVATIONS if word in block)
+                block.insert(at + 1, "batchnorm")
+        spec = replace(spec, batch_norm=SPECS["batch-norm"].batch_norm)
+    return replace(spec, blocks=tuple(" ".join(block) for block in words))
+
+
+def _with_pool(spec, pool):
+    if not isinstance(pool, (tuple, list)) or len(pool) != 2 or not all(map(is_count, pool)):
+        raise ValueError(
+            f"build: pool must be (window, stride), such as (3, 2) or (2, 2), got {pool!r}"
+        )
+    return replace(spec, pool=replace(spec.pool, window=int(pool[0]), stride=int(pool[1])))
+
+
+def _with_dropout(spec, drop):
+    if not _is_number(drop) or not 0 <= drop < 1:
+        raise ValueError(f"build: dropout must be a number, 0 <= dropout < 1, got {drop!r}")
+    if drop == 0:
+        blocks = (" ".join(word for word in b.split() if word != "dropout") for b in spec.blocks)
+        return replace(spec, blocks=tuple(blocks))
+    if spec.dropout is None:
+        raise ValueError(
+            f"build: spec {spec.name} has no hidden fully connected layer to drop from; only "
+            f"dropout=0.0 fits it, got {drop!r}"
+        )
+    return replace(spec, dropout=replace(spec.dropout, drop=float(drop)))
+
+
+def _with_groups(spec, groups):
+    if not is_count(groups) or groups not in (1, 2):
+        raise ValueError(f"build: groups must be 1 (one tower) or 2 (two towers), got {groups!r}")
+    towers = SPECS["paper"].convolutions
+    if groups == 2 and len(spec.convolutions) != len(towers):
+        raise ValueError(
+            f"build: groups=2 divides conv2, conv4 and conv5 of five, as the paper does; spec "
+            f"{spec.name} has {len(spec.convolutions)} convolutions, only groups=1 fits it"
+        )
+    numbers = [1] * len(spec.convolutions) if groups == 1 else [row.groups for row in towers]
+    pairs = zip(spec.convolutions, numbers, strict=True)
+    return replace(spec, convolutions=tuple(replace(row, groups=n) for row, n in pairs))
+
+
+def _with_width(spec, width):
+    if not _is_number(width) or not 0 < width < math.inf:
+        raise ValueError(f"build: width must be a positive number, got {width!r}")
+    # A layer's kernels are divided among its own groups and among the groups of the next layer.
+    groups = max(row.groups for row in spec.convolutions)
+
+    def scaled(old, step):
+        return max(1, math.floor(old * width / step + 0.5)) * step
+
+    rows = tuple(replace(row, out=scaled(row.out, groups)) for row in spec.convolutions)
+    return replace(spec, convolutions=rows, hidden=tuple(scaled(old, 1) for old in spec.hidden))
+
+
+def is_count(value):
+    """Whether value is a whole number of at least 1."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)

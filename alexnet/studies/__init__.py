@@ -1,0 +1,1 @@
+"""What a data set, or a part of the paper, shows by itself."""

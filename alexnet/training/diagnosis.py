@@ -1,0 +1,85 @@
+"""Why a training goes wrong: which layer, how badly, and what to change.
+
+A dead start is a loss that stays at ln(classes), the loss of a network that tells no classes apart.
+It is the commonest complaint about AlexNet anywhere. It has two causes: with the published initial
+weights signals fade in small images, and a rate that is too large switches ReLUs off for good.
+
+Source: BVLC/caffe#401, theano_alexnet#33; Glorot, Bengio (2010) for signals that fade.
+"""
+
+import math
+
+import numpy as np
+
+import tinynet as tn
+
+STEPS = 200  # after which the start is judged, by default
+DISTANCE = 0.01  # of the loss from ln(classes), below which the start is dead
+MANY = 0.5  # the share of dead ReLUs above which the rate is the cause, not a fading signal
+
+
+def is_dead_start(loss: float, classes: int) -> bool:
+    """Whether a network with this mean loss tells no classes apart."""
+    return abs(loss - math.log(classes)) < DISTANCE
+
+
+def dead_relus(model, x: tn.Tensor) -> dict[str, float]:
+    """name -> share of the ReLU layer's outputs that are 0 for every image of a batch.
+    x: (N, 3, S, S), normalised. The model computes in test mode."""
+    shares, before = {}, model.training
+    model.eval()
+    try:
+        with tn.no_grad():
+            for name, layer in model:
+                x = layer(x)
+                if isinstance(layer, tn.nn.ReLU):
+                    shares[name] = float((x.numpy() == 0).all(axis=0).mean())
+    finally:
+        model.train(before)
+    return shares
+
+
+def describe_dead_start(model, x: tn.Tensor, loss: float, step: int, options) -> str:
+    """The report: the loss, each layer's share of dead ReLUs, and what to change."""
+    classes = model.num_classes
+    shares = dead_relus(model, x)
+    lines = [
+        f"dead start: after {step} steps the loss is {loss:.4f}, and ln({classes}) = "
+        f"{math.log(classes):.4f} is the loss of guessing"
+    ]
+    if shares:
+        listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        lines.append(f"  ReLUs that are 0 for the whole batch: {listed}")
+    remedies = [] if options.init == "he" else ["--init he"]
+    if max(shares.values(), default=0) >= MANY:
+        remedies.append(f"a smaller rate, --lr {options.lr / 10:g}")
+    elif options.init == "he":
+        remedies.append(f"a larger rate, --lr {options.lr * 2:g}")
+    lines.append("  what to change: " + ", or ".join(remedies))
+    return "\n".join(lines)
+
+
+def known_not_finite(loss: tn.Tensor) -> bool:
+    """Whether the loss is known not to be finite. On a GPU it is not known yet, since reading it
+    would wait for the step: False."""
+    kernels = tn.get_backend(loss.backend)
+    return not kernels.asynchronous and not math.isfinite(loss.item())
+
+
+def first_not_finite(model, x: tn.Tensor, random_state: dict) -> str:
+    """The first layer with an output that is not finite, in words.
+
+    x             (N, 3, S, S), normalised: the batch of the step
+    random_state  tinynet.random.get_state() from before the step, for the same dropout masks
+    """
+    if not np.isfinite(x.numpy()).all():
+        return "the images themselves are not finite"
+    tn.random.set_state(random_state)
+    with tn.no_grad():
+        for name, layer in model:
+            x = layer(x)
+            if not np.isfinite(x.numpy()).all():
+                wrong = [w for w, p in layer.named_parameters() if not np.isfinite(p.numpy()).all()]
+                cause = f", whose {' and '.join(wrong)} the last steps drove there" if wrong else ""
+                return f"the first layer whose output is not finite is {name}{cause}"
+    return "every layer's output is finite, the loss alone is not"

@@ -1,0 +1,201 @@
+"""The options of a training, and the recipe for each kind of data.
+
+An option is the flag's value where the flag is given, else the recipe's, else the spec's. folder
+trains as the paper did: rate 0.01, divided by 10 when the validation error stops falling, batch
+128, 90 epochs, crops and mirrors, the published initial weights and image size. Small images need
+other initial weights (`he`) and inputs divided by their deviation: with the published ones training
+can stay at ln(classes) for thousands of steps.
+
+Source: the paper, section 5, for folder, momentum, weight decay and rule; measured here for
+synthetic and cifar10.
+"""
+
+import shlex
+from argparse import Namespace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from alexnet.errors import UsageError
+from alexnet.network.plan import smallest_image_size
+from alexnet.network.specs import find_spec
+from alexnet.network.variants import CHANGES, changed
+from alexnet.training import diagnosis
+
+MOMENTUM, WEIGHT_DECAY, RULE = 0.9, 5e-4, "paper"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Defaults for one kind of data. norm, init: arguments of alexnet.build. None: as the spec has
+    it."""
+
+    spec: str
+    image_size: int | None
+    norm: str | None
+    init: str | None
+    batch_size: int
+    epochs: int
+    lr: float
+    schedule: str
+    augment: str
+
+
+RECIPES = {
+    "synthetic": Recipe("paper", 67, None, "he", 64, 4, 0.02, "cosine", "none"),
+    "cifar10": Recipe("cifar10", 32, "batch", "he", 128, 20, 0.05, "cosine", "crop"),
+    "folder": Recipe("paper", None, None, None, 128, 90, 0.01, "plateau", "crop"),
+}
+
+
+# Options with another name in files: the format of a checkpoint keeps the names that it began with.
+NAMES_IN_FILES = {"cuda_graph": "capture"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options of a training, resolved, as options.json and checkpoints keep them. They are
+    named like the flags. None for a change of the network keeps what the spec has."""
+
+    data: str
+    spec: str
+    image_size: int
+    activation: str | None
+    norm: str | None
+    pool: list[int] | None
+    dropout: float | None
+    groups: int | None
+    width: float
+    init: str | None
+    batch_size: int
+    epochs: int
+    max_steps: int | None
+    augment: str
+    lr: float
+    schedule: str
+    momentum: float
+    weight_decay: float
+    rule: str
+    dead_start_steps: int
+    seed: int
+    backend: str
+    threads: int | None  # None: all
+    workers: int
+    skip_bad_images: int
+    # With defaults, since the oldest checkpoints lack them.
+    precision: str = "float32"
+    cuda_graph: bool = False
+
+    @classmethod
+    def from_saved(cls, saved: dict) -> "Options":
+        """The options that saved() returned, of this version or of an older one."""
+        names = {in_files: name for name, in_files in NAMES_IN_FILES.items()}
+        return cls(**{names.get(name, name): value for name, value in saved.items()})
+
+    def saved(self) -> dict:
+        """The options as checkpoints and options.json hold them."""
+        return {NAMES_IN_FILES.get(name, name): value for name, value in asdict(self).items()}
+
+    def changes(self) -> dict:
+        """The changes of the spec, as alexnet.build takes them."""
+        return {name: getattr(self, name) for name in CHANGES}
+
+
+# What a resumed run may change: neither the network nor the position inside an epoch depends on it.
+CHANGEABLE = (
+    "epochs max_steps lr schedule momentum weight_decay rule dead_start_steps backend threads "
+    "workers precision cuda_graph".split()
+)
+
+
+def kind_of(data: str) -> str:
+    """The key of RECIPES for this DATA."""
+    return data if data == "synthetic" else "cifar10" if data.startswith("cifar10:") else "folder"
+
+
+def absolute(data: str) -> str:
+    """DATA with an absolute path, so that it means the same in every folder."""
+    if data == "synthetic":
+        return data
+    if data.startswith("cifar10:"):
+        return f"cifar10:{Path(data.removeprefix('cifar10:')).absolute()}"
+    return str(Path(data).absolute())
+
+
+def resolve(args: Namespace, backend: str) -> Options:
+    """The options of a new run.
+
+    args     the flags; None for each that the user left out
+    backend  the backend in use
+    Raises UsageError where the spec, its changes or the image size do not fit together.
+    """
+    data = absolute(args.data or "synthetic")
+    recipe = RECIPES[kind_of(data)]
+    flags = {name: value for name, value in vars(args).items() if value is not None}
+    spec = flags.get("spec", recipe.spec)
+    values = {
+        **{name: None for name in (*CHANGES, "max_steps", "threads")},
+        **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
+        **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
+        **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
+        **{"norm": recipe.norm if spec == recipe.spec else None},
+        **{"precision": "float32", "cuda_graph": False},
+        **flags,
+        **{"data": data, "backend": backend},
+    }
+    options = Options(**{field.name: values[field.name] for field in fields(Options)})
+    if "image_size" not in flags:
+        options = replace(options, image_size=_usual_size(options, recipe))
+    return options
+
+
+def _usual_size(options, recipe):
+    """The recipe's image size, or the smallest that another spec takes."""
+    try:
+        spec = find_spec(options.spec)
+        if recipe.image_size is None:
+            return spec.image_size
+        return max(recipe.image_size, smallest_image_size(changed(spec, **options.changes())))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
+    """The options of a resumed run: the saved ones, except for the flags of this command. Raises
+    UsageError for a flag that would make it another run."""
+    flags = {name: value for name, value in vars(args).items() if value is not None}
+    if "data" in flags:
+        flags["data"] = absolute(flags["data"])
+    new = {field.name: flags.get(field.name, getattr(saved, field.name)) for field in fields(saved)}
+    new |= {"backend": backend}
+    # Data may have moved: Run compares its classes and size.
+    for name, value in new.items():
+        if value != getattr(saved, name) and name not in (*CHANGEABLE, "data"):
+            raise UsageError(
+                f"--{name.replace('_', '-')} {value} does not fit: this run began with "
+                f"{getattr(saved, name)}; leave it out to go on, or start another run"
+            )
+    return Options(**new)
+
+
+def flags_of(options: Options) -> str:
+    """DATA and the flags that make these options, without those that the recipe makes anyway."""
+    plain = Namespace(data=options.data, spec=options.spec)
+    usual = replace(resolve(plain, "numba"), spec=RECIPES[kind_of(options.data)].spec)
+    words = [options.data]
+    for name, value in asdict(options).items():
+        if value not in (None, getattr(usual, name)):
+            words.append(f"--{name.replace('_', '-')}")
+            if value is not True:
+                words += map(str, value if isinstance(value, (list, tuple)) else [value])
+    return shlex.join(words)
+
+
+def recipe_table() -> str:
+    """The recipes in lines, for --help."""
+    names = "spec image_size norm init batch_size epochs lr schedule augment".split()
+    lines = ["by data:   " + " ".join(f"{name.replace('_', '-'):>10}" for name in names)]
+    for kind, recipe in RECIPES.items():
+        values = (getattr(recipe, name) for name in names)
+        shown = ("spec's" if value is None else value for value in values)
+        lines.append(f"  {kind:9}" + " ".join(f"{value:>10}" for value in shown))
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+"""How commands end: exit codes and the last line."""
+
+import errno
+
+import pytest
+
+from alexnet.cli import ending
+from alexnet.errors import DataError, DiskError, NotFinite, UsageError, writing
+from tinynet import BackendError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("say this instead"), 2),
+        (DataError("say this instead"), 3),
+        (BackendError("say this instead"), 4),
+        (NotFinite("say this instead"), 5),
+        (DiskError("say this instead"), 6),
+    ],
+)
+def test_an_error_becomes_its_exit_code_and_the_last_line(error, code, capsys):
+    def fails():
+        raise error
+
+    assert ending.run(fails, "alexnet.train") == code
+    assert capsys.readouterr().err == "alexnet.train: say this instead\n"
+
+
+def test_full_memory_is_a_matter_of_usage(capsys):
+    def too_large():
+        raise MemoryError("80 GB asked for")
+
+    assert ending.run(too_large, "alexnet.train") == 2
+    error = capsys.readouterr().err
+    assert "the memory is full (80 GB asked for); a smaller --batch-size" in error
+
+
+def test_ctrl_c_ends_with_130(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert ending.run(interrupted, "alexnet.predict") == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_read_ends_with_3_and_its_path(capsys):
+    def forbidden():
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/labels")
+
+    assert ending.run(forbidden, "alexnet.train") == 3
+    assert "/data/labels: Permission denied" in capsys.readouterr().err
+
+
+def test_a_mistake_in_the_program_is_not_hidden():
+    def wrong():
+        raise ValueError("of the program's own")
+
+    with pytest.raises(ValueError, match="own"):
+        ending.run(wrong, "alexnet.train")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(DiskError, match="a.npz: No space left.*--out"):
+        with writing(tmp_path / "a.npz"):
+            raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,0 +1,32 @@
+"""A data set of noise that counts what is read of it."""
+
+import threading
+
+import numpy as np
+
+from alexnet.errors import DataError
+
+
+class Noise:
+    """Images that are a function of index and size; counts what is read, fails where told."""
+
+    classes = ["a", "b", "c"]
+    description = "noise"
+
+    def __init__(self, count=23, broken=()):
+        self.labels = np.arange(count, dtype=np.int64) % 3
+        self.broken = broken
+        self.read_count = 0
+        self.lock = threading.Lock()
+        self.readers = set()
+
+    def __len__(self):
+        return len(self.labels)
+
+    def read(self, index, size):
+        with self.lock:
+            self.read_count += 1
+            self.readers.add(threading.current_thread())
+        if index in self.broken:
+            raise DataError(f"image{index}.jpg cannot be read")
+        return np.random.default_rng(index).integers(0, 256, (size, size, 3), np.uint8)

@@ -1,0 +1,114 @@
+"""Batches on the backend: a GPU crops and normalises them to the same bits as a processor."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from alexnet.data.loader import Loader
+from alexnet.data.normalization import Normalization
+from alexnet.data.prefetch import GpuBatches, HostBatches, prefetch
+from tests.oracles.cases import on_host
+
+CLASSES = 4
+
+
+class Images:
+    """Eleven images of random bytes."""
+
+    native_size = 12
+    classes = list("abcd")
+    description = "random bytes"
+
+    def __init__(self):
+        generator = np.random.default_rng(0)
+        self.images = generator.integers(0, 256, (11, 12, 12, 3), np.uint8)
+        self.labels = generator.integers(0, CLASSES, 11)
+
+    def __len__(self):
+        return len(self.images)
+
+    def read_batch(self, indices, size):
+        assert size == 12
+        return self.images[indices]
+
+
+def loader(image_size=9, augment="crop", batch_size=4, **options):
+    return Loader(
+        Images(), batch_size, image_size, augment=augment, shuffle=True, stored_size=12, workers=0,
+        **options,
+    )  # fmt: skip
+
+
+def normalization(size, divisor=(1.0, 1.0, 1.0)):
+    mean = np.random.default_rng(1).random((3, size, size)) * 255
+    return Normalization(mean, np.reshape(divisor, (3, 1, 1)))
+
+
+def batches(prefetched, *place):
+    """Copies, as a GPU's batches all lie in the same arrays."""
+    return [(x.numpy().copy(), on_host(y.data).copy(), y.host) for x, y in prefetched.epoch(*place)]
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (loader(), normalization(9)),
+        (loader(), normalization(1, (58.4, 57.1, 57.4))),
+        (loader(augment="none"), normalization(9)),
+        (loader(image_size=12), normalization(12)),  # crops from a border by reflection
+        (loader(drop_last=True, batch_size=5), normalization(9)),
+    ],
+    ids=["mean image", "channels", "middle", "border", "full batches"],
+)
+def test_a_gpu_makes_the_same_bits(options, numbers, on_gpu):
+    ours = batches(GpuBatches(options, numbers, CLASSES), 3)
+    with tn.use_backend("numpy"):
+        theirs = batches(HostBatches(options, numbers, CLASSES), 3)
+    assert len(ours) == len(theirs) == len(options)
+    for (x, labels, host), (other_x, other_labels, other_host) in zip(ours, theirs, strict=True):
+        assert x.dtype == np.float32 and x.tobytes() == other_x.tobytes()
+        assert labels.dtype == np.int64
+        assert labels.tolist() == host.tolist() == other_labels.tolist() == other_host.tolist()
+
+
+def test_an_epoch_goes_on_in_its_middle(on_gpu):
+    numbers = normalization(9)
+    whole = batches(GpuBatches(loader(), numbers, CLASSES), 2)
+    rest = batches(GpuBatches(loader(), numbers, CLASSES), 2, 1)
+    assert [x.tobytes() for x, *_ in rest] == [x.tobytes() for x, *_ in whole[1:]]
+
+
+def test_batches_lie_in_the_same_arrays(on_gpu):
+    """A recorded step looks for them there."""
+    found = GpuBatches(loader(batch_size=5, drop_last=True), normalization(9), CLASSES).epoch(0)
+    arrays = {(id(x.data.base), id(y.data.base)) for x, y in found}
+    assert len(arrays) == 1
+
+
+def test_a_batch_is_on_its_way_before_the_one_before_is_asked_for(on_gpu):
+    """The order of events, with three batches."""
+    events, source = [], loader()
+    prefetched = GpuBatches(source, normalization(9), CLASSES)
+    start = prefetched._uploads.start
+    prefetched._uploads = SimpleNamespace(
+        start=lambda arrays: events.append("sent") or start(arrays)
+    )
+    for _ in prefetched.epoch(0):
+        events.append("used")
+    assert events == ["sent", "sent", "used", "sent", "used", "used"]
+
+
+def test_a_label_out_of_range_is_an_error_on_the_processor(on_gpu):
+    with pytest.raises(ValueError, match=r"labels\[\d\] is 3; with 3 classes"):
+        batches(GpuBatches(loader(), normalization(9), 3), 0)
+
+
+def test_the_backend_in_use_decides():
+    with tn.use_backend("numpy"):
+        assert isinstance(prefetch(loader(), normalization(9), CLASSES), HostBatches)
+
+
+def test_an_asynchronous_backend_gets_a_gpus_batches(on_gpu):
+    assert isinstance(prefetch(loader(), normalization(9), CLASSES), GpuBatches)

@@ -1,0 +1,197 @@
+"""Every spec of AlexNet trained beside PyTorch, and its gradients as a whole.
+
+The same weights, images and labels, ten steps of SGD with both update rules, the rate changed
+after step 5. The networks are an eighth as wide as published, at the smallest image that fits.
+"""
+
+import functools
+
+import numpy as np
+import pytest
+
+import alexnet
+import tinynet as tn
+from alexnet.network.plan import smallest_image_size
+from tests.gpu_on_cpu.host_gpu import host_backend
+from tests.oracles.cases import relative_error
+from tinynet import nn
+
+STEPS, CHANGE_AFTER, CLASSES = 10, 5, 5
+NUMBERS = {"momentum": 0.9, "weight_decay": 5e-4}
+# A batch normalisation divides by the deviation of a few numbers, which blows up rounding: at the
+# others' rate two runs in float32 part in ten steps, while in float64 they agree to 1e-10.
+LR = {spec: 0.001 if spec == "batch-norm" else 0.01 for spec in alexnet.SPECS}
+BATCH = {spec: 8 if spec == "batch-norm" else 3 for spec in alexnet.SPECS}
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
+# On a processor the threads of a GPU's blocks run one after the other: ten steps take 3 seconds, of
+# batch-norm, which has many sums, 10. There two specs train, and all have their gradients checked.
+TRAINED_ON_HOST = ["paper", "cifar10"]
+
+
+def skip_on_host(what):
+    if tn.get_backend() is host_backend():
+        pytest.skip(f"{what} takes long on a GPU's kernels that a processor runs")
+
+
+@functools.cache
+def image_size(spec):
+    return smallest_image_size(alexnet.SPECS[spec])
+
+
+def model_of(spec, dtype, **changes):
+    """A small one of this spec, its weights from seed 0; "he": signals reach the last layer."""
+    tn.seed(0)
+    changes = {"width": 0.125, "dropout": 0.0, "init": "he", **changes}
+    return alexnet.build(spec, CLASSES, image_size(spec), np.dtype(dtype), **changes)
+
+
+def batch(spec, dtype, step):
+    generator = np.random.default_rng(step)
+    images = generator.standard_normal((BATCH[spec], 3, image_size(spec), image_size(spec)))
+    return images.astype(dtype), generator.integers(0, CLASSES, BATCH[spec])
+
+
+def train(spec, dtype, rule):
+    """Ten steps of ours: the losses and the weights after them."""
+    model = model_of(spec, dtype)
+    sgd = tn.optim.SGD(model.parameters(), LR[spec], rule=rule, **NUMBERS)
+    losses = []
+    for step in range(STEPS):
+        if step == CHANGE_AFTER:
+            sgd.groups[0]["lr"] *= 0.1
+        images, labels = batch(spec, dtype, step)
+        loss = tn.softmax_cross_entropy(model(tn.Tensor(images)), labels)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        losses.append(loss.item())
+    return losses, model.state_dict()
+
+
+# --- the same in PyTorch --------------------------------------------------------------------------
+
+
+def peer_layer(torch, layer):
+    """PyTorch's layer of a layer of ours, without its weights."""
+    t = torch.nn
+    window = {name: getattr(layer, name, None) for name in ("stride", "padding")}
+    match layer:
+        case nn.Conv2d():
+            sizes = (layer.in_channels, layer.out_channels, layer.kernel)
+            return t.Conv2d(*sizes, groups=layer.groups, **window)
+        case nn.Linear():
+            return t.Linear(layer.in_features, layer.out_features)
+        case nn.MaxPool2d():
+            return t.MaxPool2d(layer.window, ceil_mode=layer.ceil_mode, **window)
+        case nn.AvgPool2d():
+            return t.AvgPool2d(layer.window, ceil_mode=layer.ceil_mode, **window)
+        case nn.AdaptiveAvgPool2d():
+            return t.AdaptiveAvgPool2d(layer.size)
+        case nn.LocalResponseNorm():
+            alpha = layer.alpha * (1 if layer.divide_by_size else layer.size)
+            return t.LocalResponseNorm(layer.size, alpha, layer.beta, layer.k)
+        case nn.BatchNorm2d():
+            return t.BatchNorm2d(layer.channels, layer.eps, layer.momentum)
+        case nn.ReLU():
+            return t.ReLU()
+        case nn.Flatten():
+            return t.Flatten()
+    raise TypeError(f"no layer of PyTorch is known for {type(layer).__name__}")
+
+
+def peer_model(torch, model, dtype):
+    peer = torch.nn.Sequential()
+    for name, layer in model:
+        peer.add_module(name, peer_layer(torch, layer))
+    state = {name: torch.tensor(array) for name, array in model.state_dict().items()}
+    peer = peer.to(getattr(torch, dtype))
+    missing, unknown = peer.load_state_dict(state, strict=False)
+    assert not unknown and all(name.endswith("num_batches_tracked") for name in missing)
+    return peer
+
+
+def papers_step(torch, parameters, velocities, lr):
+    """v = momentum v - weight_decay lr w - lr g; w = w + v."""
+    with torch.no_grad():
+        for w, v in zip(parameters, velocities, strict=True):
+            v.mul_(NUMBERS["momentum"]).sub_(NUMBERS["weight_decay"] * lr * w).sub_(lr * w.grad)
+            w.add_(v)
+
+
+@functools.cache
+def train_peer(spec, dtype, rule):
+    import torch
+
+    peer = peer_model(torch, model_of(spec, dtype), dtype)
+    parameters = list(peer.parameters())
+    sgd = torch.optim.SGD(parameters, LR[spec], **NUMBERS)
+    velocities = [torch.zeros_like(w) for w in parameters]
+    losses = []
+    for step in range(STEPS):
+        if step == CHANGE_AFTER:
+            sgd.param_groups[0]["lr"] *= 0.1
+        images, labels = (torch.tensor(array) for array in batch(spec, dtype, step))
+        loss = torch.nn.functional.cross_entropy(peer(images), labels)
+        sgd.zero_grad()
+        loss.backward()
+        if rule == "pytorch":
+            sgd.step()
+        else:
+            papers_step(torch, parameters, velocities, sgd.param_groups[0]["lr"])
+        losses.append(loss.item())
+    return losses, {name: tensor.numpy().copy() for name, tensor in peer.state_dict().items()}
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+@pytest.mark.parametrize("spec", alexnet.SPECS)
+def test_ten_steps_are_those_of_pytorch(spec, rule, backend, dtype):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    if spec not in TRAINED_ON_HOST:
+        skip_on_host(f"a training of {spec}")
+    losses, weights = train(spec, dtype.name, rule)
+    peer_losses, peer_weights = train_peer(spec, dtype.name, rule)
+    assert relative_error(losses, peer_losses) <= TOLERANCE[dtype.name]
+    for name, array in weights.items():
+        assert relative_error(array, peer_weights[name]) <= TOLERANCE[dtype.name], name
+
+
+@pytest.mark.parametrize("spec", alexnet.SPECS)
+def test_ten_steps_move_every_weight_and_the_rules_part(spec):
+    """What the test above compares is something, and neither rule passes for the other."""
+    before = model_of(spec, "float64").state_dict()
+    after = {rule: train(spec, "float64", rule)[1] for rule in ("paper", "pytorch")}
+    for name, array in before.items():
+        assert relative_error(after["paper"][name], array) > 1e-5, name
+    assert max(relative_error(after["paper"][n], after["pytorch"][n]) for n in before) > 1e-4
+
+
+# --- the gradient of the whole network ------------------------------------------------------------
+
+
+def check_network(spec, seed, **changes):
+    """The gradient of the loss by the images and by every parameter, each along a random
+    direction."""
+    model = model_of(spec, "float64", width=0.0625, **changes)
+    owners = [(layer, kind) for _, layer in model for kind, _ in layer.named_parameters()]
+    images, labels = (array[:3] for array in batch(spec, "float64", seed))
+
+    def loss(images, *parameters):
+        for (layer, kind), parameter in zip(owners, parameters, strict=True):
+            setattr(layer, kind, parameter)
+        return tn.softmax_cross_entropy(model(images), labels)
+
+    inputs = [images, *(parameter.numpy() for parameter in model.parameters())]
+    return tn.check_gradients(loss, inputs, directions=1, tolerance=1e-6, seed=seed)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("spec", ["paper", "caffenet", "torchvision", "batch-norm", "cifar10"])
+def test_the_gradient_of_a_network_of_tanh_is_its_slope(spec, seed, backend):
+    if spec == "batch-norm" and seed > 1:
+        skip_on_host("a second gradient of batch-norm")
+    check_network(spec, seed, activation="tanh", init="glorot")
+
+
+@pytest.mark.parametrize("spec", alexnet.SPECS)
+def test_the_gradient_of_a_network_of_relu_is_its_slope(spec, backend):
+    check_network(spec, seed=1)

@@ -1,0 +1,117 @@
+"""The live line and plain lines."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from alexnet.evaluation.metrics import Metrics
+from alexnet.training import progress
+from alexnet.training.progress import Progress, clock
+from alexnet.training.run_folder import RunFolder
+
+
+class Batches(SimpleNamespace):
+    def __len__(self):
+        return 10
+
+
+def make_run(tmp_path, classes=10):
+    return SimpleNamespace(
+        classes=list(range(classes)), batches=Batches(waited=0.0), epoch=1, step=0,
+        total_steps=40, val_set=range(12), folder=RunFolder(tmp_path), steps_left=lambda: 20,
+        options=SimpleNamespace(epochs=4), means=lambda: (2.0, 0.25),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def seconds(monkeypatch):
+    """A clock that stands still until it is moved."""
+    now = SimpleNamespace(value=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now.value)
+    return now
+
+
+def take_step(run, shown, seconds, took, waited, loss, rank):
+    seconds.value += took
+    run.batches.waited += waited
+    run.step += 1
+    return shown.step(loss, np.array(rank), 0.02)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.4, "0:00"), (67, "1:07"), (3599.6, "1:00:00"), (7384, "2:03:04")]
+)
+def test_a_clock_shows_minutes_and_hours(value, text):
+    assert clock(value) == text
+
+
+def test_the_line_shows_means_and_speed_without_the_first_step(tmp_path, seconds):
+    run = make_run(tmp_path)
+    with Progress(run, Console(file=io.StringIO())) as shown:
+        take_step(run, shown, seconds, 60.0, 50.0, 9.0, [9, 9, 9, 9])
+        assert shown.line() == "the first step took 60 s, its loss is 9.000"
+        take_step(run, shown, seconds, 1.0, 0.5, 2.0, [0, 1, 4, 5])
+        take_step(run, shown, seconds, 3.0, 0.5, 1.0, [0, 0, 9, 9])
+        line = shown.line()
+    assert "epoch 2/4 step 3/40 loss 1.500 top-1 37.5% top-5 62.5% 2 images/s" in line
+    assert "waiting 25% lr 0.02" in line
+    # 20 steps of 2 seconds, 2 validations of 12 images at 6 images a second
+    assert line.endswith("left 0:44")
+
+
+def test_a_steps_own_speed_is_returned(tmp_path, seconds):
+    run = make_run(tmp_path)
+    with Progress(run, Console(file=io.StringIO())) as shown:
+        speeds = [
+            take_step(run, shown, seconds, took, 0.0, 2.5, [0, 1, 4, 5]) for took in (2.0, 0.5)
+        ]
+    assert speeds == [2.0, 8.0]
+
+
+def test_validation_time_is_not_charged_to_the_next_step(tmp_path, seconds):
+    run = make_run(tmp_path)
+    with Progress(run, Console(file=io.StringIO())) as shown:
+        take_step(run, shown, seconds, 2.0, 0.0, 2.5, [0])
+        shown.validating()
+        seconds.value += 100
+        shown.validated(Metrics(1.25, 0.5, 0.75, None, None))
+        assert take_step(run, shown, seconds, 2.0, 0.0, 2.5, [0]) == 0.5
+
+
+def test_an_epochs_line_has_the_means_of_training_and_validation(tmp_path, seconds, capsys):
+    run = make_run(tmp_path)
+    with Progress(run, Console(file=io.StringIO())) as shown:
+        take_step(run, shown, seconds, 2.0, 0.0, 2.5, [0, 1, 4, 5])
+        shown.validating()
+        assert "validating" in shown.line()
+        shown.validated(Metrics(1.25, 0.5, 0.75, None, None))
+    assert (
+        "epoch 2/4 step 1: training loss 2.000 top-1 25.0%; validation" in capsys.readouterr().out
+    )
+
+
+def test_a_pipe_gets_a_line_every_few_seconds(tmp_path, seconds, capsys):
+    run = make_run(tmp_path)
+    with Progress(run, Console(file=io.StringIO())) as shown:
+        for _ in range(12):
+            take_step(run, shown, seconds, 1.0, 0.0, 2.0, [0])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("the first step; with an empty cache the kernels are compiled")
+    assert [line.split()[3] for line in printed[1:]] == ["5/40", "10/40"]
+
+
+def test_a_terminal_gets_one_live_line(tmp_path):
+    run, screen = make_run(tmp_path, classes=3), io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=200)
+    with Progress(run, console) as shown:
+        for _ in range(3):
+            run.step += 1
+            shown.step(2.0, np.array([0, 2]), 0.02)
+        shown._live.refresh()
+        shown.say("a line that stays")
+    text = screen.getvalue()
+    assert "step 3/40 loss 2.000 top-1 50.0% top-3 100.0%" in text
+    assert "a line that stays\n" in text

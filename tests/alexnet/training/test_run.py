@@ -1,0 +1,78 @@
+"""What a run is made of: batches in another order each epoch, normalisation, schedule."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from alexnet.cli.train_flags import train_parser
+from alexnet.training.options import resolve
+from alexnet.training.run import Run
+from alexnet.training.run_folder import RunFolder
+from tests.alexnet.small_training import FLAGS, make_images
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return str(make_images(tmp_path_factory.mktemp("images")))
+
+
+@pytest.fixture(autouse=True)
+def numpy_backend():
+    with tn.use_backend("numpy"):
+        yield
+
+
+def make_run(images, tmp_path, *flags):
+    args = train_parser().parse_args([images, *FLAGS, *flags])
+    return Run(resolve(args, "numpy"), RunFolder.create(tmp_path / "run", "any"))
+
+
+def test_each_epoch_has_another_order_and_only_full_batches(images, tmp_path):
+    run = make_run(images, tmp_path)
+    orders = [[labels.tolist() for _, labels in run.batches.epoch(number)] for number in (0, 1)]
+    assert orders[0] != orders[1]
+    assert [len(labels) for labels in orders[0]] == [8] * 4
+    assert all(len(set(labels)) > 1 for labels in orders[0])
+
+
+def test_validation_sees_the_middle_of_what_training_crops_from(images, tmp_path):
+    run = make_run(images, tmp_path)
+    assert run.batches.stored_size == run.validation.stored_size == 76
+    assert run.batches.augment == "crop" and run.validation.augment == "none"
+
+
+def test_with_he_the_inputs_have_mean_0_and_deviation_1(images, tmp_path):
+    run = make_run(images, tmp_path)
+    run.measure_normalization()
+    assert run.normalization.mean.shape == (3, 67, 67)
+    batches = [run.normalization(x) for x, _ in run.batches.epoch(0)]
+    x = np.concatenate(batches)
+    assert x.mean(axis=(0, 2, 3)) == pytest.approx(0, abs=0.2)
+    assert x.std(axis=(0, 2, 3)) == pytest.approx(1, abs=0.1)
+
+
+def test_with_the_published_weights_the_inputs_are_not_divided(images, tmp_path):
+    run = make_run(images, tmp_path, "--init", "published")
+    run.measure_normalization()
+    assert run.normalization.divisor.tolist() == np.ones((3, 1, 1)).tolist()
+
+
+def test_a_spec_with_numbers_of_its_own_is_normalised_with_these(images, tmp_path):
+    run = make_run(images, tmp_path, "--spec", "torchvision")
+    run.measure_normalization()
+    wanted = 255 * np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    assert run.normalization.mean.ravel() == pytest.approx(wanted[0])
+    assert run.normalization.divisor.ravel() == pytest.approx(wanted[1])
+
+
+def test_a_data_set_smaller_than_a_batch_is_one_batch(images, tmp_path):
+    run = make_run(images, tmp_path, "--batch-size", "1000")
+    assert [len(labels) for _, labels in run.batches.epoch(0)] == [36]
+
+
+@pytest.mark.parametrize(
+    ("flags", "total"), [([], 12), (["--max-steps", "5"], 5), (["--max-steps", "99"], 12)]
+)
+def test_steps_end_with_the_epochs_or_max_steps(images, tmp_path, flags, total):
+    run = make_run(images, tmp_path, *flags)
+    assert (run.total_steps, run.steps_left()) == (total, total)

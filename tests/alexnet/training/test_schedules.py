@@ -1,0 +1,71 @@
+"""The learning rate over a training, against the formulas written out."""
+
+import math
+
+import pytest
+
+from alexnet.training.schedules import PATIENCE, SCHEDULES
+
+
+def rates(name, epochs, steps_per_epoch, lr=0.4):
+    schedule = SCHEDULES[name](lr, epochs, steps_per_epoch)
+    return [schedule.rate(step) for step in range(epochs * steps_per_epoch)]
+
+
+def test_constant_stays():
+    assert rates("constant", 3, 2) == [0.4] * 6
+
+
+def test_step_divides_by_ten_after_each_third_of_the_epochs():
+    assert rates("step", 6, 2) == pytest.approx([0.4] * 4 + [0.04] * 4 + [0.004] * 4)
+
+
+def test_step_of_90_epochs_divides_after_30_and_60():
+    by_epoch = rates("step", 90, 1)
+    assert [by_epoch[e] for e in (29, 30, 59, 60, 89)] == pytest.approx(
+        [0.4, 0.04, 0.04, 0.004, 0.004]
+    )
+
+
+def test_cosine_is_half_a_wave_from_lr_to_zero():
+    found = rates("cosine", 4, 5)
+    assert found[0] == 0.4 and found[10] == pytest.approx(0.2)
+    assert found[5] == pytest.approx(0.4 * (1 + math.sqrt(0.5)) / 2)
+    assert 0 < found[-1] < 0.01
+    assert found == sorted(found, reverse=True)
+
+
+def plateau_after(errors):
+    schedule = SCHEDULES["plateau"](1.0, 90, 1)
+    found = []
+    for error in errors:
+        schedule.epoch_ended(error)
+        found.append(schedule.rate(0))
+    return found
+
+
+def test_plateau_waits_for_epochs_without_a_smaller_error():
+    falling = [0.5 - 0.01 * e for e in range(20)]
+    assert plateau_after(falling) == [1.0] * 20
+    assert plateau_after([0.5] + [0.5] * PATIENCE) == [1.0] * PATIENCE + [0.1]
+
+
+def test_plateau_starts_to_wait_anew_after_a_smaller_error():
+    errors = [0.5] + [0.6] * (PATIENCE - 1) + [0.4] + [0.4] * (PATIENCE - 1)
+    assert plateau_after(errors) == [1.0] * len(errors)
+
+
+def test_plateau_divides_three_times_at_most():
+    found = plateau_after([0.5] + [0.5] * (5 * PATIENCE))
+    assert found[-1] == pytest.approx(0.001)
+    assert len(set(found)) == 4
+
+
+def test_plateau_goes_on_from_its_state():
+    one, other = (SCHEDULES["plateau"](1.0, 90, 1) for _ in range(2))
+    for error in [0.5] * PATIENCE:
+        one.epoch_ended(error)
+    other.set_state(one.state())
+    for schedule in (one, other):
+        schedule.epoch_ended(0.5)
+    assert one.rate(0) == other.rate(0) == 0.1

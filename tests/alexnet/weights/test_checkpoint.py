@@ -1,0 +1,109 @@
+"""Checkpoints: what is saved comes back, what is none is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import alexnet
+import tinynet as tn
+from alexnet.data.normalization import Normalization
+from alexnet.errors import DataError
+from alexnet.weights import checkpoint
+
+BUILD = {"spec": "batch-norm", "num_classes": 3, "image_size": 67, "width": 0.03}
+
+
+@pytest.fixture(autouse=True)
+def numpy_backend():
+    with tn.use_backend("numpy"):
+        yield
+
+
+def example(velocities=True):
+    tn.seed(3)
+    model = alexnet.build(**BUILD)
+    optimizer = tn.optim.SGD(model.parameters(), 0.1)
+    numbers = np.random.default_rng(0)
+    return model, checkpoint.Checkpoint(
+        build=model.build_arguments,
+        classes=["ä", "b", "c"],
+        stored_size=76,
+        normalization=Normalization(numbers.uniform(0, 255, (3, 67, 67)), np.full((3, 1, 1), 2.0)),
+        model=model.state_dict(),
+        velocities=optimizer.state_dict() if velocities else None,
+        options={"data": "synthetic", "lr": 0.1},
+        training={"epoch": 1, "best": {"top1": 1 / 3, "epoch": 1}},
+    )
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    _, saved = example()
+    saved.save(tmp_path / "a.npz")
+    found = checkpoint.load(tmp_path / "a.npz")
+    for name in ("build", "classes", "stored_size", "options", "training"):
+        assert getattr(found, name) == getattr(saved, name)
+    for ours, theirs in (
+        (saved.model, found.model),
+        (saved.velocities, found.velocities),
+        (saved.normalization.arrays(), found.normalization.arrays()),
+    ):
+        assert ours.keys() == theirs.keys()
+        assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_the_model_of_a_checkpoint_computes_what_the_saved_one_did(tmp_path):
+    model, saved = example()
+    model.norm1.running_mean.data = np.full(3, 0.5, np.float32)  # a buffer, no parameter
+    saved.model = model.state_dict()
+    saved.save(tmp_path / "a.npz")
+    tn.seed(4)
+    loaded = checkpoint.load(tmp_path / "a.npz").make_model()
+    x = tn.Tensor(np.random.default_rng(1).standard_normal((2, 3, 67, 67)))
+    x = tn.Tensor(x.numpy().astype(np.float32))
+    assert not loaded.training
+    assert np.array_equal(loaded(x).numpy(), model.eval()(x).numpy())
+
+
+def test_velocities_may_be_left_out(tmp_path):
+    _, saved = example(velocities=False)
+    saved.save(tmp_path / "a.npz")
+    assert checkpoint.load(tmp_path / "a.npz").velocities is None
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match="nothing.npz cannot be read: No such file"):
+        checkpoint.load(tmp_path / "nothing.npz")
+
+
+def test_half_a_checkpoint_is_refused(tmp_path):
+    _, saved = example()
+    saved.save(tmp_path / "a.npz")
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="a.npz cannot be read"):
+        checkpoint.load(tmp_path / "a.npz")
+
+
+def test_another_npz_file_is_refused(tmp_path):
+    tn.save(tmp_path / "a.npz", {"conv1.weight": np.zeros(3)})
+    with pytest.raises(DataError, match="no checkpoint of alexnet.train"):
+        checkpoint.load(tmp_path / "a.npz")
+
+
+def test_a_checkpoint_of_another_format_is_refused(tmp_path):
+    _, saved = example()
+    saved.save(tmp_path / "a.npz")
+    arrays = tn.load(tmp_path / "a.npz")
+    record = json.loads(arrays["record"].tobytes()) | {"format": 99}
+    arrays["record"] = np.frombuffer(json.dumps(record).encode(), np.uint8)
+    tn.save(tmp_path / "a.npz", arrays)
+    with pytest.raises(DataError, match="format 99, this program reads 1"):
+        checkpoint.load(tmp_path / "a.npz")
+
+
+def test_arrays_that_do_not_fit_the_network_are_named(tmp_path):
+    _, saved = example()
+    saved.model["conv1.weight"] = np.zeros((1, 3, 11, 11), np.float32)
+    with pytest.raises(DataError, match="conv1.weight is float32"):
+        saved.make_model()

@@ -1,0 +1,167 @@
+"""benchmarks.scaling: the law that is found, the points of a sweep, and what is written."""
+
+import json
+
+import numpy as np
+import pytest
+
+import alexnet
+import tinynet as tn
+from alexnet.network.build import plan
+from benchmarks import growth, machine, scaling
+
+BASE = {
+    "spec": "paper", "changes": {"width": 0.03}, "blocks": None, "image_size": 67, "batch_size": 4,
+    "threads": 1, "backend": "numpy", "steps": 2,
+}  # fmt: skip
+TINY = "--backend numpy --threads 1 --image-size 67 --batch-size 4 --width 0.03 --steps 2".split()
+
+
+@pytest.fixture(autouse=True)
+def quick_on_the_numpy_backend(monkeypatch):
+    monkeypatch.setattr(machine, "wait_until_idle", lambda seconds=120: True)
+    with tn.use_backend("numpy"):
+        yield
+
+
+# --- the law --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "a, b, p", [(3.0, 2.0, 1.7), (0.0, 5.0, 1.0), (1.0, 9.0, -1.0), (40.0, 0.01, 2.0)]
+)
+def test_the_law_behind_the_figures_is_found(a, b, p):
+    n = np.array([1, 2, 4, 8, 16])
+    law = growth.fit(n, a + b * n**p)
+    assert law["p"] == pytest.approx(p, abs=0.005)
+    assert (law["a"], law["b"]) == pytest.approx((a, b), rel=0.02, abs=0.02)
+    assert law["deviation"] < 0.01
+    assert growth.value(law, 3) == pytest.approx(a + b * 3**p, rel=0.01)
+
+
+def test_the_law_of_noisy_figures_is_near():
+    n = np.array([4, 8, 16, 32, 64])
+    noise = np.array([1.02, 0.99, 1.0, 0.98, 1.01])
+    law = growth.fit(n, (5 + 2 * n) * noise)
+    assert law["p"] == pytest.approx(1, abs=0.1)
+    assert 0.005 < law["deviation"] < 0.03
+
+
+def test_few_points_determine_a_slope_only():
+    law = growth.fit([1, 2], [8.0, 4.0])
+    assert law == pytest.approx({"a": 0.0, "b": 8.0, "p": -1.0, "deviation": 0.0})
+    assert growth.fit([3], [8.0]) is None
+
+
+def test_figures_that_hardly_differ_do_not_grow():
+    law = growth.fit([1, 2, 4, 8], [100, 101, 99, 101])
+    assert (law["a"], law["b"], law["p"]) == (100, 0, 0)
+    assert growth.text(law, 1e-3, "s") == "0.1 s (off by at most 1%)"
+    assert growth.fit([1, 2, 4, 8], [100, 103, 106, 109])["b"] > 0
+
+
+# --- the points -----------------------------------------------------------------------------------
+
+
+def test_a_sweep_changes_one_thing():
+    base = BASE | {"batch_size": 16, "image_size": 227, "threads": 6}
+    expected = {
+        "batch": ("batch_size", [4, 8, 16, 32, 64]),
+        "image": ("image_size", [67, 107, 147, 187, 227]),
+        "threads": ("threads", [1, 2, 4, 6]),
+        "depth": ("blocks", [1, 2, 3, 4, 5]),
+    }
+    for sweep, (name, numbers) in expected.items():
+        points = scaling.points_of(sweep, base)
+        assert points == {n: base | {name: n} for n in numbers}
+
+
+def test_a_cut_network_ends_after_its_block():
+    row, classes = scaling.network("paper", {}, 2)
+    names = [layer.name for layer in plan(row, classes, 227)]
+    first = ["conv1", "relu1", "norm1", "pool1", "conv2", "relu2", "norm2", "pool2"]
+    assert names == [*first, "flatten", "fc3"]
+    assert classes == 10
+
+
+@pytest.mark.parametrize("spec", alexnet.SPECS)
+def test_every_spec_can_be_cut_after_every_convolution(spec):
+    row, _ = scaling.network(spec, {})
+    for blocks in range(1, len(row.convolutions) + 1):
+        cut, classes = scaling.network(spec, {}, blocks)
+        kinds = [layer.kind for layer in plan(cut, classes, row.image_size)]
+        assert kinds.count("Conv2d") == blocks and kinds[-1] == "Linear"
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def test_a_point_is_measured_in_a_process_of_its_own():
+    figures = scaling.in_own_process(BASE)
+    assert len(figures["seconds"]) == 2 and min(figures["seconds"]) > 0
+    assert figures["loss"] == pytest.approx(scaling.measure_point(BASE)["loss"], rel=1e-5)
+    if figures["peak_bytes"] is not None:
+        assert figures["peak_bytes"] > 20e6
+
+
+def test_a_process_that_fails_says_why():
+    with pytest.raises(scaling.Failed, match="ended with 1.*the smallest that works"):
+        scaling.in_own_process(BASE | {"image_size": 3})
+
+
+def test_threads_that_change_the_loss_are_found():
+    rows = [{"n": 1, "loss": 2.0}, {"n": 2, "loss": 2.00001}]
+    scaling.check_same_loss(rows)
+    with pytest.raises(
+        scaling.Failed, match="with 4 threads the first loss is 2.01, with 1 it is 2"
+    ):
+        scaling.check_same_loss([*rows, {"n": 4, "loss": 2.01}])
+
+
+def test_the_command_writes_every_sweep(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    points = []
+
+    def measured(point):
+        points.append(point)
+        n = point["batch_size"]
+        seconds = [n * factor for factor in (1, 2, 3)]
+        return {"seconds": seconds, "loss": 2.0, "peak_bytes": int(1e6 * (100 + n))}
+
+    monkeypatch.setattr(scaling, "in_own_process", measured)
+    files = tmp_path / "scaling.json", tmp_path / "scaling.png"
+    flags = [*TINY, "--rounds", "2", "--json", str(files[0]), "--plot", str(files[1])]
+    assert scaling.main(flags) == 0
+    report = json.loads(files[0].read_text())
+    numbers = {name: [p["n"] for p in sweep["points"]] for name, sweep in report["sweeps"].items()}
+    assert numbers == {
+        "batch": [1, 2, 4, 8, 16], "image": [67], "threads": [1], "depth": [1, 2, 3, 4, 5],
+    }  # fmt: skip
+    # The first compiles; then ten different points twice: batch, image and threads share one.
+    assert points[0] == points[3] == BASE and len(points) == 1 + 2 * 10
+    batch = report["sweeps"]["batch"]
+    assert [row["seconds"]["median"] for row in batch["points"]] == [2, 4, 8, 16, 32]
+    assert batch["points"][-1]["images_per_second"] == 0.5
+    assert (batch["time"]["b"], batch["time"]["p"]) == pytest.approx((2, 1))
+    assert files[1].read_bytes()[1:4] == b"PNG"
+    assert "n^1.00" in capsys.readouterr().out
+
+
+def test_a_failing_point_ends_the_command_with_its_words(monkeypatch, capsys):
+    def fails(point):
+        raise scaling.Failed("scaling: a point ended with -9: no memory")
+
+    monkeypatch.setattr(scaling, "in_own_process", fails)
+    assert scaling.main([*TINY, "--only", "batch"]) == 1
+    assert "ended with -9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [(["--only", "width"], "there is no width"), (["--image-size", "3"], "smallest")],
+)
+def test_wrong_options_end_before_anything_is_measured(flags, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        scaling.main([*TINY, *flags])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err

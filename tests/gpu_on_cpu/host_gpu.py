@@ -1,0 +1,157 @@
+"""A GPU for machines without one.
+
+HostGpu stands where tinynet/backends/cupy/gpu.py's Gpu stands, and the same launch code runs on it:
+the kernels' own grids, arguments and dtypes, on arrays as strict as CuPy's (device_arrays.py), by
+the same .cu files compiled for the processor (host_kernels.py).
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from tests.gpu_on_cpu import host_kernels
+from tests.gpu_on_cpu.device_arrays import DeviceArray, do, recorded, xp
+from tinynet.backends.cupy import Backend
+from tinynet.backends.cupy.device import launch
+from tinynet.backends.cupy.device.cublas import product_shapes
+
+
+class HostGpu:
+    """Runs kernels on this processor; its arrays are DeviceArrays."""
+
+    xp = xp
+    name = "this processor, as a GPU"
+    chunk_bytes = 6000  # of columns: chunks of a few small images, and one that is not full
+    precision = "float32"
+
+    def __init__(self):
+        self._scratch = threading.local()
+        self._lock = threading.Lock()  # a launch's threads share what the library keeps
+        self.launched = set()  # the names of the kernels that ran, with their dtypes
+        self.draws_before = xp.zeros((1,), np.int64)
+
+    def launch(self, file, name, grid_and_block, *arguments):
+        """As Gpu.launch."""
+        arguments, dtype = launch.typed(name, arguments, DeviceArray)
+        kernel = f"{name}_{launch.NAMES[dtype]}"
+        library = host_kernels.compiled(file)
+
+        def run():
+            with self._lock:
+                host_kernels.run(library, kernel, *grid_and_block, arguments)
+
+        do(run)
+        self.launched.add(kernel)
+
+    def product(self, a, b, out, add=False):
+        """As Gpu.product."""
+        product_shapes(a, b, out)
+        if add:
+            do(lambda: np.add(out.host, np.matmul(a.host, b.host), out=out.host))
+        else:
+            do(lambda: np.matmul(a.host, b.host, out=out.host))
+
+    def workspace(self, key, shape, dtype):
+        """As Gpu.workspace."""
+        buffers = self.buffers
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if key not in buffers or buffers[key].nbytes < size:
+            buffers[key] = xp.empty((size,), np.uint8)
+        return buffers[key][:size].view(dtype).reshape(shape)
+
+    @property
+    def buffers(self):
+        """As Gpu.buffers."""
+        return self._scratch.__dict__
+
+    def recorder(self):
+        """As Gpu.recorder."""
+        return HostRecorder()
+
+    def address(self, array):
+        """As Gpu.address."""
+        return array.host.ctypes.data
+
+    def uploads(self):
+        """As Gpu.uploads."""
+        return HostUploads()
+
+    def download(self, array):
+        """As Gpu.download."""
+        return Downloaded(array.host.copy())
+
+
+class HostRecorder:
+    """As recorder.Recorder: what is recorded is a list of functions."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def record(self, function):
+        with recorded() as work:
+            outputs = function()
+        return Graph(work), outputs
+
+
+@dataclass
+class Graph:
+    """As a CUDA graph."""
+
+    work: list
+
+    def launch(self):
+        for work in self.work:
+            work()
+
+
+class HostUploads:
+    """As transfers.Uploads: an upload has the memory of the one before the last."""
+
+    def __init__(self):
+        self._before = deque([None, None])
+
+    def start(self, arrays):
+        """As Uploads.start."""
+        before = self._before.popleft()
+        assert before is None or before.done_with, "memory is used again before done()"
+        self._before.append(Upload([xp.asarray(a) for a in arrays]))
+        return self._before[-1]
+
+
+@dataclass
+class Upload:
+    """As a slot of transfers.py: NaN once the batch is done with, so that nobody reads it later."""
+
+    arrays: list
+    done_with: bool = True
+
+    def arrive(self):
+        self.done_with = False
+        return self.arrays
+
+    def done(self):
+        self.done_with = True
+        for array in self.arrays:
+            array.host.reshape(-1).view(np.uint8)[...] = 0xFF
+
+
+@dataclass
+class Downloaded:
+    """As transfers.Download."""
+
+    array: np.ndarray
+
+    def get(self):
+        return self.array
+
+
+@cache
+def host_backend():
+    """The cupy backend on this processor, one for all tests."""
+    return Backend(HostGpu())

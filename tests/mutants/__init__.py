@@ -1,0 +1,1 @@
+"""Planted mistakes that the tests must see: python -m tests.mutants."""

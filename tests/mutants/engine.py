@@ -1,0 +1,169 @@
+"""Mistakes in the engine and in the ops: file -> (the tests, the mistakes), as in numpy.py.
+
+A mistake is (in words, old text, new text).
+"""
+
+WALK = [f"tests/tinynet/test_{name}.py" for name in ("tensor", "tensor_walk", "op")]
+LAYERS = "tests/tinynet/ops/test_layers.py"
+
+ENGINE = {
+    "tensor.py": (
+        WALK,
+        [
+            (
+                "the lowest ticket first",
+                "(heap, (-parent.ticket, parent))",
+                "(heap, (parent.ticket, parent))",
+            ),
+            ("a sum into somebody's array", "_as_ndarray(gradients[parent] + dx)", "dx"),
+            ("a gradient that two leaves share", "dx = dx.copy()\n", "pass\n"),
+            ("a change that nobody sees", "(self._node or self).version = draw_ticket()", "pass"),
+            ("a gradient that is not in C order", 'dx = dx.copy(order="C")', "pass"),
+            ("a graph that is not freed", "node.backward = node.parents = None", "pass"),
+            (
+                "gradients that do not add up",
+                "leaf.grad += dx\n    else",
+                "leaf.grad = dx\n    else",
+            ),
+            ("no_grad that never ends", "_recording.on = before", "_recording.on = False"),
+        ],
+    ),
+    "op.py": (
+        WALK,
+        [
+            ("recording in no_grad", "(not no_grad_count or is_recording())", "True"),
+            ("a number where an array is due", "y = np.asarray(y)", "pass"),
+            ("two backends mixed", "raise _two_backends(name, args)", "pass"),
+        ],
+    ),
+    "optim.py": (
+        ["tests/tinynet/test_optim.py", "tests/tinynet/test_tensor.py"],
+        [
+            ("a step that nobody sees", "parameter.raise_version()", "pass"),
+            ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
+            (
+                "the rate of the first group",
+                '_rate(group["lr"] if',
+                '_rate(self.groups[0]["lr"] if',
+            ),
+            ("step's rate unused", "if lr is None else lr,", "if True else lr,"),
+            ("a group's scale unused", "float(lr) * scale", "float(lr)"),
+        ],
+    ),
+    "gradcheck.py": (
+        ["tests/tinynet/test_gradcheck.py"],
+        [
+            ("a NaN let pass", "np.inf if np.isnan(error) else error", "error"),
+            (
+                "weights that let mistakes cancel",
+                "generator.standard_normal(output.shape)",
+                "np.ones(output.shape)",
+            ),
+            ("a step to one side", "(2 * step)", "step"),
+        ],
+    ),
+    "random.py": (
+        ["tests/tinynet/test_random.py"],
+        [
+            ("a round too few", "range(10)", "range(9)"),
+            ("elements counted from the block", "[skip : skip + count]", "[:count]"),
+            ("the seed's high bits unused", "(seed & _LOW, seed >> 32)", "(seed & _LOW, 0)"),
+        ],
+    ),
+    "serialization.py": (
+        ["tests/tinynet/test_serialization.py"],
+        [
+            (
+                "pickles loaded",
+                "np.load(path, allow_pickle=False)",
+                "np.load(path, allow_pickle=True)",
+            ),
+            ("not forced to the disk", "os.fsync(file.fileno())", "pass"),
+            ("rubbish left behind", "os.unlink(temporary)", "pass"),
+        ],
+    ),
+    "backends/host_memory.py": (
+        ["tests/tinynet/backends/test_host_memory.py"],
+        [
+            (
+                "memory handed out while a view lives",
+                "weakref.finalize(array, _give_back, block).atexit = False",
+                "_give_back(block)",
+            ),
+            ("memory never used again", "_give_back, block", "id, block"),
+            (
+                "one workspace for all keys",
+                "buffers[key][:size]",
+                "buffers[next(iter(buffers))][:size]",
+            ),
+        ],
+    ),
+    "nn/module.py": (
+        ["tests/tinynet/test_nn.py"],
+        [
+            ("a state that is no copy", "np.array(tensor.numpy())", "tensor.numpy()"),
+            ("parts left in training", "for module in self.modules():", "for module in [self]:"),
+            (
+                "a part's name left out",
+                '_named_tensors(f"{prefix}{name}.")',
+                "_named_tensors(prefix)",
+            ),
+        ],
+    ),
+    "ops/windows.py": (
+        [LAYERS, "tests/tinynet/ops/test_max_pool2d.py", "-k", "pool2d"],
+        [
+            ("a last window outside the map", "windows -= 1", "pass"),
+            ("rounded up always", "if not ceil_mode:", "if False:"),
+        ],
+    ),
+    "ops/local_response_norm.py": (
+        [LAYERS, "tests/tinynet/ops/test_local_response_norm.py", "-k", "local_response_norm"],
+        [("alpha never divided", "float(alpha) / size if divide_by_size else", "")],
+    ),
+    "ops/batch_norm.py": (
+        ["tests/tinynet/ops/test_batch_norm.py"],
+        [
+            (
+                "the running variance of the batch itself",
+                "count / (count - 1) * variance",
+                "variance",
+            ),
+            (
+                "the running statistics not copied",
+                "running_mean.copy(), running_var.copy()",
+                "running_mean, running_var",
+            ),
+        ],
+    ),
+    "ops/dropout.py": (
+        ["tests/tinynet/ops/test_dropout.py"],
+        [
+            ("the test not scaled", "kept_share = 1 - drop", "kept_share = 1"),
+            (
+                "both conventions scaled in training",
+                '1.0 if scale == "test" or drop == 1 else',
+                "1.0 if drop == 1 else",
+            ),
+            ("another mask backward", "seed, draw, dx", "seed, draw + 1, dx"),
+        ],
+    ),
+    "ops/arithmetic.py": (
+        [LAYERS, "tests/tinynet/ops/test_arithmetic.py"],
+        [
+            (
+                "a broadcast gradient not summed",
+                "keepdims=True) if repeated else gradient",
+                "keepdims=True) * 0 if repeated else gradient",
+            ),
+            ("b's slope of a / b without its square", "-dy * a / (b * b)", "-dy * a / b"),
+        ],
+    ),
+    "ops/shape.py": (
+        [LAYERS, "tests/tinynet/ops/test_shape.py"],
+        [
+            ("an element named twice counted once", "ctx.xp.add.at(da, key, dy)", "da[key] = dy"),
+            ("transposed the same way back", "dy.transpose(inverse)", "dy.transpose(order)"),
+        ],
+    ),
+}

@@ -1,0 +1,237 @@
+"""Mistakes in the Numba kernels: file -> (the mistake in words, old text, new text)."""
+
+NUMBA = {
+    "conv2d.py": [
+        (
+            "rows of a phase and phases exchanged",
+            "(u % phases * height + u // phases)",
+            "(u // phases * height + u % phases)",
+        ),
+        (
+            "patches that overlap not summed",
+            "q, start + j] += columns",
+            "q, start + j] = columns",
+        ),
+        (
+            "rows and columns of the padding exchanged",
+            "x.shape[2] + 2 * padding[0]",
+            "x.shape[2] + 2 * padding[1]",
+        ),
+        (
+            "the weights of the first tower for all, backward",
+            "product(weights[g, u].T, dy",
+            "product(weights[0, u].T, dy",
+        ),
+        (
+            "the weight's gradient of the last images only",
+            "columns_u.T, 1, dweights[g, u])",
+            "columns_u.T, 0, dweights[g, u])",
+        ),
+        (
+            "images that are not there",
+            "        if images < beside:",
+            "        if images > beside:",
+        ),
+        ("the share of one thread left out", "range(1, len(sums))", "range(2, len(sums))"),
+        ("the first tower's channels for all, few images", "part // parts *", "0 *"),
+        (
+            "the first outputs' biases for all, few images",
+            "bias[o : o + outputs]",
+            "bias[:outputs]",
+        ),
+        ("the last output's weights not copied", "range(first, last)", "range(first, last - 1)"),
+        ("one bias for all channels", "= bias[first + o]", "= bias[first]"),
+        ("a product's part computed twice", "columns, u, i, j)", "columns, u, 0, j - i)"),
+    ],
+    "winograd.py": [
+        (
+            "rows and columns of the padding exchanged, backward",
+            "(reach - padding[0], reach - padding[1])",
+            "(reach - padding[1], reach - padding[0])",
+        ),
+        ("kernels not turned", "[..., ::-1, ::-1]", "[..., :, :]"),
+        ("the first tower's bias for all", "bias[number]", "bias[o]"),
+        (
+            "the weight's gradient of the last block only",
+            "V[:, i:j].T, 1, dU[g, p])",
+            "V[:, i:j].T, 0, dU[g, p])",
+        ),
+        (
+            "what lay beside the images before",
+            "    frames[...] = 0\n",
+            "    frames[0, 0, 0, 0] = 0\n",
+        ),
+        (
+            "a coefficient of B",
+            "v0[i] = four * d0[i] - five * d2[i]",
+            "v0[i] = four * d0[i] - four * d2[i]",
+        ),
+        (
+            "tiles that overlap by too much",
+            "strip % down * m\n        _B_columns",
+            "strip % down\n        _B_columns",
+        ),
+    ],
+    "winograd_weights.py": [
+        ("the share of one thread left out", "range(len(dU))", "range(1)"),
+        ("columns of G for its rows", "half[i, 0, c] * G[j, 0]", "half[i, 0, c] * G[i, 0]"),
+        (
+            "not transposed on the way back",
+            "dU[share, g, points * i + j, o]",
+            "dU[share, g, points * j + i, o]",
+        ),
+    ],
+    "linear.py": [
+        ("no bias", "        y += bias\n", "        y += 0\n"),
+        ("a mean in place of a sum", "np.sum(dy, axis=0", "np.mean(dy, axis=0"),
+        ("an old gradient added", "x, 0, dweight[i:j])", "x, 1, dweight[i:j])"),
+        (
+            "one output left out of each share",
+            "(x, weight[i:j].T, 0, y[:, i:j])",
+            "(x, weight[i : j - 1].T, 0, y[:, i : j - 1])",
+        ),
+        ("the first image only", "image = x[n]", "image = x[0]"),
+        ("an output left out for few images", "range(first, last)", "range(first, last - 1)"),
+    ],
+    "max_pool2d.py": [
+        ("a healed NaN", "(candidate > largest) | (candidate != candidate)", "candidate > largest"),
+        ("ties go to the last", "(candidate > largest)", "(candidate >= largest)"),
+        (
+            "the stride of the other axis",
+            "j * stride[1] - padding[1]",
+            "j * stride[0] - padding[1]",
+        ),
+        (
+            "ties go to the last of eight windows' cells",
+            "wins = candidate > largest",
+            "wins = candidate >= largest",
+        ),
+        ("every other NaN not seen", "nans += (a != a) | (b != b)", "nans += b != b"),
+        ("the last cell's NaN not seen", "nans += x[m, -1] != x[m, -1]", "nans += 0"),
+        ("the last cell not dealt out", "strips[s, 0, pairs] = x[m, -1]", "pass"),
+        ("rows dealt out too late", "(2 * i - padding[0] + 3)", "(2 * i - padding[0] + 1)"),
+        (
+            "padding that moves the strips",
+            "np.uintp(odd + u * width + v)",
+            "np.uintp(u * width + v)",
+        ),
+        (
+            "windows beyond the map for done",
+            "done = min(done + WINDOWS, after)",
+            "done = done + WINDOWS",
+        ),
+        ("windows that overlap not summed", "dx[switches[q]] += dy[q]", "dx[switches[q]] = dy[q]"),
+    ],
+    "avg_pool2d.py": [
+        (
+            "a window over the edge divided by all its cells",
+            "min(end, size), end - first",
+            "min(end, size), window",
+        ),
+        ("padding not counted", "min(first + window, size + padding)", "min(first + window, size)"),
+        ("a missing 1 / n", "share = dy[i, j] / dy.dtype.type(rows * columns)", "share = dy[i, j]"),
+        ("windows that overlap not summed", "dx[h, w] += share", "dx[h, w] = share"),
+    ],
+    "adaptive_avg_pool2d.py": [
+        (
+            "the window's end rounded down",
+            "-(-(i + 1) * size // out_size)",
+            "max((i + 1) * size // out_size, i * size // out_size + 1)",
+        ),
+        ("windows that overlap not summed", "dx[h, w] += share", "dx[h, w] = share"),
+        (
+            "a missing 1 / n",
+            "share = dy[i, j] / dy.dtype.type((bottom - top) * (right - left))",
+            "share = dy[i, j]",
+        ),
+    ],
+    "local_response_norm.py": [
+        ("a window too wide", "min(i + reach + 1,", "min(i + reach + 2,"),
+        (
+            "a window that crosses the towers",
+            "start_of_group = i // width * width",
+            "start_of_group = 0 * width",
+        ),
+        ("a missing 2", "x.dtype.type(2) * alpha", "alpha"),
+        ("k always 1", "scale[p] = k", "scale[p] = 1"),
+        ("k always 1 in five channels", "scale = k + alpha", "scale = 1 + alpha"),
+        ("a channel of five missing", "+ c * c", ""),
+        ("k always 1 in five channels backward", "_powers(k + alpha", "_powers(1 + alpha"),
+        ("beta always 0.75", "if beta == 0.75:", "if beta > 0:"),
+        ("a healed NaN", "alpha * (x_j[p] * x_j[p])", "alpha * max(0.0, x_j[p] * x_j[p])"),
+        ("a healed NaN in five channels", "return a * a +", "return max(0.0, a * a) +"),
+        ("another channel's ratio", "ratio[j % rows])\n        ready", "ratio[0])\n        ready"),
+        ("the window's sum without a channel", "a[p] + b[p] + c[p]", "a[p] + b[p]"),
+    ],
+    "batch_norm.py": [
+        (
+            "the second moment in place of the variance",
+            "squares += _sum_of_squares(x[n, c], mean[c])",
+            "squares += _sum_of_squares(x[n, c], 0)",
+        ),
+        (
+            "no eps",
+            "factor = x.dtype.type(weight[c] / math.sqrt(variance[c] + eps))",
+            "factor = x.dtype.type(weight[c] / math.sqrt(variance[c]))",
+        ),
+        ("a missing 1 / n", "type(sum_of_dy / (images * pixels))", "type(sum_of_dy)"),
+        (
+            "the variance as a constant",
+            "(dy[p] - through_mean - (x[p] - mean) * through_variance)",
+            "(dy[p] - through_mean)",
+        ),
+    ],
+    "relu.py": [
+        ("a healed NaN", "zero if x[i] <= zero else x[i]", "x[i] if x[i] > zero else zero"),
+        (
+            "a healed NaN backward",
+            "zero if y[i] <= zero else dy[i]",
+            "dy[i] if y[i] > zero else zero",
+        ),
+        ("a gradient for negative inputs", "zero if y[i] <= zero else dy[i]", "dy[i]"),
+    ],
+    "tanh.py": [
+        ("a missing square", "(one - y[i] * y[i])", "(one - y[i])"),
+        ("another curve", "math.tanh(x[i])", "math.atan(x[i])"),
+        ("a healed NaN", "math.tanh(x[i])", "math.tanh(max(x.dtype.type(-50), x[i]))"),
+    ],
+    "dropout.py": [
+        ("the other share dropped", "if words[word] >= threshold", "if words[word] < threshold"),
+        ("the first word for all four", "words[word]", "words[0]"),
+        ("a round too few", "range(10)", "range(9)"),
+        ("the numbers of another stream", "random.DROPOUT, seed", "random.WEIGHTS, seed"),
+        (
+            "a healed NaN",
+            "x[element] * (kept_scale if words[word] >= threshold else dropped_scale)",
+            "x[element] * kept_scale if words[word] >= threshold else dropped_scale",
+        ),
+    ],
+    "softmax_cross_entropy.py": [
+        ("an overflow", "largest = max(largest, logits[c])", "largest = min(largest, logits[c])"),
+        ("a missing 1 / n", "share = dloss / probabilities.dtype.type(rows)", "share = dloss"),
+        (
+            "the label's probability not lowered",
+            "(probabilities[n, labels[n]] - 1)",
+            "probabilities[n, labels[n]]",
+        ),
+        (
+            "the first row's sum for all",
+            "total += dy[n, c] * y[n, c]",
+            "total += dy[0, c] * y[0, c]",
+        ),
+    ],
+    "sgd.py": [
+        (
+            "a decay that the rate does not scale",
+            "lr * (gradient[i] + weight_decay * weight[i])",
+            "(lr * gradient[i] + weight_decay * weight[i])",
+        ),
+        ("the decay forgotten", "+ (gradient[i] + weight_decay * weight[i])", "+ gradient[i]"),
+        ("a step uphill", "weight[i] += velocity[i]", "weight[i] -= velocity[i]"),
+        (
+            "the momentum's velocity not used",
+            "weight[i] -= lr * velocity[i]",
+            "weight[i] -= lr * gradient[i]",
+        ),
+    ],
+}

@@ -1,0 +1,1 @@
+"""What layers are compared with: cases for every backend, formulas in NumPy, loops over scalars."""

@@ -1,0 +1,322 @@
+"""The layer cases: what every backend must compute alike, forward and backward.
+
+A case is one call of an op, three times: as tinynet's op, as loops over numbers (formulas.py) and
+as PyTorch has it. Sizes are such that mistakes show: maps that are not square, strides that differ,
+7 channels, 3 images, alpha 1. A new layer is a new row here; a new backend passes all of them.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import tinynet as tn
+from tests.oracles import formulas
+
+SEED = 2012  # of the dropout cases
+
+
+@dataclass(frozen=True)
+class Case:
+    """name     the op, and what is special about this case
+    op       tinynet's: Tensors -> Tensor
+    formula  arrays of Numbers -> array of Numbers
+    peer     PyTorch's: (torch, tensors) -> tensor
+    shapes   of the inputs, all of which get gradients
+    positive whether the inputs are positive numbers
+    tolerance  in float32, of the largest element
+    """
+
+    name: str
+    op: Callable
+    formula: Callable
+    peer: Callable
+    shapes: tuple
+    positive: bool = False
+    tolerance: float = 1e-5
+
+    def inputs(self):
+        """float64 arrays whose numbers float32 has too."""
+        return [
+            spaced(shape, f"{self.name} {i}", self.positive) for i, shape in enumerate(self.shapes)
+        ]
+
+    @property
+    def elements(self):
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+
+def spaced(shape, name="", positive=False):
+    """Numbers from -2 to 2 (0.5 to 2.5: positive) in an order that follows from the name, none
+    equal, none 0, all far from each other beside the step of a gradient check: neither relu's kink
+    nor a tie of max lies within one."""
+    count = int(np.prod(shape))
+    order = np.random.default_rng(zlib.crc32(name.encode())).permutation(count)
+    numbers = (order + 0.3) / max(count, 1) * (2 if positive else 4) + (0.5 if positive else -2)
+    return numbers.astype(np.float32).astype(np.float64).reshape(shape)
+
+
+def on_host(array):
+    """A backend's array as NumPy's."""
+    return array if isinstance(array, np.ndarray) else tn.get_backend("cupy").to_numpy(array)
+
+
+def relative_error(a, b):
+    """The largest |a - b| over the largest |b|; infinite where shapes differ or one is not a
+    number alone."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return np.inf
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-300)) if a.size else 0.0
+
+
+# --- convolution, linear --------------------------------------------------------------------------
+
+
+def _conv(name, x, weight, bias=True, stride=(1, 1), padding=(0, 0), groups=1):
+    def with_bias(function):
+        return function if bias else lambda x, weight: function(x, weight, None)
+
+    def peer(torch, *inputs):
+        return torch.conv2d(*inputs, stride=stride, padding=padding, groups=groups)
+
+    return Case(
+        f"conv2d {name}",
+        with_bias(lambda x, w, b: tn.conv2d(x, w, b, stride, padding, groups)),
+        with_bias(lambda x, w, b: formulas.conv2d(x, w, b, stride, padding, groups)),
+        peer,
+        (x, weight, weight[:1]) if bias else (x, weight),
+    )
+
+
+def _linear(name, *shapes):
+    return Case(
+        f"linear {name}",
+        tn.linear,
+        formulas.linear,
+        lambda torch, *inputs: torch.nn.functional.linear(*inputs),
+        shapes,
+    )
+
+
+PRODUCTS = [
+    _conv("strides that differ", (3, 7, 5, 4), (2, 7, 3, 2), stride=(2, 1), padding=(1, 2)),
+    _conv("two towers", (3, 6, 4, 5), (4, 3, 3, 3), stride=(1, 2), padding=(0, 1), groups=2),
+    _conv("three groups without bias", (2, 6, 4, 3), (3, 2, 2, 2), bias=False, groups=3),
+    _conv("as large as the map", (1, 2, 4, 3), (3, 2, 4, 3)),
+    _conv("that skips pixels", (2, 3, 5, 7), (2, 3, 1, 2), stride=(3, 4)),
+    _conv("padded beyond the kernel", (1, 2, 3, 4), (2, 2, 2, 2), padding=(3, 2)),
+    # 374 pixels out: one image is all that the Numba backend's column buffer holds
+    _conv("large map", (3, 1, 22, 17), (2, 1, 3, 3), padding=(1, 1)),
+    # 117 pixels out: its buffer holds two of a thread's three images, so that one is left over
+    _conv("images left over", (6, 2, 11, 15), (2, 1, 3, 3), groups=2),
+    # One image: the Numba backend's threads share its outputs, by towers or in halves.
+    _conv("one image of two towers", (1, 4, 4, 3), (6, 2, 3, 2), padding=(1, 0), groups=2),
+    _conv("one image, even outputs", (1, 3, 4, 3), (4, 3, 2, 2), stride=(2, 1)),
+    _linear("with bias", (3, 7), (5, 7), (5,)),
+    _linear("without bias", (3, 7), (2, 7)),
+    _linear("one number", (1, 1), (1, 1), (1,)),
+    _linear("one input", (3, 1), (5, 1), (5,)),
+    _linear("one output", (3, 7), (1, 7), (1,)),
+    _linear("one image", (1, 7), (5, 7), (5,)),
+    _linear("eleven images", (11, 6), (4, 6), (4,)),  # the Numba backend takes BLAS above eight
+]
+
+# --- pools ----------------------------------------------------------------------------------------
+
+
+def _pools(name, shape, window, stride=None, padding=(0, 0), ceil_mode=False):
+    """The case for max and for average pooling."""
+    numbers = (window, stride or window, padding, ceil_mode)
+
+    def max_peer(torch, x):
+        return torch.nn.functional.max_pool2d(x, *numbers[:3], ceil_mode=ceil_mode)
+
+    def avg_peer(torch, x):
+        return torch.nn.functional.avg_pool2d(x, *numbers)
+
+    return [
+        Case(
+            f"max_pool2d {name}",
+            lambda x: tn.max_pool2d(x, window, stride, padding, ceil_mode),
+            lambda x: formulas.max_pool2d(x, *numbers),
+            max_peer,
+            (shape,),
+        ),
+        Case(
+            f"avg_pool2d {name}",
+            lambda x: tn.avg_pool2d(x, window, stride, padding, ceil_mode),
+            lambda x: formulas.avg_pool2d(x, *numbers),
+            avg_peer,
+            (shape,),
+        ),
+    ]
+
+
+def _adaptive(name, shape, size):
+    return Case(
+        f"adaptive_avg_pool2d {name}",
+        lambda x: tn.adaptive_avg_pool2d(x, size),
+        lambda x: formulas.adaptive_avg_pool2d(x, size),
+        lambda torch, x: torch.nn.functional.adaptive_avg_pool2d(x, size),
+        (shape,),
+    )
+
+
+POOLS = [
+    *_pools("that overlaps", (3, 7, 5, 4), (3, 2), (2, 1), (1, 1)),
+    *_pools("rounded up", (3, 2, 8, 6), (3, 3), (2, 2), ceil_mode=True),
+    *_pools("rounded up and padded", (2, 2, 5, 8), (3, 2), (2, 3), (1, 1), ceil_mode=True),
+    *_pools("whose last window would start outside", (1, 2, 7, 4), (2, 1), (3, 2), ceil_mode=True),
+    *_pools("side by side, pixels left over", (2, 3, 7, 5), (2, 3)),
+    _adaptive("that overlaps", (3, 7, 5, 3), (3, 2)),
+    _adaptive("to more than there is", (2, 2, 3, 2), (5, 4)),
+]
+
+# --- normalisation --------------------------------------------------------------------------------
+
+
+def _lrn(name, shape, size=5, alpha=1.0, beta=0.75, k=2.0, divide_by_size=False, groups=1):
+    def peer(torch, x):
+        peer_alpha = alpha if divide_by_size else alpha * size
+        parts = x.chunk(groups, dim=1)
+        function = torch.nn.functional.local_response_norm
+        return torch.cat([function(part, size, peer_alpha, beta, k) for part in parts], dim=1)
+
+    numbers = (size, alpha, beta, k, divide_by_size, groups)
+    return Case(
+        f"local_response_norm {name}",
+        lambda x: tn.local_response_norm(x, *numbers),
+        lambda x: formulas.local_response_norm(x, *numbers),
+        peer,
+        (shape,),
+    )
+
+
+def _batch_norm(name, shape, training, eps=1e-3):
+    channels = shape[1]
+    mean, variance = 0.25 * np.arange(channels), 0.5 + np.arange(channels)
+
+    def op(x, weight, bias):
+        running = [tn.Tensor(a.astype(x.dtype)) for a in (mean, variance)]
+        return tn.batch_norm(x, weight, bias, *running, training, 0.1, eps)
+
+    def formula(x, weight, bias):
+        own = (None, None) if training else (mean.tolist(), variance.tolist())
+        return formulas.batch_norm(x, weight, bias, eps, *own)
+
+    def peer(torch, x, weight, bias):
+        running = [torch.tensor(a, dtype=x.dtype) for a in (mean, variance)]
+        return torch.nn.functional.batch_norm(x, *running, weight, bias, training, 0.1, eps)
+
+    shapes = (shape, (channels,), (channels,))
+    return Case(f"batch_norm {name}", op, formula, peer, shapes, tolerance=5e-5)
+
+
+def _dropout(name, shape, drop, scale="train", draw=3):
+    def op(x):
+        tn.seed(SEED)
+        return tn.dropout(x, drop, True, scale, draw)
+
+    def peer(torch, x):
+        ones = np.ones(shape, object)
+        mask = formulas.dropout(ones, drop, scale, SEED, draw).astype(float)
+        return x * torch.tensor(mask, dtype=x.dtype)
+
+    def formula(x):
+        return formulas.dropout(x, drop, scale, SEED, draw)
+
+    return Case(f"dropout {name}", op, formula, peer, (shape,))
+
+
+NORMALISATIONS = [
+    _lrn("of the paper", (3, 7, 2, 3)),
+    _lrn("divided by its size", (2, 7, 3, 2), size=3, beta=0.5, k=1.0, divide_by_size=True),
+    _lrn("that stops at the tower's edge", (2, 6, 3, 2), groups=2),
+    _lrn("wider than the channels", (1, 3, 2, 3), size=9, alpha=0.5, beta=1.25),
+    _lrn("of each channel alone", (2, 2, 2, 3), size=1),
+    # more pixels than the vectors of a kernel, with some left over
+    _lrn("large map", (1, 3, 17, 16), size=3),
+    _batch_norm("in training", (3, 7, 2, 3), True),
+    _batch_norm("in test", (3, 7, 2, 3), False),
+    _dropout("scaled in training", (3, 7, 5), 0.3),
+    _dropout("scaled in test", (3, 7), 0.5, scale="test"),
+]
+
+# --- activations, the loss ------------------------------------------------------------------------
+
+LABELS = np.array([4, 0, 6])
+
+
+def _softmax_loss(torch, logits):
+    return torch.nn.functional.cross_entropy(logits, torch.tensor(LABELS))
+
+
+ACTIVATIONS = [
+    Case("relu", tn.relu, formulas.relu, lambda torch, x: torch.relu(x), ((3, 7, 2, 3),)),
+    Case("tanh", tn.tanh, formulas.tanh, lambda torch, x: torch.tanh(x), ((3, 7, 2, 3),)),
+    Case(
+        "softmax",
+        tn.softmax,
+        formulas.softmax,
+        lambda torch, x: torch.softmax(x, dim=1),
+        ((3, 7),),
+    ),
+    Case(
+        "softmax_cross_entropy",
+        lambda logits: tn.softmax_cross_entropy(logits, LABELS),
+        lambda logits: formulas.softmax_cross_entropy(logits, LABELS),
+        _softmax_loss,
+        ((3, 7),),
+    ),
+]
+
+# --- arithmetic, reductions, shapes: written once for all backends --------------------------------
+
+
+def _plain(name, function, formula, *shapes, positive=False, peer=None):
+    """A case whose call reads alike in tinynet and PyTorch."""
+    peer = peer or function
+    return Case(name, function, formula, lambda torch, *a: peer(*a), shapes, positive)
+
+
+def _exact(a):
+    """Elementwise operations of Numbers, as arrays of objects broadcast."""
+    return formulas.elementwise(a)
+
+
+PLAIN = [
+    _plain("add", lambda a, b: a + b, _exact(lambda a, b: a + b), (3, 1, 4), (2, 1)),
+    _plain("subtract", lambda a, b: a - b, _exact(lambda a, b: a - b), (2, 1), (3, 1, 4)),
+    _plain("subtract from a number", lambda a: 2 - a, _exact(lambda a: 2 - a), (2, 3)),
+    _plain("multiply", lambda a, b: a * b, _exact(lambda a, b: a * b), (3, 1, 4), (2, 1)),
+    _plain("divide", lambda a, b: a / b, _exact(lambda a, b: a / b), (4,), (3, 1), positive=True),
+    _plain("divide a number", lambda a: 3 / a, _exact(lambda a: 3 / a), (2, 3), positive=True),
+    _plain("power cubed", lambda a: a**3, _exact(lambda a: a**3), (2, 3)),
+    _plain("power 1.5", lambda a: a**1.5, _exact(lambda a: a**1.5), (2, 3), positive=True),
+    _plain("negative", lambda a: -a, _exact(lambda a: -a), (2, 3)),
+    _plain("exp", lambda a: a.exp(), formulas.exp_of, (2, 3)),
+    _plain("log", lambda a: a.log(), formulas.log_of, (2, 3), positive=True),
+    _plain("matmul", lambda a, b: a @ b, formulas.matmul, (3, 4), (4, 2)),
+    _plain("matmul of stacks", lambda a, b: a @ b, formulas.matmul, (2, 1, 3, 4), (3, 4, 2)),
+    _plain("sum", lambda a: a.sum(), formulas.sum_of, (2, 3)),
+    _plain("sum along axes", lambda a: a.sum((0, 2)), lambda a: formulas.sum_of(a, (0, 2)),
+           (2, 3, 4)),
+    _plain("mean", lambda a: a.mean(), formulas.mean_of, (2, 3)),
+    _plain("mean along an axis", lambda a: a.mean(1), lambda a: formulas.mean_of(a, 1), (2, 3, 4)),
+    _plain("max", lambda a: a.max(), formulas.max_of, (2, 3), peer=lambda a: a.amax()),
+    _plain("max along axes", lambda a: a.max((0, 2)), lambda a: formulas.max_of(a, (0, 2)),
+           (2, 3, 4), peer=lambda a: a.amax((0, 2))),
+    _plain("reshape", lambda a: a.reshape(3, -1), lambda a: a.reshape(3, -1), (2, 3, 4)),
+    _plain("transpose", lambda a: a.transpose(2, 0, 1), lambda a: a.transpose(2, 0, 1), (2, 3, 4),
+           peer=lambda a: a.permute(2, 0, 1)),
+    _plain("flatten", lambda a: a.flatten(), lambda a: a.reshape(2, 12), (2, 3, 4),
+           peer=lambda a: a.flatten(1)),
+    _plain("index", lambda a: a[1:, ::2], lambda a: a[1:, ::2], (3, 4)),
+    _plain("index that names an element twice", lambda a: a[[0, 2, 0]], lambda a: a[[0, 2, 0]],
+           (3, 4)),
+]  # fmt: skip
+
+CASES = [*PRODUCTS, *POOLS, *NORMALISATIONS, *ACTIVATIONS, *PLAIN]
+LAYERS = [*PRODUCTS, *POOLS, *NORMALISATIONS, *ACTIVATIONS]

@@ -1,0 +1,227 @@
+"""Every layer as loops over single numbers, written from its formula: the oracle of the kernels.
+
+Arguments are arrays of numbers (scalars.py), pairs (rows, columns) and plain numbers.
+"""
+
+import math
+from itertools import product
+
+import numpy as np
+
+from tests.oracles import scalars
+from tests.oracles.scalars import exp, log
+
+
+def filled(shape, number_at):
+    """The array whose element at each position is number_at(*position)."""
+    y = np.empty(shape, object)
+    for position in np.ndindex(*shape):
+        y[position] = number_at(*position)
+    return y
+
+
+def elementwise(function):
+    """A function of numbers, element by element of arrays that broadcast."""
+
+    def formula(*arrays):
+        arrays = np.broadcast_arrays(*arrays)
+        return filled(arrays[0].shape, lambda *p: function(*(a[p] for a in arrays)))
+
+    return formula
+
+
+# --- convolution and matrix products --------------------------------------------------------------
+
+
+def conv2d(x, weight, bias, stride, padding, groups):
+    images, _, height, width = x.shape
+    outputs, channels, kernel_rows, kernel_columns = weight.shape
+    rows = (height + 2 * padding[0] - kernel_rows) // stride[0] + 1
+    columns = (width + 2 * padding[1] - kernel_columns) // stride[1] + 1
+
+    def pixel(n, o, i, j):
+        total = 0.0 if bias is None else bias[o]
+        first = o // (outputs // groups) * channels
+        for c, u, v in np.ndindex(channels, kernel_rows, kernel_columns):
+            h, w = i * stride[0] + u - padding[0], j * stride[1] + v - padding[1]
+            if 0 <= h < height and 0 <= w < width:
+                total = total + weight[o, c, u, v] * x[n, first + c, h, w]
+        return total
+
+    return filled((images, outputs, rows, columns), pixel)
+
+
+def linear(x, weight, bias=None):
+    def output(n, o):
+        total = sum(x[n, i] * weight[o, i] for i in range(x.shape[1]))
+        return total if bias is None else total + bias[o]
+
+    return filled((len(x), len(weight)), output)
+
+
+def matmul(a, b):
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    a = np.broadcast_to(a, (*shape[:-2], *a.shape[-2:]))
+    b = np.broadcast_to(b, (*shape[:-2], *b.shape[-2:]))
+
+    def element(*position):
+        *stack, i, j = position
+        return sum(a[(*stack, i, k)] * b[(*stack, k, j)] for k in range(a.shape[-1]))
+
+    return filled(shape, element)
+
+
+# --- pools ----------------------------------------------------------------------------------------
+
+
+def window_starts(size, window, stride, padding, ceil_mode):
+    """Where the windows along one axis start. Rounded down, a window must end on the padded map;
+    rounded up, windows go on until one reaches its edge, but none starts beyond the map."""
+    starts, edge = [], size + padding
+    start = -padding
+    while start + window <= edge or (
+        ceil_mode and start < size and (not starts or starts[-1] + window < edge)
+    ):
+        starts.append(start)
+        start += stride
+    return starts
+
+
+def _pool(x, window, stride, padding, ceil_mode, value):
+    height, width = x.shape[2:]
+    top = window_starts(height, window[0], stride[0], padding[0], ceil_mode)
+    left = window_starts(width, window[1], stride[1], padding[1], ceil_mode)
+
+    def pixel(n, c, i, j):
+        rows = range(top[i], min(top[i] + window[0], height + padding[0]))
+        columns = range(left[j], min(left[j] + window[1], width + padding[1]))
+        on_map = [
+            x[n, c, h, w] for h, w in product(rows, columns) if 0 <= h < height and 0 <= w < width
+        ]
+        return value(on_map, len(rows) * len(columns))
+
+    return filled((*x.shape[:2], len(top), len(left)), pixel)
+
+
+def max_pool2d(x, window, stride, padding, ceil_mode):
+    return _pool(x, window, stride, padding, ceil_mode, lambda numbers, cells: max(numbers))
+
+
+def avg_pool2d(x, window, stride, padding, ceil_mode):
+    return _pool(
+        x, window, stride, padding, ceil_mode, lambda numbers, cells: sum(numbers) / float(cells)
+    )
+
+
+def adaptive_avg_pool2d(x, size):
+    def window(i, cells, outputs):
+        return range(math.floor(i * cells / outputs), math.ceil((i + 1) * cells / outputs))
+
+    def pixel(n, c, i, j):
+        rows, columns = window(i, x.shape[2], size[0]), window(j, x.shape[3], size[1])
+        numbers = [x[n, c, h, w] for h, w in product(rows, columns)]
+        return sum(numbers) / float(len(numbers))
+
+    return filled((*x.shape[:2], *size), pixel)
+
+
+# --- normalisation and dropout --------------------------------------------------------------------
+
+
+def local_response_norm(x, size, alpha, beta, k, divide_by_size, groups):
+    per_group = x.shape[1] // groups
+    a = alpha / size if divide_by_size else alpha
+
+    def pixel(n, i, h, w):
+        first = i // per_group * per_group
+        window = range(max(first, i - size // 2), min(first + per_group - 1, i + size // 2) + 1)
+        energy = sum(x[n, j, h, w] * x[n, j, h, w] for j in window)
+        return x[n, i, h, w] / (k + a * energy) ** beta
+
+    return filled(x.shape, pixel)
+
+
+def batch_norm(x, weight, bias, eps, mean=None, variance=None):
+    """mean, variance: numbers for each channel; None: those of x."""
+
+    def channel(c):
+        numbers = list(x[:, c].flat)
+        if mean is not None:
+            return mean[c], variance[c]
+        centre = sum(numbers) / float(len(numbers))
+        return centre, sum((a - centre) ** 2 for a in numbers) / float(len(numbers))
+
+    statistics = [channel(c) for c in range(x.shape[1])]
+
+    def pixel(n, c, h, w):
+        centre, spread = statistics[c]
+        return weight[c] * (x[n, c, h, w] - centre) / (spread + eps) ** 0.5 + bias[c]
+
+    return filled(x.shape, pixel)
+
+
+def dropout(x, drop, scale, seed, draw):
+    kept = (dropout_word(e, seed, draw) >= int(drop * 2**32) for e in range(x.size))
+    factor = 1 / (1 - drop) if scale == "train" else 1.0
+    y = [a * (factor if keep else 0.0) for a, keep in zip(x.flat, kept, strict=True)]
+    return np.array(y, object).reshape(x.shape)
+
+
+def dropout_word(element, seed, draw):
+    """The element's 32 random bits: counter (element // 4, draw, stream 1), word element % 4."""
+    block = element // 4
+    counter = (block & 0xFFFFFFFF, block >> 32, draw, 1)
+    return philox(counter, (seed & 0xFFFFFFFF, seed >> 32))[element % 4]
+
+
+def philox(counter, key):
+    """Philox4x32-10 on Python's integers, after figure 2 and table 2 of Salmon and others (2011):
+    each round multiplies two words and exchanges the halves of the products."""
+    left_0, right_0, left_1, right_1 = counter
+    for turn in range(10):
+        keys = [(k + turn * w) % 2**32 for k, w in zip(key, (0x9E3779B9, 0xBB67AE85), strict=True)]
+        high_0, low_0 = divmod(left_0 * 0xD2511F53, 2**32)
+        high_1, low_1 = divmod(left_1 * 0xCD9E8D57, 2**32)
+        left_0, right_0 = high_1 ^ right_0 ^ keys[0], low_1
+        left_1, right_1 = high_0 ^ right_1 ^ keys[1], low_0
+    return left_0, right_0, left_1, right_1
+
+
+# --- activations and the loss ---------------------------------------------------------------------
+
+relu = elementwise(lambda a: a * (1.0 if a > 0 else 0.0))
+tanh = elementwise(scalars.tanh)
+exp_of, log_of = elementwise(exp), elementwise(log)
+
+
+def softmax(logits):
+    def probability(n, c):
+        return exp(logits[n, c]) / sum(exp(z) for z in logits[n])
+
+    return filled(logits.shape, probability)
+
+
+def softmax_cross_entropy(logits, labels):
+    losses = [log(sum(exp(z) for z in row)) - row[t] for row, t in zip(logits, labels, strict=True)]
+    return np.array(sum(losses) / float(len(losses)), object)
+
+
+# --- reductions -----------------------------------------------------------------------------------
+
+
+def reduction(function):
+    """A function of a list of numbers, along axes of an array."""
+
+    def formula(a, axis=None, keepdims=False):
+        axes = range(a.ndim) if axis is None else np.atleast_1d(axis) % a.ndim
+        kept = [i for i in range(a.ndim) if i not in axes]
+        rows = a.transpose(*kept, *axes).reshape(*(a.shape[i] for i in kept), -1)
+        y = filled(rows.shape[:-1], lambda *p: function(list(rows[p])))
+        return y.reshape([n if i in kept else 1 for i, n in enumerate(a.shape)]) if keepdims else y
+
+    return formula
+
+
+sum_of = reduction(sum)
+mean_of = reduction(lambda numbers: sum(numbers) / float(len(numbers)))
+max_of = reduction(max)

@@ -1,0 +1,57 @@
+"""Batch normalisation: what it makes of a batch, and the running statistics."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tests.oracles.cases import on_host, relative_error, spaced
+
+SHAPE = (3, 7, 4, 5)
+
+
+def tensors(dtype=np.float64):
+    x = spaced(SHAPE) * np.arange(1, 8).reshape(1, 7, 1, 1) + 3
+    arrays = [x, np.ones(7), np.zeros(7), np.zeros(7), np.ones(7)]
+    return [tn.Tensor(a.astype(dtype)) for a in arrays]
+
+
+def test_in_training_every_channel_has_mean_0_and_variance_1(backend):
+    y = tn.batch_norm(*tensors(), True, eps=0.0).numpy()
+    assert np.allclose(y.mean(axis=(0, 2, 3)), 0, atol=1e-12)
+    assert np.allclose(y.var(axis=(0, 2, 3)), 1, rtol=1e-12)
+
+
+def test_running_statistics_move_by_the_momentum_as_in_pytorch(backend, dtype):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x, weight, bias, mean, variance = tensors(dtype)
+    peer = torch.nn.BatchNorm2d(7, momentum=0.3, dtype=torch.tensor(x.numpy()).dtype)
+    for turn in range(3):
+        x.data = x.numpy() + turn
+        tn.batch_norm(x, weight, bias, mean, variance, True, momentum=0.3)
+        peer(torch.tensor(x.numpy()))
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    assert relative_error(mean.numpy(), peer.running_mean.numpy()) < tolerance
+    assert relative_error(variance.numpy(), peer.running_var.numpy()) < tolerance
+    assert mean.dtype == variance.dtype == dtype
+
+
+def test_a_test_uses_the_running_statistics_and_leaves_them(backend):
+    x, weight, bias, mean, variance = tensors()
+    mean.data, variance.data = np.arange(7.0), np.arange(1.0, 8.0)
+    y = tn.batch_norm(x, weight, bias, mean, variance, False, eps=0.0).numpy()
+    per_channel = [a.numpy().reshape(7, 1, 1) for a in (mean, variance)]
+    assert relative_error(y, (x.numpy() - per_channel[0]) / np.sqrt(per_channel[1])) < 1e-14
+    assert mean.numpy().tolist() == list(range(7))
+
+
+def test_a_step_in_training_does_not_disturb_a_test_that_waits_for_its_backward(backend):
+    def gradient(disturb):
+        x, weight, bias, mean, variance = tensors()
+        leaf = tn.Tensor(x.numpy(), requires_grad=True)
+        loss = tn.batch_norm(leaf, weight, bias, mean, variance, False).sum()
+        if disturb:
+            tn.batch_norm(x, weight, bias, mean, variance, True)
+        loss.backward()
+        return on_host(leaf.grad)
+
+    assert np.array_equal(gradient(True), gradient(False))

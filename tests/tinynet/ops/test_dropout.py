@@ -1,0 +1,100 @@
+"""Dropout: the mask is Philox's, the same everywhere, and both conventions keep the mean."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tests.oracles.cases import on_host
+from tests.oracles.formulas import dropout_word
+from tinynet import random
+
+COUNT = 100_000
+
+
+def mask(drop, **arguments):
+    return tn.dropout(tn.Tensor(np.ones(COUNT, np.float32)), drop, **arguments).numpy()
+
+
+@pytest.mark.parametrize(("seed", "draw"), [(7, 11), (2**64 - 3, 2**32 - 1)])
+def test_the_mask_is_the_same_on_every_backend_and_in_every_dtype(seed, draw, backend, dtype):
+    tn.seed(seed)
+    ours = tn.dropout(tn.Tensor(np.ones((3, 5, 7), dtype)), 0.4, draw=draw).numpy() > 0
+    words = np.array([dropout_word(e, seed, draw) for e in range(105)]).reshape(3, 5, 7)
+    assert np.array_equal(ours, words >= int(0.4 * 2**32))
+
+
+@pytest.mark.parametrize("drop", [0.1, 0.5, 0.9])
+def test_the_share_that_is_dropped_is_drop(drop, backend):
+    share = (mask(drop, draw=0) == 0).mean()
+    assert abs(share - drop) < 5 * np.sqrt(drop * (1 - drop) / COUNT)
+
+
+def test_a_mask_does_not_follow_from_its_neighbour_or_the_draw_before(backend):
+    first, second = (mask(0.5, draw=draw) > 0 for draw in (0, 1))
+    for a, b in ((first[1:], first[:-1]), (first[4:], first[:-4]), (first, second)):
+        assert abs((a == b).mean() - 0.5) < 0.01
+
+
+def test_scaled_in_training_divides_what_is_kept_and_leaves_the_test_alone(backend, dtype):
+    x = tn.Tensor(np.ones(COUNT, dtype))
+    values = np.unique(tn.dropout(x, 0.2, draw=0).numpy())
+    assert np.allclose(values, [0, 1.25], rtol=1e-6)
+    assert np.array_equal(tn.dropout(x, 0.2, training=False).numpy(), x.numpy())
+
+
+def test_scaled_in_test_keeps_ones_in_training_and_multiplies_in_test(backend, dtype):
+    x = tn.Tensor(np.ones(COUNT, dtype), requires_grad=True)
+    assert np.unique(tn.dropout(x, 0.2, scale="test", draw=0).numpy()).tolist() == [0, 1]
+    y = tn.dropout(x, np.float64(0.2), training=False, scale="test")
+    assert y.dtype == dtype and np.allclose(y.numpy(), 0.8)
+    y.sum().backward()
+    assert np.allclose(on_host(x.grad), 0.8)
+
+
+def test_drop_0_keeps_and_drop_1_drops_everything(backend):
+    assert np.array_equal(mask(0.0), np.ones(COUNT))
+    for scale in ("train", "test"):
+        assert not mask(1.0, scale=scale).any()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_dropped_is_multiplied_by_0_so_nan_and_infinity_stay_seen(backend, dtype):
+    x = tn.Tensor(np.full(100, np.nan, dtype), requires_grad=True)
+    y = tn.dropout(x, 0.5, draw=0)
+    y.backward(np.full(100, np.nan, dtype))
+    assert np.isnan(y.numpy()).all() and np.isnan(on_host(x.grad)).all()
+    y = tn.dropout(tn.Tensor(np.full(100, np.inf, dtype)), 0.5, draw=0).numpy()
+    assert set(map(str, y)) == {"inf", "nan"}
+
+
+def test_the_gradient_has_the_mask_of_the_forward(backend):
+    x = tn.Tensor(np.ones(1000, np.float32), requires_grad=True)
+    y = tn.dropout(x, 0.3)
+    tn.dropout(x, 0.3)  # a later mask does not disturb it
+    y.sum().backward()
+    assert np.array_equal(on_host(x.grad), y.numpy())
+
+
+def test_masks_count_from_the_seed_and_go_on_from_a_state(backend):
+    def two():
+        return [mask(0.5).tobytes() for _ in range(2)]
+
+    tn.seed(3)
+    first = two()
+    state = random.get_state()
+    then = two()
+    assert first[0] != first[1] and first != then
+    tn.seed(3)
+    assert two() == first
+    random.set_state(state)
+    assert two() == then
+    tn.seed(4)
+    assert two() != first
+
+
+def test_a_draw_that_is_given_and_a_test_do_not_count(backend):
+    tn.seed(3)
+    mask(0.5, draw=9)
+    mask(0.5, training=False)
+    mask(0.0)
+    assert random.get_state() == {"seed": 3, "dropout_draws": 0}

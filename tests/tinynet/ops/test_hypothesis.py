@@ -1,0 +1,120 @@
+"""Shapes drawn at random: convolution, linear and pools against PyTorch, forward and backward."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tinynet as tn
+from tests.oracles.cases import on_host, relative_error, spaced
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+drawn = settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def pairs(least, most):
+    return st.tuples(st.integers(least, most), st.integers(least, most))
+
+
+def int_or_pair(least, most):
+    return st.one_of(st.integers(least, most), pairs(least, most))
+
+
+def assert_as_pytorch(op, peer, arrays):
+    """Output and gradients of op(tensors) and peer(PyTorch's tensors)."""
+    ours = [tn.Tensor(a, requires_grad=True) for a in arrays]
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    y, expected = op(*ours), peer(*theirs)
+    assert y.shape == tuple(expected.shape)
+    dy = spaced(y.shape, "dy")
+    y.backward(dy)
+    expected.backward(torch.tensor(dy))
+    assert relative_error(y.numpy(), expected.detach().numpy()) <= 1e-12
+    for a, b in zip(ours, theirs, strict=True):
+        assert relative_error(on_host(a.grad), b.grad.numpy()) <= 1e-12
+
+
+@st.composite
+def convolutions(draw):
+    groups = draw(st.integers(1, 3))
+    channels, outputs = groups * draw(st.integers(1, 3)), groups * draw(st.integers(1, 3))
+    kernel, padding = draw(pairs(1, 4)), draw(int_or_pair(0, 3))
+    rows, columns = (padding, padding) if isinstance(padding, int) else padding
+    height = draw(st.integers(max(1, kernel[0] - 2 * rows), 9))
+    width = draw(st.integers(max(1, kernel[1] - 2 * columns), 9))
+    return {
+        "x": (draw(st.integers(1, 5)), channels, height, width),
+        "weight": (outputs, channels // groups, *kernel),
+        "stride": draw(int_or_pair(1, 4)),
+        "padding": padding,
+        "groups": groups,
+        "bias": draw(st.booleans()),
+    }
+
+
+@given(drawn=convolutions())
+@drawn
+def test_conv2d_of_any_geometry_is_pytorchs(backend, drawn):
+    shapes = [drawn["x"], drawn["weight"], drawn["weight"][:1]][: 3 if drawn["bias"] else 2]
+    arguments = {name: drawn[name] for name in ("stride", "padding", "groups")}
+    assert_as_pytorch(
+        lambda *tensors: tn.conv2d(*tensors, **arguments),
+        lambda *tensors: torch.conv2d(*tensors, **arguments),
+        [spaced(shape, str(i)) for i, shape in enumerate(shapes)],
+    )
+
+
+@given(sizes=st.tuples(*[st.integers(1, 9)] * 3), bias=st.booleans())
+@drawn
+def test_linear_of_any_sizes_is_pytorchs(backend, sizes, bias):
+    images, inputs, outputs = sizes
+    shapes = [(images, inputs), (outputs, inputs), (outputs,)][: 3 if bias else 2]
+    arrays = [spaced(shape, str(i)) for i, shape in enumerate(shapes)]
+    assert_as_pytorch(tn.linear, torch.nn.functional.linear, arrays)
+
+
+@st.composite
+def pools(draw):
+    window = draw(pairs(1, 4))
+    padding = tuple(draw(st.integers(0, w // 2)) for w in window)
+    sizes = [draw(st.integers(max(1, w - 2 * p), 11)) for w, p in zip(window, padding, strict=True)]
+    return {
+        "x": (draw(st.integers(1, 3)), draw(st.integers(1, 7)), *sizes),
+        "arguments": (window, draw(st.none() | int_or_pair(1, 5)), padding, draw(st.booleans())),
+    }
+
+
+@given(drawn=pools())
+@drawn
+def test_max_pool2d_of_any_geometry_is_pytorchs(backend, drawn):
+    window, stride, padding, ceil_mode = drawn["arguments"]
+    assert_as_pytorch(
+        lambda x: tn.max_pool2d(x, *drawn["arguments"]),
+        lambda x: torch.nn.functional.max_pool2d(x, window, stride, padding, ceil_mode=ceil_mode),
+        [spaced(drawn["x"])],
+    )
+
+
+@given(drawn=pools())
+@drawn
+def test_avg_pool2d_of_any_geometry_is_pytorchs(backend, drawn):
+    assert_as_pytorch(
+        lambda x: tn.avg_pool2d(x, *drawn["arguments"]),
+        lambda x: torch.nn.functional.avg_pool2d(x, *drawn["arguments"]),
+        [spaced(drawn["x"])],
+    )
+
+
+@given(shape=st.tuples(*[st.integers(1, n) for n in (3, 4, 9, 9)]), size=int_or_pair(1, 7))
+@drawn
+def test_adaptive_avg_pool2d_of_any_geometry_is_pytorchs(backend, shape, size):
+    assert_as_pytorch(
+        lambda x: tn.adaptive_avg_pool2d(x, size),
+        lambda x: torch.nn.functional.adaptive_avg_pool2d(x, size),
+        [spaced(shape)],
+    )

@@ -1,0 +1,76 @@
+"""Softmax and the loss: large logits, both kinds of labels, the value at the start of training."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tests.oracles.cases import on_host, spaced
+
+
+def test_equal_logits_lose_the_logarithm_of_the_number_of_classes(backend, dtype):
+    loss = tn.softmax_cross_entropy(tn.Tensor(np.full((4, 1000), 7, dtype)), np.arange(4))
+    assert loss.shape == () and loss.dtype == dtype
+    assert loss.item() == pytest.approx(np.log(1000), rel=1e-6)
+
+
+def test_large_logits_do_not_overflow(backend, dtype):
+    logits = tn.Tensor(np.array([[1e4, 0, -1e4], [-1e4, -1e4, -1e4]], dtype), requires_grad=True)
+    assert np.allclose(tn.softmax(logits).numpy(), [[1, 0, 0], [1 / 3] * 3])
+    loss = tn.softmax_cross_entropy(logits, np.array([1, 2]))
+    loss.backward()
+    assert loss.item() == pytest.approx((1e4 + np.log(3)) / 2, rel=1e-6)
+    assert np.allclose(on_host(logits.grad), [[0.5, -0.5, 0], [1 / 6, 1 / 6, -1 / 3]])
+
+
+@pytest.mark.parametrize("place", [0, 100, 200, 299])
+def test_the_largest_of_many_logits_is_found_wherever_it_is(place, backend, dtype):
+    logits = np.zeros((2, 300), dtype)
+    logits[1, place] = 5000
+    tensor = tn.Tensor(logits)
+    assert np.array_equal(tn.softmax(tensor).numpy()[1], logits[1] > 0)
+    assert tn.softmax_cross_entropy(tensor, [0, place]).item() == pytest.approx(np.log(300) / 2)
+
+
+def test_labels_are_checked_once(backend):
+    """Labels out of range are refused where Labels are made, of too many classes where used."""
+    logits = tn.Tensor(spaced((3, 7)))
+    labels = tn.Labels([4, 0, 6], 7)
+    assert len(labels) == 3
+    by_array = tn.softmax_cross_entropy(logits, [4, 0, 6]).item()
+    assert tn.softmax_cross_entropy(logits, labels).item() == by_array
+    assert tn.softmax_cross_entropy(logits, tn.Labels([0, 1, 2], 3)).item() == (
+        tn.softmax_cross_entropy(logits, [0, 1, 2]).item()
+    )
+    with pytest.raises(ValueError, match=r"labels\[1\] is 7; with 7 classes .* from 0 to 6"):
+        tn.Labels([4, 7], 7)
+    with pytest.raises(TypeError, match="labels are float64"):
+        tn.Labels([0.5], 7)
+    with pytest.raises(ValueError, match=r"Labels of 8 classes.*classes=7"):
+        tn.softmax_cross_entropy(logits, tn.Labels([4, 0, 6], 8))
+    with pytest.raises(ValueError, match=r"labels have shape \(2,\)"):
+        tn.softmax_cross_entropy(logits, tn.Labels([4, 0], 7))
+
+
+def test_labels_of_another_backend_are_refused(on_gpu):
+    with tn.use_backend("numpy"):
+        labels = tn.Labels([4, 0, 6], 7)
+    with pytest.raises(TypeError, match="Labels lie on another backend .* cupy"):
+        tn.softmax_cross_entropy(tn.Tensor(spaced((3, 7))), labels)
+
+
+def test_labels_are_an_array_a_tensor_or_a_list_of_any_integers(backend):
+    logits = spaced((3, 7))
+    expected = tn.softmax_cross_entropy(tn.Tensor(logits), np.array([4, 0, 6])).item()
+    for labels in (
+        np.array([4, 0, 6], np.uint8),
+        np.array([4, 0, 6], np.int32),
+        tn.Tensor(np.array([4, 0, 6])),
+        [4, 0, 6],
+    ):
+        assert tn.softmax_cross_entropy(tn.Tensor(logits), labels).item() == expected
+
+
+def test_each_row_of_the_gradient_sums_to_nothing(backend):
+    logits = tn.Tensor(spaced((3, 7)), requires_grad=True)
+    tn.softmax_cross_entropy(logits, np.array([4, 0, 6])).backward()
+    assert np.allclose(on_host(logits.grad).sum(axis=1), 0, atol=1e-16)

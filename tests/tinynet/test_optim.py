@@ -1,0 +1,208 @@
+"""SGD: both rules against single numbers and PyTorch, groups, the changed rate, the state."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tests.oracles.cases import relative_error, spaced
+
+NUMBERS = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}
+SHAPES = [(3, 7), (5,), ()]
+
+
+def parameters(dtype=np.float64):
+    arrays = [spaced(shape, str(i)).astype(dtype) for i, shape in enumerate(SHAPES)]
+    return [tn.Tensor(array, requires_grad=True) for array in arrays]
+
+
+def gradients(step, dtype=np.float64):
+    return [spaced(shape, f"{i} {step}").astype(dtype) for i, shape in enumerate(SHAPES)]
+
+
+def give_gradients(parameters, arrays):
+    """Set each .grad, which is an array of the backend."""
+    for parameter, array in zip(parameters, arrays, strict=True):
+        parameter.grad = tn.Tensor(array).data
+
+
+def moved(rule, dtype, steps=10, change_after=5):
+    """The parameters after ten steps, the rate a tenth after five."""
+    ours = parameters(dtype)
+    sgd = tn.optim.SGD(ours, rule=rule, **NUMBERS)
+    for step in range(steps):
+        if step == change_after:
+            for group in sgd.groups:
+                group["lr"] *= 0.1
+        give_gradients(ours, gradients(step, dtype))
+        sgd.step()
+    return [p.numpy() for p in ours]
+
+
+def by_hand(rule, weight, slopes, change_after=5):
+    """The same for one number, as FACTS writes it: v carries the rate, or does not."""
+    velocity, lr = 0.0, NUMBERS["lr"]
+    momentum, decay = NUMBERS["momentum"], NUMBERS["weight_decay"]
+    for step, g in enumerate(slopes):
+        lr = lr * 0.1 if step == change_after else lr
+        if rule == "paper":
+            velocity = momentum * velocity - decay * lr * weight - lr * g
+            weight = weight + velocity
+        else:
+            velocity = momentum * velocity + (g + decay * weight)
+            weight = weight - lr * velocity
+    return weight
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+def test_ten_steps_are_those_of_single_numbers(rule, backend, dtype):
+    given = [gradients(step) for step in range(10)]
+    for i, (after, before) in enumerate(zip(moved(rule, dtype), parameters(), strict=True)):
+        expected = np.empty(before.shape)
+        for p in np.ndindex(before.shape):
+            expected[p] = by_hand(rule, float(before.numpy()[p]), [g[i][p] for g in given])
+        assert after.dtype == dtype
+        assert relative_error(after, expected) < (1e-5 if dtype == np.float32 else 1e-13)
+
+
+def test_ten_steps_are_pytorchs(backend, dtype):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    theirs = [torch.tensor(p.numpy().copy(), requires_grad=True) for p in parameters(dtype)]
+    sgd = torch.optim.SGD(theirs, **NUMBERS)
+    for step in range(10):
+        if step == 5:
+            sgd.param_groups[0]["lr"] *= 0.1
+        for parameter, gradient in zip(theirs, gradients(step, dtype), strict=True):
+            parameter.grad = torch.tensor(gradient)
+        sgd.step()
+    for a, b in zip(moved("pytorch", dtype), theirs, strict=True):
+        assert relative_error(a, b.detach().numpy()) < (1e-5 if dtype == np.float32 else 1e-13)
+
+
+def test_the_rules_agree_until_the_rate_changes(backend):
+    same = zip(moved("paper", np.float64, steps=5), moved("pytorch", np.float64, 5), strict=True)
+    assert all(relative_error(a, b) < 1e-13 for a, b in same)
+    other = zip(moved("paper", np.float64, steps=6), moved("pytorch", np.float64, 6), strict=True)
+    assert all(relative_error(a, b) > 1e-3 for a, b in other)
+
+
+def test_a_group_has_its_own_rate_and_decay(backend):
+    weight, bias = (tn.Tensor(np.array([2.0]), requires_grad=True) for _ in range(2))
+    sgd = tn.optim.SGD(
+        [{"parameters": [weight]}, {"parameters": [bias], "lr": 0.2, "weight_decay": 0.0}],
+        lr=0.1,
+        weight_decay=0.5,
+    )
+    give_gradients([weight, bias], [np.ones(1), np.ones(1)])
+    sgd.step()
+    assert weight.item() == pytest.approx(2 - 0.1 * (1 + 0.5 * 2))
+    assert bias.item() == pytest.approx(2 - 0.2)
+    assert [(g["lr"], g["weight_decay"], g["momentum"]) for g in sgd.groups] == [
+        (0.1, 0.5, 0.0), (0.2, 0.0, 0.0)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+def test_the_rate_of_a_step_takes_the_place_of_every_groups_own(rule, backend, dtype):
+    """step(lr) for all groups moves as groups whose lr was set to it, and sets none."""
+    ours, theirs = parameters(dtype), parameters(dtype)
+    by_step = tn.optim.SGD(ours, rule=rule, **NUMBERS)
+    by_group = tn.optim.SGD(theirs, rule=rule, **NUMBERS)
+    for step, lr in enumerate((0.2, 0.2, 0.01)):
+        for each in (ours, theirs):
+            give_gradients(each, gradients(step, dtype))
+        by_step.step(lr)
+        by_group.groups[0]["lr"] = lr
+        by_group.step()
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()
+    assert by_step.groups[0]["lr"] == NUMBERS["lr"]
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+@pytest.mark.parametrize("of_step", [True, False])
+def test_a_group_with_a_scale_learns_at_a_multiple_of_the_rate(rule, of_step, backend):
+    """As Caffe's biases, at twice the rate of the weights."""
+    weight, bias, alone = (tn.Tensor(np.array([2.0]), requires_grad=True) for _ in range(3))
+    numbers = {"momentum": 0.9, "weight_decay": 0.5, "rule": rule}
+    groups = [{"parameters": [weight]}, {"parameters": [bias], "lr_scale": 2}]
+    sgd, twice = tn.optim.SGD(groups, 0.1, **numbers), tn.optim.SGD([alone], 0.2, **numbers)
+    for _ in range(3):
+        give_gradients([weight, bias, alone], [np.ones(1)] * 3)
+        sgd.step(0.1) if of_step else sgd.step()
+        twice.step()
+    assert bias.item() == alone.item() != weight.item()
+
+
+@pytest.mark.parametrize("lr", [-0.1, float("nan")])
+def test_a_rate_that_cannot_be_is_an_error_before_anything_moves(lr, backend):
+    (p,) = [tn.Tensor(np.array([2.0]), requires_grad=True)]
+    sgd = tn.optim.SGD([p], lr=0.1)
+    give_gradients([p], [np.ones(1)])
+    with pytest.raises(ValueError, match="SGD: lr must not be negative, got"):
+        sgd.step(lr)
+    sgd.groups[0]["lr"] = lr
+    with pytest.raises(ValueError, match="SGD: lr must not be negative, got"):
+        sgd.step()
+    assert p.item() == 2
+    with pytest.raises(ValueError, match="SGD: lr_scale must not be negative, got -1"):
+        tn.optim.SGD([{"parameters": [p], "lr_scale": -1}], lr=0.1)
+
+
+def test_a_parameter_without_gradient_stays_where_it_is(backend):
+    a, b = (tn.Tensor(np.array([2.0]), requires_grad=True) for _ in range(2))
+    sgd = tn.optim.SGD([a, b], lr=0.1, momentum=0.9, weight_decay=0.5)
+    give_gradients([a], [np.ones(1)])
+    sgd.step()
+    assert a.item() != 2 and b.item() == 2
+    sgd.zero_grad()
+    assert a.grad is None
+
+
+def test_a_step_goes_down_the_hill(backend, dtype):
+    x = tn.Tensor(np.array([3, -4], dtype), requires_grad=True)
+    sgd = tn.optim.SGD([x], lr=0.1, momentum=0.5)
+    for _ in range(100):
+        sgd.zero_grad()
+        (x * x).sum().backward()
+        sgd.step()
+    assert np.abs(x.numpy()).max() < 1e-6
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+def test_a_run_that_goes_on_from_a_state_is_the_unbroken_run(rule, backend):
+    def steps(sgd, ours, numbers):
+        for step in numbers:
+            give_gradients(ours, gradients(step))
+            sgd.step()
+
+    unbroken = parameters()
+    steps(tn.optim.SGD(unbroken, rule=rule, **NUMBERS), unbroken, range(6))
+
+    first = parameters()
+    sgd = tn.optim.SGD(first, rule=rule, **NUMBERS)
+    steps(sgd, first, range(3))
+    state = sgd.state_dict()
+    second = [tn.Tensor(p.numpy().copy(), requires_grad=True) for p in first]
+    resumed = tn.optim.SGD(second, rule=rule, **NUMBERS)
+    resumed.load_state_dict(state)
+    steps(sgd, first, range(3, 6))  # the state is a copy: this leaves it alone
+    steps(resumed, second, range(3, 6))
+    for a, b in zip(unbroken, second, strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    sgd = tn.optim.SGD(parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="1 velocities for 3 parameters"):
+        sgd.load_state_dict({"0": np.zeros((3, 7))})
+    state = {**sgd.state_dict(), "1": np.zeros(4)}
+    with pytest.raises(ValueError, match=r"velocity 1 is float64 \(4,\).*\(5,\)"):
+        sgd.load_state_dict(state)
+
+
+def test_a_parameter_that_is_given_twice_is_refused():
+    p = tn.nn.Parameter([1.0])
+    with pytest.raises(ValueError, match="given twice"):
+        tn.optim.SGD([p, p], lr=0.1)
+    with pytest.raises(ValueError, match="given twice"):
+        tn.optim.SGD([{"parameters": [p]}, {"parameters": [p]}], lr=0.1)

@@ -1,0 +1,100 @@
+"""The GPU, as kernels see it: launches, products, scratch memory.
+
+Kernels get a gpu as their first argument. This one is CuPy's; tests have one that runs the same .cu
+files on a processor. Everything is queued on CuPy's current stream and nothing waits for it.
+"""
+
+import math
+import threading
+
+import numpy as np
+
+from tinynet.backends.cupy.device import launch
+from tinynet.backends.cupy.device.cublas import PRECISIONS, Cublas
+from tinynet.backends.cupy.device.recorder import Recorder
+from tinynet.backends.cupy.device.transfers import Download, Uploads
+
+
+class Gpu:
+    """CuPy's current device.
+
+    xp            the array module
+    name          the device's
+    chunk_bytes   of what convolutions make at a time: as much as the L2 cache holds
+    precision     of products of float32: one of cublas.PRECISIONS
+    draws_before  int64 (1,): added to every draw of dropout (tinynet/gpu.py, CudaGraph)
+    """
+
+    def __init__(self, cupy):
+        self.xp = cupy
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        self.name = properties["name"].decode()
+        self.chunk_bytes = properties["l2CacheSize"]
+        self.precision = PRECISIONS[0]
+        self.draws_before = cupy.zeros(1, np.int64)
+        self._scratch = threading.local()
+        self._modules, self._kernels = {}, {}
+        self._cublas = Cublas(cupy)
+
+    def launch(self, file, name, grid_and_block, *arguments):
+        """Queue a kernel.
+
+        file            the .cu file
+        name            the kernel's, without _float or _double
+        grid_and_block  from launch.elements, threads, maps or blocks
+        arguments       as launch.py describes
+        """
+        arguments, dtype = launch.typed(name, arguments, self.xp.ndarray)
+        kernel = self._kernels.get((file, name, dtype)) or self._compiled(file, name, dtype)
+        kernel(*grid_and_block, tuple(map(_passed, arguments)))
+
+    def product(self, a, b, out, add=False):
+        """out = a @ b, stack by stack; with add, out += a @ b. Shapes: cublas.product_shapes."""
+        self._cublas.product(a, b, out, add, tf32=self.precision == "tf32")
+
+    def workspace(self, key, shape, dtype):
+        """Scratch memory, contents undefined, until this thread's next call with this key."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if key not in self.buffers or self.buffers[key].nbytes < size:
+            self.buffers[key] = self.xp.empty(size, np.uint8)
+        return self.buffers[key][:size].view(dtype).reshape(shape)
+
+    @property
+    def buffers(self):
+        """The scratch memory of this thread: {key: array of bytes}."""
+        return self._scratch.__dict__
+
+    def recorder(self):
+        """The stream and the memory pool of a CudaGraph."""
+        return Recorder(self.xp)
+
+    def address(self, array):
+        """Where an array's first element lies."""
+        return array.data.ptr
+
+    def uploads(self):
+        """What sends batches to the GPU while kernels run: transfers.Uploads."""
+        return Uploads(self.xp)
+
+    def download(self, array):
+        """Begin to copy an array to the processor; its get() waits for that copy alone."""
+        return Download(self.xp, array)
+
+    def _compiled(self, file, name, dtype):
+        """A kernel of a .cu file, compiled; CuPy keeps what it compiled on disk, under its text."""
+        if file not in self._modules:
+            code = launch.source(file)
+            self._modules[file] = self.xp.RawModule(code=code, options=("--std=c++17",))
+        kernel = self._modules[file].get_function(f"{name}_{launch.NAMES[dtype]}")
+        self._kernels[file, name, dtype] = kernel
+        return kernel
+
+
+def _passed(argument):
+    """An argument as CuPy passes it: a list as struct Arrays of arrays.cuh, pointers by value."""
+    if argument is None:
+        return np.uintp(0)
+    if isinstance(argument, list):
+        addresses = [a.data.ptr for a in argument]
+        return launch.struct([*addresses, *[0] * (launch.TABLE - len(addresses))], np.uintp)
+    return argument

@@ -1,0 +1,130 @@
+"""What every launch of a kernel shares: the grid, the typed arguments, and the source text.
+
+A kernel is launched as gpu.launch(CU, name, grid, *arguments), where CU is the .cu file beside the
+launching .py, gpu the device (gpu.py, or the tests' stand-in that runs the same sources on a
+processor), and the arguments become what the kernel's C parameters are:
+
+    array            T *, or int *, long long *, unsigned char *: contiguous, floats of one dtype
+    list of arrays   Arrays<T>                   up to TABLE pointers by value (arrays.cuh)
+    int              long long
+    float            T
+    None             a null pointer
+    struct()         a struct by value
+
+A kernel sees no strides and no dtypes, so a wrong array would be a wrong number: it is refused
+here.
+"""  # noqa: E501
+
+import math
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+BLOCK = 256  # threads
+ITEMS_PER_THREAD = 4  # elements of a thread in elementwise kernels, a block apart
+LANES = 32  # threads side by side in a map, which read 128 bytes together
+MAPS = BLOCK // LANES  # maps of a block
+TABLE = 64  # arrays in a list at most
+MANY = 1 << 21  # threads that keep a large GPU busy several times over
+HEIGHT = 65_535  # blocks of a grid along y at most
+
+ROOT = Path(__file__).resolve().parents[1]  # from where the .cu files name their includes
+NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+INTEGERS = (np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.uint8))
+
+
+def elements(count):
+    """(grid, block) of a kernel whose threads take ITEMS_PER_THREAD elements."""
+    return (max(1, math.ceil(count / (ITEMS_PER_THREAD * BLOCK))),), (BLOCK,)
+
+
+def threads(count):
+    """(grid, block) of a kernel with one thread for each of count things."""
+    return (max(1, math.ceil(count / BLOCK)),), (BLOCK,)
+
+
+def maps(count, pixels):
+    """(grid, block) of a kernel over maps: LANES pixels of MAPS maps a block.
+
+    Maps lie along x, of which a grid has 2^31 - 1; along y it has HEIGHT, so threads go on from
+    pixel to pixel by the grid's whole height. They also do, ITEMS_PER_THREAD pixels, where there
+    are more threads than MANY: what a thread computes once, it then uses ITEMS_PER_THREAD times.
+    """
+    rows = max(1, math.ceil(pixels / LANES))
+    if count * rows * LANES > MANY:
+        rows = math.ceil(rows / ITEMS_PER_THREAD)
+    return (max(1, math.ceil(count / MAPS)), min(rows, HEIGHT)), (LANES, MAPS)
+
+
+def blocks(count):
+    """(grid, block) of a kernel with one block for each of count things."""
+    return (max(1, count),), (BLOCK,)
+
+
+def typed(name, arguments, array_type):
+    """The arguments as the kernel takes them, and the dtype of its T.
+
+    array_type  the device's arrays
+    Raises ValueError for an array that is not contiguous, and TypeError for floats of two dtypes,
+    integers of other sizes than the kernels', and what is no argument.
+    """
+    arrays = []
+    for a in arguments:
+        arrays += a if isinstance(a, list) else [a] if isinstance(a, array_type) else []
+    floats = {a.dtype for a in arrays if a.dtype not in INTEGERS}
+    if len(floats) != 1 or not floats <= NAMES.keys():
+        found = ", ".join(sorted(map(str, floats))) or "none"
+        raise TypeError(f"{name}: float arrays must be all float32 or all float64, got {found}")
+    for a in arrays:
+        if not a.flags.c_contiguous:
+            raise ValueError(
+                f"{name}: an array of shape {a.shape} is not contiguous; copy it first"
+            )
+    (dtype,) = floats
+    return [_typed(name, a, dtype, array_type) for a in arguments], dtype
+
+
+def _typed(name, a, dtype, array_type):
+    if a is None or isinstance(a, (array_type, list)):
+        return a
+    if isinstance(a, np.ndarray) and a.dtype.kind == "V" and a.shape == (1,):
+        return a
+    if isinstance(a, (bool, np.generic)):
+        raise TypeError(f"{name}: {a!r} is no argument; plain ints and floats get their type here")
+    if isinstance(a, int):
+        return np.int64(a)
+    if isinstance(a, float):
+        return dtype.type(a)
+    raise TypeError(f"{name}: {type(a).__name__} is no argument of a kernel")
+
+
+def int_struct(**numbers):
+    """A C struct whose members are these ints, in this order, to be passed by value."""
+    return struct(list(numbers.values()), np.int32)
+
+
+def struct(numbers, dtype):
+    """Numbers side by side, as one element that CuPy passes by value. Without names of fields: it
+    would describe them anew at every launch."""
+    array = np.array(numbers, dtype)
+    return array.view(f"V{array.nbytes}")
+
+
+@cache
+def source(file):
+    """The text of a .cu file with its includes, which are named from backends/cupy/, written out:
+    CuPy's disk cache knows a kernel by its text alone, and would not see a change in an included
+    file."""
+    lines = []
+    for line in Path(file).read_text().splitlines():
+        if line.startswith('#include "'):
+            lines += source(ROOT / line.split('"')[1]).splitlines()
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def sizes(numbers):
+    """struct Sizes of arrays.cuh: up to TABLE numbers by value."""
+    return struct([*numbers, *[0] * (TABLE - len(numbers))], np.int64)
