@@ -1,4 +1,4 @@
-"""What many tests share: a backend, a dtype, and random numbers left as they were found."""
+"""Fixtures that many tests share: a backend, a dtype, and the random state put back."""
 
 import shutil
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ import tinynet as tn
 from tests.gpu_on_cpu.host_gpu import host_backend
 from tinynet import backends, random
 
-# What these files test needs packages that a machine for GPU tests may be without.
+# These test files need packages that a machine for GPU tests may lack.
 NEEDS = {
     "tinynet/backends/test_numba.py": "numba",
     "benchmarks/test_readme.py": "scipy",
@@ -27,7 +27,7 @@ def pytest_report_header():
 needs_gcc = pytest.mark.skipif(
     not shutil.which("g++"), reason="g++ is not installed: no CUDA kernels on the processor"
 )
-# "cupy" is the backend on a GPU, "cupy-host" the same backend on the processor: tests/gpu_on_cpu/.
+# "cupy" is the backend on a GPU; "cupy-host" is the same backend on the processor (gpu_on_cpu/).
 EVERY_BACKEND = [
     *(pytest.param(name, marks=[pytest.mark.gpu] * (name == "cupy"))
       for name in tn.available_backends()),
@@ -40,26 +40,27 @@ ON_GPUS = [param for param in EVERY_BACKEND if param.values[0].startswith("cupy"
 
 @pytest.fixture(params=EVERY_BACKEND)
 def backend(request, monkeypatch):
-    """Each backend that can be used here, as the default while the test runs."""
-    yield from _used(request.param, monkeypatch)
+    """Each usable backend in turn, as the default while the test runs."""
+    yield from _as_default(request.param, monkeypatch)
 
 
 @pytest.fixture(params=ON_GPUS)
 def on_gpu(request, monkeypatch):
-    """The cupy backend as the default while the test runs, and as what "cupy" means."""
-    yield from _used(request.param, monkeypatch)
+    """The cupy backend, on a GPU and on the processor, as the default while the test runs."""
+    yield from _as_default(request.param, monkeypatch)
 
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """The cupy backend on the processor, as the default, also where there is a GPU."""
+    """The cupy backend on the processor as the default, even on a machine with a GPU."""
     if not shutil.which("g++"):
         pytest.skip("g++ is not installed: no CUDA kernels on the processor")
-    for _ in _used("cupy-host", monkeypatch):
+    for _ in _as_default("cupy-host", monkeypatch):
         yield tn.get_backend()
 
 
-def _used(name, monkeypatch):
+def _as_default(name, monkeypatch):
+    """Make a backend the default. With "cupy-host" the name "cupy" loads it on the processor."""
     if name == "cupy-host":
         name = "cupy"
         monkeypatch.setitem(backends._loaded, name, host_backend())
@@ -75,7 +76,7 @@ def dtype(request):
 
 @pytest.fixture(autouse=True)
 def random_state_as_before():
-    """A test may call tn.seed; the next one does not see it."""
+    """Put the random state back, so that tn.seed in one test does not affect the next test."""
     state = random.get_state()
     yield
     random.set_state(state)

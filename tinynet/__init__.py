@@ -7,7 +7,7 @@
     loss.backward()
     weight.grad
 
-A layer is one file of ops/ (its checks, forward and backward) and one of each backend (its
+A layer is one file in ops/ (its checks, forward and backward) and one file in each backend (its
 arithmetic). tensor.py and op.py are the engine.
 """
 

@@ -1,4 +1,4 @@
-"""What only a GPU has: the one public door to it.
+"""The one public door to a GPU:
 
     tn.gpu.device()         the GPU of the backend in use, None where that has none
     tn.gpu.CudaGraph(step)  a training step recorded once and launched whole
@@ -57,8 +57,8 @@ class CudaGraph:
     and this and every later call launch the recording. Each call returns what the function
     returned, whose arrays then hold this launch's numbers: the same bits as without recording.
 
-    function  queues kernels, waits for none of them, and returns tensors. Products are those of
-              tinynet's ops: CuPy's own (a @ b) cannot be recorded
+    function  queues kernels, waits for none of them, and returns tensors. It multiplies matrices by
+              tinynet's ops; CuPy's own products (a @ b) cannot be recorded
 
     A recording fixes kernels, grids, numbers and the addresses of arrays. What changes from call to
     call therefore lies in arrays:

@@ -1,10 +1,10 @@
-"""Gradient check: the gradient that backward computes against the slope that the function has.
+"""Gradient check: compares the gradient that backward computes with the slope of the function.
 
-    (f(x + h e) - f(x - h e)) / 2h  =  <gradient, e>        up to h^2, and rounding over h
+    (f(x + h e) - f(x - h e)) / 2h  =  <gradient, e>        up to h^2, and rounding / h
 
-For small inputs e is each element in turn; for large ones a few random directions. To make one
-number of an output of many, f is the sum of the output times fixed random weights, so that
-mistakes in two elements do not cancel.
+For small inputs e is each element in turn; for large ones it is a few random directions. f is one
+number, the sum of the output times fixed random weights, so that mistakes in two elements do not
+cancel.
 """
 
 import numpy as np
@@ -19,15 +19,15 @@ def check_gradients(
 ) -> float:
     """Compare the gradients of a function of tensors with its slopes.
 
-    function    of as many Tensors as there are inputs; returns a Tensor of any shape, the same
+    function    takes as many Tensors as there are inputs; returns a Tensor of any shape, the same
                 each time (give dropout a draw)
     inputs      float64 Tensors or arrays; those that require a gradient are checked (arrays do)
     step        h above
-    tolerance   the largest |analytic - numeric| / max(1, |analytic|, |numeric|) let pass
+    tolerance   the largest |analytic - numeric| / max(1, |analytic|, |numeric|) that passes
     directions  None: every element of inputs with at most ELEMENTS elements, 8 random directions
                 of larger ones; n: n random directions of each input
     Returns the largest error. Raises AssertionError that names the worst element, with both
-    values; TypeError for inputs that are not float64.
+    values; TypeError for inputs that require a gradient and are not float64.
     """
     tensors = [x if isinstance(x, Tensor) else Tensor(x, requires_grad=True) for x in inputs]
     for i, tensor in enumerate(tensors):
@@ -59,7 +59,7 @@ def check_gradients(
                 for sign in (1, -1)
             ]
             numeric = (moved[0] - moved[1]) / (2 * step)
-            # Only where the direction points: a NaN elsewhere is that element's mistake.
+            # Only elements along the direction: a NaN elsewhere is reported for its own element.
             analytic = float((gradient[direction != 0] * direction[direction != 0]).sum())
             error = abs(analytic - numeric) / max(1.0, abs(analytic), abs(numeric))
             error = np.inf if np.isnan(error) else error

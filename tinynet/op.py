@@ -10,16 +10,16 @@ Called with tensors, double(t) unwraps them, runs the function, wraps the output
 records the closure if an input requires a gradient.
 
 Rules for the author of an op:
-- Check the arguments first: shapes and dtypes are wrong here or never.
+- Check the arguments first: kernels do not check shapes and dtypes.
 - backward returns one gradient for each tensor argument, in the order of the arguments, and None
-  where ctx.needs_grad[i] is false (i counts the tensor arguments). A tensor argument that may be
-  left out comes last and takes None.
+  where ctx.needs_grad[i] is false (i counts the tensor arguments). An optional tensor argument
+  comes last and may be None.
 - backward returns new arrays, dy, or views of dy; never an array that the closure keeps. It never
   writes into dy.
-- Outputs are C-contiguous: kernels count on it, and layers refuse anything else. Gradients may be
-  views in any order of memory; the walk copies them to C order.
+- Outputs are C-contiguous: kernels rely on it, and layers refuse other arrays. Gradients may be
+  views in any memory order; the walk copies them to C order.
 - The closure keeps only the arrays that it reads, and never a Tensor.
-- Large outputs come from ctx.empty, so that the backend can use the memory again.
+- Large outputs come from ctx.empty, so that the backend can reuse the memory.
 """
 
 import functools
@@ -31,11 +31,12 @@ from tinynet.tensor import Node, Tensor, draw_ticket, is_recording, no_grad_coun
 
 
 class Context:
-    """What an op may ask for besides its arguments.
+    """The first argument of an op.
 
     kernels     the backend of the tensor arguments
     xp          its array module: numpy, or one like it
-    needs_grad  for each tensor argument, whether its gradient is wanted
+    needs_grad  for each tensor argument, whether its gradient is needed
+    empty       the backend's empty(shape, dtype)
     """
 
     __slots__ = ("kernels", "xp", "needs_grad", "empty")
@@ -54,14 +55,14 @@ class Context:
 def op(function):
     """Make a function (ctx, arrays, numbers) -> (output, backward) a function of tensors.
 
-    The overhead of an op is this function, so it is written for speed: one loop, no calls, and
+    This function is the overhead of an op, so it is written for speed: one loop, few calls, and
     objects filled in place.
     """
     parameters = list(inspect.signature(function).parameters.values())[1:]
     signature = inspect.Signature(parameters)
     count = len(parameters)
     name = function.__name__
-    contexts = {}  # a context has no state: one serves every call with the same backend and needs
+    contexts = {}  # a context has no state: calls with the same backend and needs share one
     new, ndarray, generic = object.__new__, np.ndarray, np.generic
 
     @functools.wraps(function)

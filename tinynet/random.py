@@ -1,13 +1,14 @@
 """Random numbers that are the same on every backend: Philox4x32-10.
 
 Philox is a function, not a state: it turns a 128-bit counter and a 64-bit key into four random
-32-bit words. Which number a computation gets depends on what it asks for, never on what was drawn
-before it, by whom, or on how many threads:
+32-bit words. So a random number depends only on its key and counter, never on earlier draws or on
+the number of threads:
 
     key      the 64-bit seed
     counter  (element // 4 low 32 bits, high 32 bits, draw, stream); word element % 4 is taken
 
-The stream says what the numbers are for, the draw which use of them it is, the element which one.
+The stream is the purpose of the numbers, the draw one use for it (a parameter, a mask, an epoch),
+and the element the index of a number in that draw.
 
 Source: Salmon, Moraes, Dror, Shaw, Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
 """
@@ -17,7 +18,7 @@ import threading
 
 import numpy as np
 
-# Streams: one for each purpose, so that no two purposes ever share a number.
+# Streams: one for each purpose, so that no two purposes share a number.
 WEIGHTS = 0  # initial weights;           draw = the parameter's index
 DROPOUT = 1  # dropout masks;             draw = a count that starts at seed()
 SHUFFLES = 2  # the order of the samples; draw = the epoch
@@ -25,9 +26,9 @@ AUGMENTATION = 3  # crops and mirrors;    draw = the epoch, element from the sam
 IMAGES = 4  # synthetic images;           draw = the image's index
 
 _MULTIPLIER_0, _MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
-_WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85  # the golden ratio and sqrt(3) - 1, times 2^32
+_WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85  # (sqrt(5) - 1) / 2 and sqrt(3) - 1, times 2^32
 _LOW = 0xFFFFFFFF
-_CHUNK = 1 << 16  # numbers computed at a time, so that what lies between stays in the cache
+_CHUNK = 1 << 16  # numbers computed at a time, so that intermediate arrays stay in the cache
 
 
 def philox(counter, key):
@@ -56,7 +57,7 @@ def bits(count, *, seed, stream, draw=0, first=0):
     seed     0 to 2^64 - 1
     stream   one of the streams above
     draw     0 to 2^32 - 1
-    first    the first element, so that a part of a sequence can be had without the rest
+    first    the first element, to compute a part of a sequence without the rest
     """
     first, count, seed = int(first), int(count), int(seed)
     if not 0 <= seed < 1 << 64:
@@ -117,7 +118,7 @@ def _shape(shape):
     return (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
 
 
-# The seed and the number of dropout masks drawn since it was set: all the state there is.
+# The only state: the seed, and the number of dropout masks drawn since it was set.
 _state = {"seed": 0, "dropout_draws": 0}
 _state_lock = threading.Lock()
 
@@ -142,7 +143,7 @@ def set_state(state):
 
 
 def current_seed():
-    """The seed in force; 0 until seed() is called."""
+    """The current seed; 0 until seed() is called."""
     return _state["seed"]
 
 
@@ -153,7 +154,7 @@ def skip_dropout_draws(count):
 
 
 def next_dropout_draw():
-    """The next number of the count of dropout masks, wrapping at 2^32."""
+    """Count one more dropout mask and return its draw, modulo 2^32."""
     with _state_lock:
         draw = _state["dropout_draws"]
         _state["dropout_draws"] = draw + 1

@@ -1,7 +1,7 @@
 """Arrays in a file: NumPy's .npz, written whole or not at all.
 
-A file is written under a temporary name beside its own, forced to the disk, and renamed: whoever
-reads it sees the old one or the new one, and a full disk or a killed process leaves the old one.
+A file is written under a temporary name in the same folder, forced to the disk, and renamed: a
+reader sees the old file or the new one, and a full disk or a killed process leaves the old one.
 """
 
 import os
@@ -17,8 +17,8 @@ from tinynet.tensor import Tensor
 def save(path, arrays) -> None:
     """Write a dict of name -> array (or Tensor) to an .npz file.
 
-    Raises TypeError for what is no array, and OSError where the file cannot be written: then the
-    file of that name, if there was one, is as before.
+    Raises TypeError for values that are not arrays of numbers, and OSError where the file cannot be
+    written; an existing file of that name then stays unchanged.
     """
     path = Path(path)
     plain = {}
@@ -41,7 +41,8 @@ def save(path, arrays) -> None:
 
 
 def _write_npz(file, arrays):
-    """As np.savez, which takes the names as keywords and so knows one it cannot write: "file"."""
+    """np.savez is not used: it takes the names as keyword arguments, so it cannot write arrays
+    named "file" or "allow_pickle"."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
@@ -51,7 +52,7 @@ def _write_npz(file, arrays):
 def load(path) -> dict[str, np.ndarray]:
     """name -> array of an .npz file.
 
-    Raises FileNotFoundError, and ValueError where the file is damaged or holds pickled objects,
+    Raises FileNotFoundError, and ValueError where the file is damaged or contains pickled objects,
     which are never loaded.
     """
     try:

@@ -1,12 +1,12 @@
-"""Tensor, and the walk that is backward.
+"""Tensor, and backward() as a walk over the graph.
 
 A tensor is an array and, where it was computed from tensors that require gradients, the node that
-computed it. A node holds the closure that turns the gradient of its output into the gradients of
-its inputs, and what it was computed from. Each node has a ticket, one higher than the last one
-drawn; an op's inputs exist before its output, so their tickets are lower. backward() therefore
-needs no sort of the graph: it takes nodes from a heap, highest ticket first, and each is visited
-once, after everything that used it. A change of a tensor's data draws a ticket too, the tensor's
-version: a node whose input changed after it was recorded has the lower ticket of the two.
+computed it. A node holds its parents, and the closure that turns the gradient of its output into
+the gradients of its inputs. Each node has a ticket, one higher than the last one drawn; an op's
+inputs exist before its output, so their tickets are lower. backward() therefore needs no sort of
+the graph: it takes nodes from a heap, highest ticket first, and visits each once, after all nodes
+that used it. A change of a tensor's data draws a ticket too, the tensor's version: if a node's
+input changed after the node was recorded, the input's version is higher than the node's ticket.
 
     a --.
          (3) c = a * b --.
@@ -32,8 +32,8 @@ class _Recording(threading.local):
 
 
 _recording = _Recording()
-# One entry for each no_grad block that is open in any thread. Ops look here first: an empty list
-# is asked in a tenth of the time of a thread's own variable.
+# One entry for each no_grad block that is open in any thread. Ops look here first: testing an empty
+# list takes a tenth of the time of reading a thread-local variable.
 no_grad_count: list = []
 
 
@@ -50,18 +50,18 @@ def no_grad():
 
 
 def is_recording():
-    """Whether ops of this thread record what backward() needs."""
+    """Whether ops of this thread record nodes for backward()."""
     return _recording.on
 
 
 class Node:
     """One recorded op, made by @op. It holds no array and no tensor that an op made; the closure
-    holds the arrays that it reads, so what nobody needs any more is freed while the graph lives.
+    holds only the arrays that it reads, so other arrays are freed while the graph lives.
 
-    ticket    one higher than the last node's
+    ticket    one higher than the last one drawn
     parents   one for each tensor argument: the Node that made it, or the leaf Tensor itself
     backward  the op's closure: gradient of the output -> gradients of the arguments
-    changed   as Tensor.version, for the op's output
+    version   as Tensor.version, for the op's output
     """
 
     __slots__ = ("ticket", "parents", "backward", "version")
@@ -71,11 +71,12 @@ class Tensor:
     """An array that remembers how it was computed.
 
     data           an array of numbers, or numbers; float arrays keep float32 or float64, Python
-                   numbers become float32; integer and bool arrays serve as labels and indices
+                   floats become float32; integers and bools serve as labels and indices
     requires_grad  whether backward() leaves d loss / d this tensor in .grad
 
-    .data is the backend's array, .grad an array like it or None. Assigning .data is seen by a
-    later backward(), which refuses to mix old and new values; writing into the array is not seen.
+    .data is the backend's array, .grad an array like it or None. A later backward() notices that
+    .data was assigned and refuses to mix old and new values; it does not notice writes into the
+    array.
     Raises TypeError for other data and ValueError for an integer tensor that requires a gradient.
     """
 
@@ -113,8 +114,8 @@ class Tensor:
         self.raise_version()
 
     def raise_version(self):
-        """Tell later backward() calls that their forward saw other data. version is the ticket
-        drawn at the last change, 0 before the first."""
+        """Tell later backward() calls that the data changed after the forward pass. version is the
+        ticket drawn at the last change, 0 before the first."""
         (self._node or self).version = draw_ticket()
 
     @property
@@ -149,7 +150,7 @@ class Tensor:
         return self._data.item()
 
     def detach(self):
-        """A tensor of the same data that remembers nothing."""
+        """A tensor with the same data, outside the graph."""
         tensor = object.__new__(Tensor)
         tensor._data, tensor._kernels, tensor._node = self._data, self._kernels, None
         tensor.requires_grad, tensor.grad, tensor.version = False, None, 0
@@ -168,10 +169,10 @@ class Tensor:
     def backward(self, grad=None):
         """Add d self / d leaf to the .grad of every leaf that self was computed from.
 
-        grad  the gradient by self, an array of self's shape and dtype; may be left out where self
-              is one number: it is 1 then.
-        The graph is freed on the way: a second backward() through it is a RuntimeError, as is a
-        tensor whose data was assigned, or whose parameter stepped, since the forward.
+        grad  the gradient by self, an array of self's shape and dtype; optional where self is one
+              number: then it is 1
+        The graph is freed on the way. Raises RuntimeError for a second backward() through it, and
+        where a tensor's data changed since the forward pass, by assignment or an optimiser's step.
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -201,8 +202,8 @@ class Tensor:
 def _walk(root, gradient):
     """Visit the nodes below root, highest ticket first, and leave the leaves' gradients in .grad.
 
-    A node's first gradient may be anybody's array and is only read. The sum with a second one is
-    a new array, which is ours, and later ones are added into it.
+    A node's first gradient may be an array that others hold, so it is only read. The sum with a
+    second one is a new array of our own, and later ones are added into it.
     """
     heap = [(-root.ticket, root)]
     gradients = {root: gradient}
@@ -253,7 +254,7 @@ def _as_ndarray(a):
 
 
 def _is_shared(dx, dy, input_gradients):
-    """Whether others may hold dx too: where it is dy, a view, or also another input's gradient."""
+    """Whether others may hold dx too: it is dy, a view, or also another input's gradient."""
     if dx is dy or isinstance(dx.base, type(dx)):
         return True
     return sum(g is dx or getattr(g, "base", None) is dx for g in input_gradients) > 1
@@ -278,7 +279,7 @@ def _op_name(backward):
 
 
 def as_array(data, kernels):
-    """data as the backend's array: numbers become float32, arrays of numbers keep their dtype."""
+    """data as the backend's array: Python floats become float32, arrays keep their dtype."""
     if isinstance(data, Tensor):
         raise TypeError("Tensor: the data is a Tensor already; use .detach(), or its .data")
     if not isinstance(data, (np.ndarray, kernels.xp.ndarray)):

@@ -13,12 +13,12 @@ FLAGS = (
 
 def make_images(folder, train=12, val=4, size=72):
     """train/<class>/*.png and val/<class>/*.png: noisy images of one colour a class."""
-    numbers = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for split, count in (("train", train), ("val", val)):
         for name, colour in COLOURS.items():
             (folder / split / name).mkdir(parents=True)
             for index in range(count):
-                image = np.array(colour) + numbers.normal(0, 30, (size, size, 3))
+                image = np.array(colour) + generator.normal(0, 30, (size, size, 3))
                 image = Image.fromarray(image.clip(0, 255).astype(np.uint8))
                 image.save(folder / split / name / f"{index:02}.png")
     return folder

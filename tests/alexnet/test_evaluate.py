@@ -1,4 +1,4 @@
-"""The evaluating command, against what training logged and what can be counted by hand."""
+"""The evaluation command, against the log of the training and counts by hand."""
 
 import json
 
@@ -11,7 +11,7 @@ from alexnet.data import open_dataset
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import FLAGS, make_images
 
-HERE = ["--backend", "numpy", "--threads", "1"]
+NUMPY = ["--backend", "numpy", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -33,75 +33,75 @@ def backend_as_before():
         yield
 
 
-def evaluated(capsys, *arguments):
+def record_of(capsys, *arguments):
     capsys.readouterr()
-    assert evaluate.main([*map(str, arguments), *HERE, "--json"]) == 0
+    assert evaluate.main([*map(str, arguments), *NUMPY, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
-def test_the_figures_are_those_that_training_logged(best, capsys):
-    found = evaluated(capsys, best)
+def test_the_figures_match_the_log_of_the_training(best, capsys):
+    record = record_of(capsys, best)
     log = (best.parent / "log.jsonl").read_text().splitlines()
     epochs = [line for line in map(json.loads, log) if "val_loss" in line]
-    logged = max(epochs, key=lambda line: line["val_top1"])
-    assert found["loss"] == pytest.approx(logged["val_loss"], rel=1e-5)
-    assert (found["top1"], found["top5"]) == (logged["val_top1"], 1.0)
-    assert (found["split"], found["images"]) == ("val", 12)
+    best_epoch = max(epochs, key=lambda line: line["val_top1"])
+    assert record["loss"] == pytest.approx(best_epoch["val_loss"], rel=1e-5)
+    assert (record["top1"], record["top5"]) == (best_epoch["val_top1"], 1.0)
+    assert (record["split"], record["images"]) == ("val", 12)
 
 
-def test_the_accuracy_of_each_class_is_that_of_its_images(best, images, capsys):
-    found = evaluated(capsys, best)
+def test_the_accuracy_of_each_class_matches_a_count_by_hand(best, images, capsys):
+    record = record_of(capsys, best)
     data, saved = open_dataset(str(images), "val"), checkpoint.load(best)
     model = saved.make_model()
-    right = dict.fromkeys(data.classes, 0)
+    correct = dict.fromkeys(data.classes, 0)
     for index, label in enumerate(data.labels):
         image = data.read(index, saved.stored_size)
         edge = (saved.stored_size - 67) // 2
         image = image[edge : edge + 67, edge : edge + 67].transpose(2, 0, 1)[None]
         with tn.no_grad():
             logits = model(tn.Tensor(saved.normalization(np.ascontiguousarray(image)))).numpy()
-        right[data.classes[label]] += int(logits.argmax() == label)
-    assert found["classes"] == {
-        name: {"images": 4, "top1": count / 4} for name, count in right.items()
+        correct[data.classes[label]] += int(logits.argmax() == label)
+    assert record["classes"] == {
+        name: {"images": 4, "top1": count / 4} for name, count in correct.items()
     }
 
 
 def test_the_batch_size_changes_nothing(best, capsys):
-    one, other = (evaluated(capsys, best, "--batch-size", size) for size in (5, 12))
+    one, other = (record_of(capsys, best, "--batch-size", size) for size in (5, 12))
     assert one["loss"] == pytest.approx(other["loss"], rel=1e-6)
     assert one["classes"] == other["classes"]
 
 
 def test_the_training_images_can_be_evaluated_too(best, capsys):
-    assert evaluated(capsys, best, "--split", "train")["images"] == 36
+    assert record_of(capsys, best, "--split", "train")["images"] == 36
 
 
-def test_other_data_of_the_same_classes_can_be_given(best, tmp_path, capsys):
+def test_other_data_of_the_same_classes_can_be_evaluated(best, tmp_path, capsys):
     other = make_images(tmp_path / "images", train=1, val=2)
-    assert evaluated(capsys, best, other)["images"] == 6
+    assert record_of(capsys, best, other)["images"] == 6
 
 
 def test_data_of_other_classes_is_an_error_that_names_them(best, tmp_path, capsys):
     other = make_images(tmp_path / "images", train=1, val=1)
     for split in ("train", "val"):
         (other / split / "red").rename(other / split / "purple")
-    assert evaluate.main([str(best), str(other), *HERE]) == 3
+    assert evaluate.main([str(best), str(other), *NUMPY]) == 3
     message = capsys.readouterr().err.splitlines()[-1]
     assert "only in the data: purple; only in the network: red" in message
 
 
-def test_a_split_that_is_not_there_ends_with_3(best, capsys):
-    assert evaluate.main([str(best), "--split", "test", *HERE]) == 3
+def test_a_missing_split_ends_with_3(best, capsys):
+    assert evaluate.main([str(best), "--split", "test", *NUMPY]) == 3
     assert "test" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_checkpoint_that_is_not_there_ends_with_3(capsys):
-    assert evaluate.main(["nothing.npz", *HERE]) == 3
+def test_a_missing_checkpoint_ends_with_3(capsys):
+    assert evaluate.main(["nothing.npz", *NUMPY]) == 3
     assert "nothing.npz" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_table_names_every_class_and_ends_with_the_means(best, capsys):
-    assert evaluate.main([str(best), *HERE]) == 0
+    assert evaluate.main([str(best), *NUMPY]) == 0
     text = capsys.readouterr().out
     for name in ("blue", "green", "red"):
         row = next(line.split() for line in text.splitlines() if line.split()[:1] == [name])

@@ -88,13 +88,13 @@ def counts(rows):
     ],
 )
 def test_every_layer_has_the_golden_counts(name, golden):
-    found = counts(rows_of(name))
-    assert {layer: pair for layer, pair in found.items() if pair != (0, 0)} == golden
+    by_layer = counts(rows_of(name))
+    assert {layer: pair for layer, pair in by_layer.items() if pair != (0, 0)} == golden
 
 
 def test_every_layer_of_cifar10_has_the_golden_counts():
-    found = counts(rows_of("cifar10", num_classes=10))
-    assert {layer: pair for layer, pair in found.items() if pair != (0, 0)} == CIFAR10
+    by_layer = counts(rows_of("cifar10", num_classes=10))
+    assert {layer: pair for layer, pair in by_layer.items() if pair != (0, 0)} == CIFAR10
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_totals_are_golden(name, num_classes, parameters, multiply_adds):
     assert (whole["parameters"], whole["multiply_adds"]) == (parameters, multiply_adds)
 
 
-def test_bytes_are_those_of_one_images_outputs_in_float32():
+def test_bytes_count_one_images_outputs_in_float32():
     rows = {row.layer: row.bytes for row in rows_of("paper")}
     assert rows["conv1"] == 4 * 96 * 55 * 55
     assert rows["fc8"] == 4 * 1000
@@ -129,7 +129,7 @@ def test_bytes_are_those_of_one_images_outputs_in_float32():
 
 
 def test_theory_page_is_reproduced_cell_by_cell():
-    """By the page's own way of counting: biases of convolutions are computed, fc has none."""
+    """The page counts the biases of convolutions as computation, and gives fc layers no biases."""
     rows = {row.layer: row for row in rows_of("single-tower")}
     published = {(cell.layer, cell.quantity): cell.published for cell in web_table(rows.values())}
     sums = [0, 0]
@@ -161,12 +161,12 @@ def test_theory_page_is_marked_exactly_where_it_is_inconsistent():
         ("total", "forward computation"),
     }
     assert all(bool(cell.note) == (cell.published != cell.right) for cell in cells)
-    right = {(cell.layer, cell.quantity): cell.right for cell in cells}
-    assert right["total", "parameters"] == 62_378_344
-    assert right["total", "forward computation"] == 1_135_256_096
+    correct = {(cell.layer, cell.quantity): cell.right for cell in cells}
+    assert correct["total", "parameters"] == 62_378_344
+    assert correct["total", "forward computation"] == 1_135_256_096
 
 
-def test_theory_pages_shares_are_its_own():
+def test_theory_pages_shares_match_the_page():
     first, second = shares()
     assert "3.7 million parameters (6%)" in first and "1.08 billion computations (95%)" in first
     assert "58.6 million parameters (94%)" in second and "(5%)" in second
@@ -220,6 +220,6 @@ def test_cifar10_is_described_with_its_ten_classes(capsys):
 )
 def test_wrong_arguments_exit_with_2_and_say_what_fits(arguments, words):
     command = [sys.executable, "-m", "alexnet.summary", *arguments.split()]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert words in done.stderr.splitlines()[-1]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 2
+    assert words in process.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The training command: it learns, can be broken off anywhere, and ends with the right code."""
+"""The training command: it learns, resumes after interruptions, and ends with the correct code."""
 
 import errno
 import json
@@ -28,7 +28,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def unbroken(images, tmp_path_factory):
-    """The folder of a whole run."""
+    """The folder of a run that was never interrupted."""
     out = tmp_path_factory.mktemp("runs") / "unbroken"
     assert main([images, *FLAGS, "--out", str(out)]) == 0
     return out
@@ -45,13 +45,13 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def process(arguments, **options):
+def start_process(arguments, **options):
     command = [sys.executable, "-m", "alexnet.train", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)
 
 
 class Stopped(Exception):
-    """As a run that is killed."""
+    """Ends a run as a kill does."""
 
 
 def stop(*arguments):
@@ -101,7 +101,9 @@ def test_the_curves_are_drawn_where_matplotlib_is_installed(unbroken):
     assert (unbroken / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_end_tells_accuracy_and_time_last_and_commands_that_work(images, tmp_path, capsys):
+def test_the_last_line_has_accuracy_and_time_and_the_commands_before_it_work(
+    images, tmp_path, capsys
+):
     out = tmp_path / "run"
     assert main([images, *FLAGS, "--out", str(out), "--max-steps", "1"]) == 0
     text = capsys.readouterr().out
@@ -116,7 +118,7 @@ def test_the_end_tells_accuracy_and_time_last_and_commands_that_work(images, tmp
         assert module.main(command[1:]) == 0
 
 
-def test_the_lines_before_name_data_network_and_recipe(images, tmp_path, capsys):
+def test_the_first_lines_name_data_network_and_recipe(images, tmp_path, capsys):
     out = str(tmp_path / "run")
     assert main([images, *FLAGS, "--out", out, "--max-steps", "1", "--groups", "1"]) == 0
     text = capsys.readouterr().out
@@ -127,20 +129,20 @@ def test_the_lines_before_name_data_network_and_recipe(images, tmp_path, capsys)
 
 def test_every_step_is_taken_at_the_rate_of_the_schedule(images, tmp_path, monkeypatch):
     def step(optimizer, lr):
-        used.append(lr)
+        rates.append(lr)
         move(optimizer, lr)
 
-    used, out, move = [], tmp_path / "run", tn.optim.SGD.step
+    rates, out, move = [], tmp_path / "run", tn.optim.SGD.step
     monkeypatch.setattr(tn.optim.SGD, "step", step)
     assert main([images, *FLAGS, "--out", str(out), "--schedule", "cosine"]) == 0
-    assert used == [0.02 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)]
-    assert used == [line["lr"] for line in lines(out) if "lr" in line]
+    assert rates == [0.02 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)]
+    assert rates == [line["lr"] for line in lines(out) if "lr" in line]
 
 
 # --- the same bits ---
 
 
-def test_a_run_broken_off_by_max_steps_and_resumed_is_the_unbroken_run(images, unbroken, tmp_path):
+def test_a_run_ended_by_max_steps_and_resumed_equals_the_unbroken_run(images, unbroken, tmp_path):
     out = tmp_path / "run"
     assert main([images, *FLAGS, "--out", str(out), "--max-steps", "6"]) == 0
     assert checkpoint.load(out / "last.npz").training["step"] == 6
@@ -149,7 +151,7 @@ def test_a_run_broken_off_by_max_steps_and_resumed_is_the_unbroken_run(images, u
     assert [line["step"] for line in lines(out) if "val_loss" not in line] == list(range(1, 13))
 
 
-def test_a_run_taken_up_and_left_at_once_is_as_it_was(images, tmp_path):
+def test_a_run_resumed_without_a_step_is_unchanged(images, tmp_path):
     out = tmp_path / "run"
     assert main([images, *FLAGS, "--out", str(out), "--max-steps", "6"]) == 0
     before = (out / "last.npz").read_bytes()
@@ -157,14 +159,16 @@ def test_a_run_taken_up_and_left_at_once_is_as_it_was(images, tmp_path):
     assert (out / "last.npz").read_bytes() == before
 
 
-def test_a_run_interrupted_by_ctrl_c_and_resumed_is_the_unbroken_run(images, unbroken, tmp_path):
+def test_a_run_interrupted_by_ctrl_c_and_resumed_equals_the_unbroken_run(
+    images, unbroken, tmp_path
+):
     out = tmp_path / "run"
-    running = process([images, *FLAGS, "--out", str(out)], stdout=subprocess.PIPE)
-    while not (out / "log.jsonl").exists() and running.poll() is None:
+    process = start_process([images, *FLAGS, "--out", str(out)], stdout=subprocess.PIPE)
+    while not (out / "log.jsonl").exists() and process.poll() is None:
         time.sleep(0.01)
-    running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
-    assert running.returncode == 130
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
     assert f"--resume {out}" in errors.splitlines()[-1]
     assert main(["--resume", str(out)]) == 0
     assert same_bytes(unbroken, out) and same_bytes(unbroken, out, "best.npz")
@@ -185,7 +189,7 @@ def test_ctrl_c_during_validation_loses_nothing(images, unbroken, tmp_path, monk
     assert same_bytes(unbroken, out)
 
 
-def test_a_run_killed_between_two_steps_goes_on_from_its_last_checkpoint(
+def test_a_run_killed_between_two_steps_resumes_from_its_last_checkpoint(
     images, unbroken, tmp_path, monkeypatch
 ):
     out = tmp_path / "run"
@@ -214,7 +218,7 @@ def test_a_second_ctrl_c_ends_at_once_and_keeps_the_last_checkpoint(images, tmp_
     assert lines(out)[0]["step"] == 1
 
 
-def test_lines_written_after_the_last_checkpoint_are_cut_when_a_run_goes_on(images, tmp_path):
+def test_lines_written_after_the_last_checkpoint_are_removed_when_a_run_resumes(images, tmp_path):
     out = tmp_path / "run"
     assert main([images, *FLAGS, "--out", str(out), "--max-steps", "2"]) == 0
     with open(out / "log.jsonl", "a") as file:
@@ -227,9 +231,11 @@ def test_lines_written_after_the_last_checkpoint_are_cut_when_a_run_goes_on(imag
 def test_the_same_command_in_two_processes_ends_with_the_same_bits(images, tmp_path, backend):
     flags = [*FLAGS, "--backend", backend, "--threads", "2", "--max-steps", "3", "--seed", "5"]
     for name in ("one", "other"):
-        running = process([images, *flags, "--out", str(tmp_path / name)], stdout=subprocess.PIPE)
-        _, errors = running.communicate(timeout=300)
-        assert running.returncode == 0, errors
+        process = start_process(
+            [images, *flags, "--out", str(tmp_path / name)], stdout=subprocess.PIPE
+        )
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
     assert same_bytes(tmp_path / "one", tmp_path / "other")
 
 
@@ -247,7 +253,7 @@ def test_another_seed_gives_another_network(images, unbroken, tmp_path):
     assert lines(out)[0]["train_loss"] != lines(unbroken)[0]["train_loss"]
 
 
-# --- going on ---
+# --- resuming ---
 
 
 def test_a_run_is_never_overwritten(images, unbroken, capsys):
@@ -279,7 +285,7 @@ def test_a_resumed_run_stays_the_same_run(unbroken, capsys, flags, words):
     assert words in last_line(capsys)
 
 
-def test_best_npz_holds_no_velocities_and_nothing_goes_on_from_it(unbroken, capsys):
+def test_best_npz_holds_no_velocities_and_no_run_resumes_from_it(unbroken, capsys):
     assert not any(name.startswith("velocity") for name in tn.load(unbroken / "best.npz"))
     assert main(["--resume", str(unbroken / "best.npz")]) == 2
     assert f"--resume {unbroken}" in last_line(capsys)
@@ -291,7 +297,7 @@ def test_other_data_than_the_run_began_with_is_an_error(images, unbroken, tmp_pa
     assert "15 training images, the run began with 3 and 36" in last_line(capsys)
 
 
-# --- what goes wrong ---
+# --- errors ---
 
 
 def test_an_image_size_too_small_ends_with_2(images, tmp_path, capsys):
@@ -302,14 +308,14 @@ def test_an_image_size_too_small_ends_with_2(images, tmp_path, capsys):
 @pytest.mark.parametrize(
     "flags", [["--lr", "nan"], ["--batch-size", "0"], ["--dropout", "1"], ["--spec", "resnet"]]
 )
-def test_a_flag_that_cannot_fit_ends_with_2(flags, capsys):
+def test_an_invalid_flag_ends_with_2(flags, capsys):
     with pytest.raises(SystemExit) as ending:
         main(flags)
     assert ending.value.code == 2
     assert flags[0] in last_line(capsys)
 
 
-def test_data_that_is_not_there_ends_with_3(tmp_path, capsys):
+def test_missing_data_ends_with_3(tmp_path, capsys):
     assert main([str(tmp_path / "nothing"), *FLAGS]) == 3
     assert "is not there" in last_line(capsys)
 
@@ -341,8 +347,8 @@ def test_a_loss_that_is_not_finite_ends_with_5_and_keeps_the_last_checkpoint(
     assert lines(out)[-1]["step"] <= 6
 
 
-@pytest.mark.parametrize("lr", ["1e30", "1e300"])  # the weights overflow the loss, or themselves
-def test_weights_from_a_step_that_went_wrong_are_never_saved(images, tmp_path, capsys, lr):
+@pytest.mark.parametrize("lr", ["1e30", "1e300"])  # the loss overflows; the weights overflow
+def test_weights_from_a_step_that_overflowed_are_never_saved(images, tmp_path, capsys, lr):
     out = tmp_path / "run"
     with np.errstate(all="ignore"):
         assert main([images, *FLAGS, "--out", str(out), "--lr", lr, "--max-steps", "1"]) == 5
@@ -397,7 +403,7 @@ def test_a_start_that_is_not_dead_is_not_reported(images, tmp_path, capsys):
     assert "dead start" not in capsys.readouterr().out
 
 
-def test_data_that_is_not_there_leaves_no_run_folder_behind(tmp_path):
+def test_missing_data_leaves_no_run_folder_behind(tmp_path):
     out = tmp_path / "run"
     assert main([str(tmp_path / "nothing"), "--out", str(out)]) == 3
     assert not out.exists()

@@ -1,4 +1,4 @@
-"""The training command with --backend cupy: as on a processor, broken off and resumed, recorded."""
+"""The training command with --backend cupy: plain, resumed and recorded runs."""
 
 import json
 
@@ -10,15 +10,15 @@ from alexnet.train import main
 from tests.alexnet.small_training import FLAGS, make_images
 from tests.oracles.cases import relative_error
 
-STEPS = 6  # of the first epoch 4, then its validation
+STEPS = 6  # 4 steps of the first epoch, its validation, 2 more steps
 # A machine with a GPU may be without Numba.
 REFERENCE = "numba" if "numba" in tn.available_backends() else "numpy"
 
 
 def lines(folder, key):
-    """The lines of log.jsonl that have this key: of steps, or of epochs."""
-    found = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [line for line in found if key in line]
+    """The lines of log.jsonl that have this key: the lines of steps, or of epochs."""
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [line for line in log if key in line]
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -40,16 +40,16 @@ def test_a_run_on_cupy_has_the_losses_and_weights_of_another_backend(schedule, t
         assert relative_error(ours[name], expected[name]) < 1e-4, name
 
 
-def test_a_run_on_cupy_that_is_broken_off_and_resumed_is_the_unbroken_run(tmp_path, on_gpu):
+def test_a_run_on_cupy_that_is_stopped_and_resumed_equals_the_unbroken_run(tmp_path, on_gpu):
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     assert main([*flags, "--out", str(whole), "--max-steps", "6"]) == 0
-    assert main([*flags, "--out", str(broken), "--max-steps", "3"]) == 0
-    assert main(["--resume", str(broken), "--max-steps", "6"]) == 0
-    assert (whole / "last.npz").read_bytes() == (broken / "last.npz").read_bytes()
+    assert main([*flags, "--out", str(resumed), "--max-steps", "3"]) == 0
+    assert main(["--resume", str(resumed), "--max-steps", "6"]) == 0
+    assert (whole / "last.npz").read_bytes() == (resumed / "last.npz").read_bytes()
 
 
-def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, on_gpu, monkeypatch):
+def test_recorded_steps_end_with_the_bits_of_plain_steps(tmp_path, on_gpu, monkeypatch):
     recordings, gpu = [], tn.get_backend().gpu
     recorder = gpu.recorder
     monkeypatch.setattr(gpu, "recorder", lambda: recordings.append(0) or recorder())
@@ -59,7 +59,7 @@ def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, on_gpu, monkey
     assert main([*flags, "--out", str(tmp_path / "recorded"), "--cuda-graph"]) == 0
     assert recordings
     plain, recorded = (tn.load(tmp_path / name / "last.npz") for name in ("plain", "recorded"))
-    for name in plain.keys() - {"record"}:  # it holds the options
+    for name in plain.keys() - {"record"}:  # record holds the options
         assert plain[name].tobytes() == recorded[name].tobytes(), name
     both = [[line["train_loss"] for line in lines(tmp_path / name, "lr")]
             for name in ("plain", "recorded")]  # fmt: skip
@@ -73,14 +73,14 @@ def test_recorded_steps_end_with_the_bits_of_plain_ones(tmp_path, on_gpu, monkey
         (["--precision", "tf32"], "--precision tf32 needs a GPU's tensor cores"),
     ],
 )
-def test_what_only_a_gpu_has_is_a_usage_error_elsewhere(flags, words, tmp_path, capsys):
+def test_flags_for_a_gpu_are_a_usage_error_on_a_processor(flags, words, tmp_path, capsys):
     images = str(make_images(tmp_path / "images"))
     with tn.use_backend(tn.get_backend().name):
         assert main([images, *FLAGS, "--backend", "numpy", *flags]) == 2
     assert words in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_what_is_computed_with_is_said(tmp_path, capsys, on_gpu):
+def test_the_output_names_backend_gpu_and_precision(tmp_path, capsys, on_gpu):
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy"]
     flags += ["--precision", "tf32", "--cuda-graph", "--max-steps", "1"]
     gpu = tn.get_backend().gpu
@@ -93,12 +93,12 @@ def test_what_is_computed_with_is_said(tmp_path, capsys, on_gpu):
     assert options["precision"] == "tf32" and options["capture"] is True
 
 
-def test_a_run_goes_on_with_what_it_computed_with_or_without_it_on_a_processor(tmp_path, on_gpu):
+def test_a_resumed_run_keeps_the_flags_for_a_gpu_but_not_on_a_processor(tmp_path, on_gpu):
     gpu = tn.get_backend().gpu
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy", "--capture"]
     run = tmp_path / "run"
 
-    def computed_with():
+    def flags_for_a_gpu():
         options = json.loads((run / "options.json").read_text())
         return options["backend"], options["precision"], options["capture"]
 
@@ -106,17 +106,17 @@ def test_a_run_goes_on_with_what_it_computed_with_or_without_it_on_a_processor(t
         assert main([*flags, "--precision", "tf32", "--out", str(run), "--max-steps", "1"]) == 0
         gpu.precision = "float32"
         assert main(["--resume", str(run), "--max-steps", "2"]) == 0
-        assert computed_with() == ("cupy", "tf32", True) and gpu.precision == "tf32"
+        assert flags_for_a_gpu() == ("cupy", "tf32", True) and gpu.precision == "tf32"
         assert main(["--resume", str(run), "--max-steps", "3", "--no-cuda-graph"]) == 0
-        assert computed_with() == ("cupy", "tf32", False)
+        assert flags_for_a_gpu() == ("cupy", "tf32", False)
         assert main(["--resume", str(run), "--max-steps", "4", "--backend", REFERENCE]) == 0
-        assert computed_with() == (REFERENCE, "float32", False)
+        assert flags_for_a_gpu() == (REFERENCE, "float32", False)
     finally:
         gpu.precision = "float32"
     assert len(lines(run, "lr")) == 4
 
 
-def test_evaluation_and_prediction_have_the_precision_asked_for(tmp_path, on_gpu):
+def test_evaluation_and_prediction_have_the_requested_precision(tmp_path, on_gpu):
     gpu, images = tn.get_backend().gpu, make_images(tmp_path / "images")
     flags = [str(images), *FLAGS, "--backend", "cupy", "--max-steps", "1"]
     assert main([*flags, "--out", str(tmp_path / "run")]) == 0
@@ -130,8 +130,8 @@ def test_evaluation_and_prediction_have_the_precision_asked_for(tmp_path, on_gpu
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_loss_that_is_not_finite_says_where_its_layer_is_named(tmp_path, on_gpu, capsys):
-    """On a GPU it is noticed when the weights have moved."""
+def test_a_loss_that_is_not_finite_says_how_to_find_its_layer(tmp_path, on_gpu, capsys):
+    """On a GPU the loss is read only after the next step has changed the weights."""
     flags = [str(make_images(tmp_path / "images")), *FLAGS, "--backend", "cupy", "--lr", "1e8"]
     assert main([*flags, "--out", str(tmp_path / "run")]) == 5
     error = capsys.readouterr().err

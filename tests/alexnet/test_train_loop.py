@@ -1,5 +1,4 @@
-"""The order of the loop: a GPU is given the next step before the last result is read, and no result
-is unread when a checkpoint is written or Ctrl-C ends the loop."""
+"""The loop: a GPU gets the next step before a result is read; saving and Ctrl-C skip no result."""
 
 from types import SimpleNamespace
 
@@ -12,16 +11,16 @@ from alexnet.cli.interrupts import Interrupted
 
 
 class Run:
-    """What the loop asks of a run; events are what happened, in order."""
+    """The parts of a run that the loop uses. events: what happened, in order."""
 
     def __init__(self, events, save_after=()):
-        self.events, self.step, self._save_after, self._asked = events, 0, save_after, 0
+        self.events, self.step, self._save_after, self._calls = events, 0, save_after, 0
         self.model = self.optimizer = None
         self.schedule = SimpleNamespace(rate=lambda step: 0.5**step)
 
     def save_is_due(self):
-        self._asked += 1
-        return self._asked in self._save_after
+        self._calls += 1
+        return self._calls in self._save_after
 
     def save(self):
         self.events.append("saved")

@@ -1,1 +1,1 @@
-"""A GPU for machines without one: arrays, kernels compiled for the processor, a small CuPy."""
+"""A GPU for machines without one: device arrays, kernels on the processor, a stand-in for CuPy."""

@@ -1,11 +1,11 @@
-"""Arrays that stand in for CuPy's: NumPy inside, but as strict as a device's. NumPy's functions and
-arrays do not mix with them, and nothing turns one into a NumPy array but to_numpy.
+"""Arrays that stand in for CuPy's: they hold NumPy arrays, but are as strict as device arrays.
 
-What they take and refuse is CuPy 14's, of the part that tinynet and its tests use.
+NumPy's functions and arrays do not mix with them, and only to_numpy turns one into a NumPy array.
+They accept and refuse the same arguments as CuPy 14, in the part that tinynet and its tests use.
 Source: cupy/_core/core.pyx, cupy/_core/_routines_indexing.pyx.
 
-What is computed with them can be recorded, as a CUDA graph is: while `recorded` lasts nothing is
-computed, and reading a number is an error, since a GPU would have to be waited for.
+Computations can be recorded, as in a CUDA graph. Inside `recording` the work is only noted, and
+reading a number is an error, because the program would have to wait for the GPU.
 """
 
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ _recordings = []
 
 
 @contextmanager
-def recorded():
-    """Inside, work is put on a list instead of being done; yields the list, of functions."""
+def recording():
+    """Inside this block work is not done but put on a list of functions; yields the list."""
     _recordings.append([])
     try:
         yield _recordings[-1]
@@ -27,15 +27,15 @@ def recorded():
 
 
 def do(work):
-    """Do what writes into arrays that are there already, or record it."""
+    """Do work that writes into existing arrays, or record it."""
     if _recordings:
         _recordings[-1].append(work)
     else:
         work()
 
 
-def _made(compute):
-    """The new array of what compute() returns. Recorded, it is written at each launch."""
+def _new(compute):
+    """A new array with the result of compute(). In a recording each launch writes it anew."""
     array = DeviceArray(compute())
     if _recordings:
         array.host.reshape(-1).view(np.uint8)[...] = 0xFF
@@ -43,15 +43,15 @@ def _made(compute):
     return array
 
 
-def _waited_for(host):
-    """What a GPU would be waited for."""
+def _wait_for(host):
+    """host, after the wait that a GPU needs; an error in a recording."""
     if _recordings:
         raise RuntimeError("a number of a device's array is read while a step is recorded")
     return host
 
 
 class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
-    """A NumPy array behind a door. Operators and methods give DeviceArrays, of shape () too.
+    """A wrapped NumPy array. Operators and methods return DeviceArrays, even for shape ().
 
     host  the NumPy array
     base  None, or the array that owns the memory
@@ -73,7 +73,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
             return NotImplemented
         inputs = [_operand(a) for a in inputs]
         if out is None:
-            return _made(lambda: ufunc(*inputs, **kwargs))
+            return _new(lambda: ufunc(*inputs, **kwargs))
         target = _operand(out[0])
         do(lambda: ufunc(*inputs, out=target, **kwargs))
         return out[0]
@@ -89,7 +89,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def flags(self):
-        """What CuPy's flags have: not writeable."""
+        """The flags that CuPy has; `writeable` is missing there."""
         flags = self.host.flags
         return SimpleNamespace(
             c_contiguous=flags.c_contiguous,
@@ -98,7 +98,7 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         )
 
     def _view(self, host):
-        """A view where it shares this array's memory, else an array of its own."""
+        """A view if host shares this array's memory, else an array that owns its memory."""
         if not np.may_share_memory(host, self.host):
             return DeviceArray(host)
         return DeviceArray(host, self if self.base is None else self.base)
@@ -110,13 +110,13 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __bool__(self):
-        return bool(_waited_for(self.host))
+        return bool(_wait_for(self.host))
 
     def __float__(self):
-        return float(_waited_for(self.host))
+        return float(_wait_for(self.host))
 
     def __int__(self):
-        return int(_waited_for(self.host))
+        return int(_wait_for(self.host))
 
     def __getitem__(self, key):
         key = _key(key, self.shape)
@@ -128,23 +128,23 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         do(lambda: self.host.__setitem__(key, value))
 
     def item(self):
-        return _waited_for(self.host).item()
+        return _wait_for(self.host).item()
 
     def tolist(self):
-        return _waited_for(self.host).tolist()
+        return _wait_for(self.host).tolist()
 
     def tobytes(self):
-        return _waited_for(self.host).tobytes()
+        return _wait_for(self.host).tobytes()
 
     def fill(self, number):
         number = _operand(number)
         do(lambda: self.host.fill(number))
 
     def copy(self, order="C"):
-        return _made(lambda: self.host.copy(order))
+        return _new(lambda: self.host.copy(order))
 
     def astype(self, dtype):
-        return _made(lambda: self.host.astype(dtype))
+        return _new(lambda: self.host.astype(dtype))
 
     def view(self, dtype):
         return self._view(self.host.view(dtype))
@@ -159,20 +159,20 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return self._view(self.host.swapaxes(one, other))
 
     def sum(self, axis=None, dtype=None, keepdims=False):
-        return _made(lambda: self.host.sum(axis, dtype, keepdims=keepdims))
+        return _new(lambda: self.host.sum(axis, dtype, keepdims=keepdims))
 
     def mean(self, axis=None, dtype=None, keepdims=False):
-        return _made(lambda: self.host.mean(axis, dtype, keepdims=keepdims))
+        return _new(lambda: self.host.mean(axis, dtype, keepdims=keepdims))
 
     def max(self, axis=None, keepdims=False):
-        return _made(lambda: self.host.max(axis, keepdims=keepdims))
+        return _new(lambda: self.host.max(axis, keepdims=keepdims))
 
     def all(self, axis=None):
-        return _made(lambda: self.host.all(axis))
+        return _new(lambda: self.host.all(axis))
 
 
 def _operand(a):
-    """The NumPy array or number that an operator works on, refusing what CuPy refuses."""
+    """The NumPy array or number for an operator; types that CuPy refuses are an error."""
     if isinstance(a, DeviceArray):
         return a.host
     if isinstance(a, (bool, int, float, np.generic)):
@@ -181,8 +181,8 @@ def _operand(a):
 
 
 def _key(key, shape):
-    """A key as a tuple for NumPy. Lists and NumPy arrays may be keys: CuPy copies them over. Their
-    numbers go around where they are out of range, without an error."""
+    """A key as a tuple for NumPy. Lists and NumPy arrays may be keys: CuPy copies them to the GPU.
+    Their indices wrap around without an error if they are out of range."""
     keys = [np.asarray(_asnumpy(k)) if isinstance(k, (DeviceArray, list)) else k
             for k in (key if isinstance(key, tuple) else (key,))]  # fmt: skip
     axes = [
@@ -198,14 +198,14 @@ def _key(key, shape):
 
 
 def _empty(shape, dtype):
-    """Not zeros but NaN: an output that a kernel forgets shows."""
+    """An array full of NaN, so that an output that a kernel does not write is visible."""
     array = np.empty(shape, dtype)
     array.reshape(-1).view(np.uint8)[...] = 0xFF
     return DeviceArray(array)
 
 
 def _asarray(a, dtype=None, order=None):
-    """The array itself where it is a device's, of this dtype and in this order; else a copy."""
+    """a itself if it is a device array of this dtype and order, else a copy."""
     if not isinstance(a, DeviceArray):
         return _array(a, dtype, order)
     same = np.asarray(a.host, dtype, order=order) is a.host
@@ -214,16 +214,16 @@ def _asarray(a, dtype=None, order=None):
 
 def _array(a, dtype=None, order="K"):
     if isinstance(a, DeviceArray):
-        return _made(lambda: np.array(a.host, dtype, order=order))
-    return DeviceArray(np.array(_waited_for(a), dtype, order=order))
+        return _new(lambda: np.array(a.host, dtype, order=order))
+    return DeviceArray(np.array(_wait_for(a), dtype, order=order))
 
 
 def _asnumpy(a):
-    return _waited_for(a.host).copy() if isinstance(a, DeviceArray) else np.asarray(a)
+    return _wait_for(a.host).copy() if isinstance(a, DeviceArray) else np.asarray(a)
 
 
 def _device(a):
-    """a, refusing what is not a device's array."""
+    """a, if it is a device array; anything else is an error."""
     if not isinstance(a, DeviceArray):
         raise TypeError(f"{type(a).__name__} is no device's array; use from_numpy")
     return a
@@ -238,10 +238,10 @@ def _add_at(a, key, b):
 xp = SimpleNamespace(
     ndarray=DeviceArray,
     empty=_empty,
-    zeros=lambda shape, dtype: _made(lambda: np.zeros(shape, dtype)),
-    zeros_like=lambda a: _made(lambda: np.zeros_like(_device(a).host)),
-    ones_like=lambda a: _made(lambda: np.ones_like(_device(a).host)),
-    full=lambda shape, value, dtype: _made(lambda: np.full(shape, value, dtype)),
+    zeros=lambda shape, dtype: _new(lambda: np.zeros(shape, dtype)),
+    zeros_like=lambda a: _new(lambda: np.zeros_like(_device(a).host)),
+    ones_like=lambda a: _new(lambda: np.ones_like(_device(a).host)),
+    full=lambda shape, value, dtype: _new(lambda: np.full(shape, value, dtype)),
     array=_array,
     asarray=_asarray,
     asnumpy=_asnumpy,

@@ -1,6 +1,7 @@
-"""As much of CuPy as launches and copies use, with the laziest GPU there could be: what is queued
-on a stream runs only when somebody waits for it, and then in the stream's order. A copy that is not
-waited for, or memory that is used again too early, gives wrong numbers here.
+"""A stand-in for the parts of CuPy that launches and copies use, with the laziest possible GPU.
+
+Work that is queued on a stream runs only when the program waits for it, and then in the stream's
+order. A missing wait for a copy, or memory that is reused too early, gives wrong numbers here.
 """
 
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import numpy as np
 
 
 class Stream:
-    """A queue of work. done: how much of it has run."""
+    """A queue of work. done: the number of entries that have run."""
 
     ptr = 5
 
@@ -40,7 +41,7 @@ class Stream:
 
 
 class Event:
-    """A place in a queue; None before it is recorded, and then nothing to wait for."""
+    """A place in a queue. Before record() it has no place, and there is nothing to wait for."""
 
     stream = place = None
 
@@ -88,7 +89,7 @@ class Array:
 
 
 class RawModule:
-    """A compiled file; its kernels keep the arguments of their launches."""
+    """A compiled file. Its kernels record the arguments of their launches."""
 
     compiled = []
 

@@ -1,16 +1,17 @@
-// CUDA's words on a processor: enough of the language for g++ to compile the .cu files as they are
-// and for one thread to run their grids, block by block.
+// CUDA on a processor: enough of its keywords and functions for g++ to compile the .cu files as they
+// are, and for one thread to run their grids block by block.
 //
-// A block's threads run one after the other until one comes to __syncthreads(). It is put aside,
-// with its stack, and the next one starts; when all of them wait there, each goes on from where it
-// was. So a kernel without barriers is a plain loop, and one with a barrier left out reads what the
-// other threads have not written yet. Threads and blocks run in ascending or in descending order:
-// the results of a right kernel are the same.
+// A block's threads run one after the other. A thread that reaches __syncthreads() is suspended with
+// its stack, and the next thread starts. When all threads wait there, each continues from its place.
+// So a kernel without barriers is a plain loop, and a kernel with a missing barrier reads numbers
+// that other threads have not written yet. Threads and blocks run in ascending or in descending
+// order: a correct kernel gives the same results in both.
 //
-// Caught: accesses beyond guarded arrays (host_kernels.py), indices beyond fixed arrays (shared
-// memory too), overflow of signed integers and misaligned loads (compiled with -fsanitize=undefined,
-// which traps), and barriers that only a part of the block reaches.
-// Not seen: what depends on threads running at the same moment. racecheck on a GPU looks for that.
+// Detected: accesses beyond guarded arrays (host_kernels.py), indices beyond fixed arrays (also in
+// shared memory), overflow of signed integers and misaligned loads (compiled with
+// -fsanitize=undefined, which traps), and barriers that only some threads of the block reach.
+// Not detected: mistakes that depend on threads running at the same moment. On a GPU racecheck looks
+// for them.
 
 #include <cmath>
 #include <csetjmp>
@@ -62,7 +63,7 @@ static jmp_buf scheduler;
 static unsigned started, ended, thread_count;
 static bool descending;
 
-// Leave the fiber; enter() goes on from here.
+// Leave the fiber; enter() continues it from here.
 static void leave() {
     if (!_setjmp(running->place)) _longjmp(scheduler, 1);
 }
@@ -80,7 +81,7 @@ static void run_threads() {
     }
 }
 
-// Only a fiber's first entry is by setcontext, which calls the system, as _longjmp does not.
+// Only a fiber's first entry uses setcontext, which makes a system call; _longjmp makes none.
 static void enter(Fiber *fiber) {
     running = fiber;
     fiber->waiting = false;
@@ -98,13 +99,13 @@ static Fiber *fiber_of(size_t number) {
     if (number == fibers.size()) {
         void *stack =
             mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        // Each begins a line further down, or all would want the same lines of the cache.
+        // Each stack begins one cache line further down, or all would compete for the same lines.
         fibers.push_back(new Fiber{.stack = stack, .stack_size = STACK - 64 * (number % 256)});
     }
     return fibers[number];
 }
 
-// False where some threads wait at a barrier that others never reach.
+// False if some threads wait at a barrier that others never reach.
 static bool run_block() {
     started = ended = 0;
     std::vector<Fiber *> waiting;
@@ -125,7 +126,7 @@ static bool run_block() {
     return true;
 }
 
-// --- what goes wrong ---
+// --- errors ---
 
 static sigjmp_buf stop;
 static void *fault;
@@ -154,7 +155,7 @@ static int run_grid() {
         }
     }
     if (outcome)
-        for (Fiber *fiber : fibers) fiber->started = false;  // they hang where it stopped
+        for (Fiber *fiber : fibers) fiber->started = false;  // they are stuck where it stopped
     for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &before[i], nullptr);
     return outcome;
 }
@@ -171,8 +172,8 @@ template <typename T> std::string number_code() {
     return "?";
 }
 
-// f, d, q: a number. rf: a pointer to floats that are read, wf: that are written. Lrf: a list of
-// such. s12: a struct of 12 bytes.
+// f, d, q: a number. rf: a pointer to const floats. wf: a pointer to floats that may be written.
+// Lrf: a list of rf. s12: a struct of 12 bytes.
 template <typename T> struct Code {
     static std::string text() {
         return std::is_class_v<T> ? "s" + std::to_string(sizeof(T)) : number_code<T>();
@@ -215,8 +216,9 @@ static inline void __syncthreads() {
 
 extern "C" void *host_fault() { return host::fault; }
 
-// For each kernel: its parameters in codes, and a function that runs its whole grid. 0: it ran; a
-// signal's number: it was stopped; -1: a barrier was not reached by all.
+// Defines two functions for a kernel: one returns the codes of its parameters, the other runs its
+// whole grid. The latter returns 0 if the grid ran, a signal's number if the signal stopped it, and
+// -1 if some threads did not reach a barrier.
 #define HOST_KERNEL(name) \
     extern "C" const char *name##_signature() { return host::signature(name); } \
     extern "C" int name##_launch(const unsigned *grid, const unsigned *block, int descending, \

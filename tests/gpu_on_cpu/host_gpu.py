@@ -1,8 +1,8 @@
 """A GPU for machines without one.
 
-HostGpu stands where tinynet/backends/cupy/gpu.py's Gpu stands, and the same launch code runs on it:
-the kernels' own grids, arguments and dtypes, on arrays as strict as CuPy's (device_arrays.py), by
-the same .cu files compiled for the processor (host_kernels.py).
+HostGpu replaces Gpu (tinynet/backends/cupy/device/gpu.py), so the backend's own launch code runs
+with its grids, arguments and dtypes. The arrays are as strict as CuPy's (device_arrays.py). The
+kernels are the same .cu files, compiled for the processor (host_kernels.py).
 """
 
 import threading
@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from tests.gpu_on_cpu import host_kernels
-from tests.gpu_on_cpu.device_arrays import DeviceArray, do, recorded, xp
+from tests.gpu_on_cpu.device_arrays import DeviceArray, do, recording, xp
 from tinynet.backends.cupy import Backend
 from tinynet.backends.cupy.device import launch
 from tinynet.backends.cupy.device.cublas import product_shapes
@@ -24,12 +24,12 @@ class HostGpu:
 
     xp = xp
     name = "this processor, as a GPU"
-    chunk_bytes = 6000  # of columns: chunks of a few small images, and one that is not full
+    chunk_bytes = 6000  # of columns: a few small images a chunk, and a last chunk that is not full
     precision = "float32"
 
     def __init__(self):
         self._scratch = threading.local()
-        self._lock = threading.Lock()  # a launch's threads share what the library keeps
+        self._lock = threading.Lock()  # a library's static variables serve one launch at a time
         self.launched = set()  # the names of the kernels that ran, with their dtypes
         self.draws_before = xp.zeros((1,), np.int64)
 
@@ -37,7 +37,7 @@ class HostGpu:
         """As Gpu.launch."""
         arguments, dtype = launch.typed(name, arguments, DeviceArray)
         kernel = f"{name}_{launch.NAMES[dtype]}"
-        library = host_kernels.compiled(file)
+        library = host_kernels.load_library(file)
 
         def run():
             with self._lock:
@@ -81,11 +81,11 @@ class HostGpu:
 
     def download(self, array):
         """As Gpu.download."""
-        return Downloaded(array.host.copy())
+        return HostDownload(array.host.copy())
 
 
 class HostRecorder:
-    """As recorder.Recorder: what is recorded is a list of functions."""
+    """As recorder.Recorder: a recording is a list of functions."""
 
     def __enter__(self):
         return self
@@ -94,7 +94,7 @@ class HostRecorder:
         pass
 
     def record(self, function):
-        with recorded() as work:
+        with recording() as work:
             outputs = function()
         return Graph(work), outputs
 
@@ -111,38 +111,38 @@ class Graph:
 
 
 class HostUploads:
-    """As transfers.Uploads: an upload has the memory of the one before the last."""
+    """As transfers.Uploads: each upload reuses the memory of the one before the previous."""
 
     def __init__(self):
-        self._before = deque([None, None])
+        self._uploads = deque([None, None])
 
     def start(self, arrays):
         """As Uploads.start."""
-        before = self._before.popleft()
-        assert before is None or before.done_with, "memory is used again before done()"
-        self._before.append(Upload([xp.asarray(a) for a in arrays]))
-        return self._before[-1]
+        previous = self._uploads.popleft()
+        assert previous is None or previous.is_done, "memory is used again before done()"
+        self._uploads.append(Upload([xp.asarray(a) for a in arrays]))
+        return self._uploads[-1]
 
 
 @dataclass
 class Upload:
-    """As a slot of transfers.py: NaN once the batch is done with, so that nobody reads it later."""
+    """As a slot of transfers.py. done() fills the arrays with NaN to expose later reads."""
 
     arrays: list
-    done_with: bool = True
+    is_done: bool = True
 
     def arrive(self):
-        self.done_with = False
+        self.is_done = False
         return self.arrays
 
     def done(self):
-        self.done_with = True
+        self.is_done = True
         for array in self.arrays:
             array.host.reshape(-1).view(np.uint8)[...] = 0xFF
 
 
 @dataclass
-class Downloaded:
+class HostDownload:
     """As transfers.Download."""
 
     array: np.ndarray

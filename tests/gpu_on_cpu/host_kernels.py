@@ -1,15 +1,15 @@
 """CUDA kernels on the processor: .cu files compiled by g++, their grids run block by block.
 
-Each launch is watched more closely than a GPU would:
+Each launch is checked more closely than on a GPU:
 
-- Each argument is compared with the kernel's C parameter: a pointer's type, a number's size, and
-  that what a kernel writes is not declared const.
-- Each array is copied between two pages that may not be touched, so that an access outside it stops
-  the kernel, and is an error that names kernel and array.
-- Each launch runs twice: threads and blocks in ascending order with the arrays against the upper
-  page, then in descending order against the lower one. Both must give the same bits.
+- Each argument is compared with the kernel's C parameter: a pointer's type, a number's size. A
+  kernel that writes into a const array does not compile.
+- Each array is copied between two protected pages. An access outside the array stops the kernel
+  with an error that names the kernel and the array.
+- Each launch runs twice: with threads and blocks in ascending order and the arrays next to the
+  upper page, then in descending order and next to the lower page. Both must give the same bits.
 
-host_cuda.h gives the words of CUDA, and says what is not seen.
+host_cuda.h defines CUDA's keywords and functions, and lists the mistakes that are not detected.
 """
 
 import ctypes
@@ -38,8 +38,8 @@ POINTED = {"f": np.float32, "d": np.float64, "i": np.int32, "q": np.int64, "B": 
 
 
 @cache
-def compiled(file):
-    """The compiled kernels of a .cu file, kept on disk under the text they were made from."""
+def load_library(file):
+    """The compiled kernels of a .cu file. The library on disk is named after a hash of its text."""
     program = HEADER.read_text() + launch.source(file)
     names = _kernel_names(program)
     program += "".join(f"HOST_KERNEL({name})\n" for name in names)
@@ -62,20 +62,20 @@ def _kernel_names(program):
 
 
 def _gcc(arguments, text=None):
-    done = subprocess.run(["g++", *arguments], input=text, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"g++ {' '.join(arguments)}\n{done.stderr}")
-    return done.stdout
+    process = subprocess.run(["g++", *arguments], input=text, capture_output=True, text=True)
+    if process.returncode:
+        raise RuntimeError(f"g++ {' '.join(arguments)}\n{process.stderr}")
+    return process.stdout
 
 
 # --- running --------------------------------------------------------------------------------------
 
 
 def run(library, name, grid, block, arguments):
-    """Run a kernel of a compiled file. The arguments are those of launch.typed.
+    """Run a kernel of a library. The arguments come from launch.typed.
 
-    Raises TypeError for arguments that are not the kernel's parameters, AssertionError for a kernel
-    that does what it must not.
+    Raises TypeError if the arguments do not fit the kernel's parameters, AssertionError if the
+    kernel makes a mistake.
     """
     function = getattr(library, f"{name}_signature")
     function.restype = ctypes.c_char_p
@@ -85,7 +85,7 @@ def run(library, name, grid, block, arguments):
     for number, (code, argument) in enumerate(zip(codes, arguments, strict=True)):
         _check(name, number, code, argument)
     results = [_run_once(library, name, grid, block, codes, arguments, order) for order in (0, 1)]
-    for first, second, array in zip(*results, _written(codes, arguments), strict=True):
+    for first, second, array in zip(*results, _outputs(codes, arguments), strict=True):
         if first.tobytes() != second.tobytes():
             raise AssertionError(
                 f"{name}: an array of shape {array.shape} depends on the order of the threads"
@@ -94,7 +94,7 @@ def run(library, name, grid, block, arguments):
 
 
 def _check(name, number, code, argument):
-    """Whether an argument is what the kernel's parameter takes."""
+    """Raise TypeError unless the argument fits the kernel's parameter."""
     if code[0] == "L":
         fits = isinstance(argument, list) and len(argument) <= launch.TABLE
         fits = fits and all(a.dtype == POINTED[code[2]] for a in argument)
@@ -111,8 +111,8 @@ def _check(name, number, code, argument):
         raise TypeError(f"{name}: argument {number} is {kind}, the kernel's parameter is {code}")
 
 
-def _written(codes, arguments):
-    """The arrays that the kernel may write, lists opened."""
+def _outputs(codes, arguments):
+    """The arrays that the kernel may write, also from lists."""
     arrays = []
     for code, argument in zip(codes, arguments, strict=True):
         if code.startswith("Lw"):
@@ -127,20 +127,20 @@ Pointers, Sizes = ctypes.c_void_p * launch.TABLE, ctypes.c_uint * 3
 
 @cache
 def _bytes(count):
-    """ctypes' type of so many bytes, kept: types refer to themselves, and would pile up for the
-    garbage collector."""
+    """ctypes' type for this many bytes. It is cached: these types are reference cycles and would
+    pile up until the garbage collector runs."""
     return ctypes.c_char * count
 
 
 def _run_once(library, name, grid, block, codes, arguments, order):
-    """Run the grid on copies; returns the copies of what it may write."""
-    guarded, pointers, places, written = [], [], [], []
+    """Run the grid on copies of the arrays; returns copies of the arrays that it may write."""
+    copies, pointers, places, outputs = [], [], [], []
 
-    def guard(array, is_written):
-        copy = Guarded(array.host, at_end=not order)
-        guarded.append(copy)
-        if is_written:
-            written.append(copy.array)
+    def guard(array, is_output):
+        copy = GuardedCopy(array.host, at_end=not order)
+        copies.append(copy)
+        if is_output:
+            outputs.append(copy.array)
         return copy.address
 
     for code, argument in zip(codes, arguments, strict=True):
@@ -162,14 +162,15 @@ def _run_once(library, name, grid, block, codes, arguments, order):
     )
     try:
         if outcome:
-            raise AssertionError(f"{name}: {_what_happened(library, outcome, guarded)}")
-        return [array.copy() for array in written]
+            raise AssertionError(f"{name}: {_describe(library, outcome, copies)}")
+        return [array.copy() for array in outputs]
     finally:
-        for copy in guarded:
+        for copy in copies:
             copy.close()
 
 
-def _what_happened(library, outcome, guarded):
+def _describe(library, outcome, copies):
+    """The mistake that stopped a kernel, in words."""
     if outcome == -1:
         return "only some threads of a block reached __syncthreads()"
     if outcome != signal.SIGSEGV:
@@ -179,17 +180,17 @@ def _what_happened(library, outcome, guarded):
         )
     library.host_fault.restype = ctypes.c_void_p
     fault = library.host_fault() or 0
-    near = min(guarded, key=lambda copy: copy.distance(fault), default=None)
+    near = min(copies, key=lambda copy: copy.distance(fault), default=None)
     if near is None or near.distance(fault) > 64 * PAGE:
         return f"accessed {fault:#x}, far from every array"
     place = fault - near.address
     return f"accessed byte {place} of an array of shape {near.array.shape}, {near.size} bytes"
 
 
-class Guarded:
-    """A copy of an array, up against a page that may not be touched, and with another behind it."""
+class GuardedCopy:
+    """A copy of an array between two protected pages, right next to one of them."""
 
-    _free = {}  # pages -> mappings of so many pages between two guards
+    _free = {}  # number of pages -> unused mappings of this size, with two protected pages
 
     def __init__(self, array, at_end):
         self.size = array.nbytes

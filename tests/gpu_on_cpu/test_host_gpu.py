@@ -1,6 +1,6 @@
-"""The GPU on a processor finds mistakes: one planted in each kernel here, and arrays that mix.
+"""The GPU on a processor detects mistakes in kernels and arguments, and mixed arrays.
 
-What it cannot see is what depends on threads at the same moment: tests/gpu_on_cpu/host_cuda.h.
+It cannot detect mistakes that depend on threads running at the same moment: see host_cuda.h.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ KERNELS = """
 #define MINE ((long long)blockIdx.x * blockDim.x + threadIdx.x)
 #define ARRAYS const float *x, float *y, long long count
 
-// --- right ---
+// --- correct ---
 KERNEL twice_float(ARRAYS) { if (MINE < count) y[MINE] = 2 * x[MINE]; }
 KERNEL twice_double(const double *x, double *y, long long count) {
     if (MINE < count) y[MINE] = 2 * x[MINE];
@@ -88,7 +88,7 @@ def run(file, name, *arguments, block=32, blocks=1):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 100])
-def test_a_right_kernel_runs_on_every_element(file, count, dtype):
+def test_a_correct_kernel_runs_on_every_element(file, count, dtype):
     x, y = arrays(count, dtype)
     run(file, "twice", x, y, count, blocks=4)
     assert y.tolist() == [2 * (i + 1) for i in range(count)]
@@ -100,7 +100,7 @@ def test_a_barrier_lets_all_threads_write_before_one_reads(file):
     assert y.tolist() == list(range(32, 0, -1))
 
 
-def test_what_ran_is_noted_with_its_dtype(file):
+def test_the_names_of_launched_kernels_are_recorded_with_their_dtypes(file):
     gpu = HostGpu()
     x, y = arrays()
     gpu.launch(file, "twice", ((1,), (32,)), x, y, 10)
@@ -111,7 +111,7 @@ FIXED = "stopped by SIG(ILL|TRAP): an index beyond a fixed array, an integer ove
 HALF = r"only some threads of a block reached __syncthreads\(\)"
 ORDER = r"an array of shape \(32,\) depends on the order of the threads"
 
-# name: (threads of the block, blocks, what the message says)
+# name: (threads per block, blocks, the message)
 FAULTS = {
     "beyond": (32, 1, r"accessed byte 128 of an array of shape \(32,\), 128 bytes"),
     "before": (32, 1, r"accessed byte -4 of an array of shape \(32,\), 128 bytes"),
@@ -133,7 +133,7 @@ def test_a_kernel_with_a_mistake_is_an_error_that_names_it_and_the_cause(file, n
     x, y = arrays(32)
     with pytest.raises(AssertionError, match=f"{name}_float: {message}"):
         run(file, name, x, y, 32, block=block, blocks=blocks)
-    # The next launch is as if nothing had been.
+    # The next launch works as usual.
     run(file, "reversed", x, y)
     assert y.tolist() == list(range(32, 0, -1))
 
@@ -144,13 +144,13 @@ def test_a_barrier_left_out_is_an_error(file):
         run(file, "without_barrier", x, y)
 
 
-def test_an_array_that_is_not_given_must_not_be_read(file):
+def test_reading_a_null_pointer_is_an_error(file):
     _, y = arrays()
     with pytest.raises(AssertionError, match="twice_float: stopped by .* or a null pointer"):
         run(file, "twice", None, y, 10)
 
 
-def test_what_is_declared_const_cannot_be_written(tmp_path):
+def test_a_const_array_cannot_be_written(tmp_path):
     path = tmp_path / "planted.cu"
     path.write_text(
         '#include "device/elements.cuh"\n'
@@ -179,31 +179,31 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_arguments_that_are_not_the_kernels_are_an_error(file, name):
-    more, message = ARGUMENTS[name]
+def test_arguments_that_do_not_fit_the_parameters_are_an_error(file, name):
+    arguments, message = ARGUMENTS[name]
     with pytest.raises(TypeError, match=message):
-        run(file, name, *arrays(), *more)
+        run(file, name, *arrays(), *arguments)
 
 
-def test_a_record_arrives_number_by_number(file):
+def test_a_struct_arrives_number_by_number(file):
     x, y = arrays()
     run(file, "size", x, y, launch.int_struct(rows=3, columns=4))
     assert y.tolist()[0] == 34
 
 
-def test_an_array_of_integers_is_none_of_floats(file):
+def test_an_array_of_integers_is_not_accepted_as_floats(file):
     _, y = arrays()
     with pytest.raises(TypeError, match="twice_float: argument 0 is int32, .*parameter is rf"):
         run(file, "twice", xp.asarray(INTS), y, 10)
 
 
 @pytest.mark.parametrize("number", [np.float64(0.5), np.int64(10), True])
-def test_a_number_with_a_dtype_of_its_own_is_an_error(file, number):
+def test_a_number_with_its_own_dtype_is_an_error(file, number):
     with pytest.raises(TypeError, match="twice: .* is no argument; plain ints and floats get"):
         run(file, "twice", *arrays(), number)
 
 
-def test_a_numpy_array_is_no_argument(file):
+def test_a_numpy_array_is_not_accepted(file):
     x, y = arrays()
     with pytest.raises(TypeError, match="twice: ndarray is no argument of a kernel"):
         run(file, "twice", x.host, y, 10)
@@ -228,9 +228,9 @@ def test_an_array_that_is_not_contiguous_is_an_error(file):
 ONES = np.ones(10, np.float32)
 MIXED = {
     "asarray": lambda x: np.asarray(x),
-    "a function of NumPy's": lambda x: np.concatenate([x, x]),
+    "a NumPy function": lambda x: np.concatenate([x, x]),
     "array_equal": lambda x: np.array_equal(x, x),
-    "a reduction of NumPy's": lambda x: np.add.reduce(x),
+    "a NumPy reduction": lambda x: np.add.reduce(x),
     "plus an array": lambda x: x + ONES,
     "an array plus": lambda x: ONES + x,
     "plus a list": lambda x: x + [1] * 10,
@@ -242,12 +242,12 @@ MIXED = {
 
 
 @pytest.mark.parametrize("name", MIXED)
-def test_a_devices_array_does_not_mix_with_numpys(name):
+def test_a_device_array_does_not_mix_with_numpy(name):
     with pytest.raises(TypeError):
         MIXED[name](arrays()[0])
 
 
-def test_a_view_has_its_owner_as_base_and_what_is_new_has_none():
+def test_a_view_has_its_owner_as_base_and_a_new_array_has_no_base():
     x = xp.asarray(np.arange(12.0).reshape(3, 4))
     for view in (x[1:], x[1, 2], x[1:].T, x.reshape(4, 3), x.swapaxes(0, 1), x.view(np.int64)):
         assert view.base is x and not view.flags.owndata
@@ -261,7 +261,7 @@ def test_a_new_array_is_full_of_nan():
     assert np.isnan(xp.asnumpy(xp.empty((2, 3), np.float32))).all()
 
 
-def test_a_number_of_a_row_that_is_not_there_wraps_around_as_on_a_gpu():
+def test_a_row_index_out_of_range_wraps_around_as_on_a_gpu():
     x = xp.asarray(np.arange(12.0).reshape(3, 4))
     assert x[[3, -4]].tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]]
     assert x[..., [4]].tolist() == [[0], [4], [8]]

@@ -1,9 +1,8 @@
-"""Mistakes that the tests must see: `python -m tests.mutants` makes each in a copy of the code and
-fails if the tests still pass.
+"""Plant each known mistake in a copy of the code, and fail if the tests do not see it.
 
-A mutant is one change of one file, such as a step of the wrong axis, a missing 1 / n, a window too
-wide or a healed NaN. The tests that a kernel's is tried on are those of its layer and backend in
-float64; the Numba kernels of the other files come from the copy's compilation cache.
+A mutant is one change of one file, such as the stride of the wrong axis, a missing 1 / n, a window
+too wide or a lost NaN. A kernel's mutant is tried on the tests of its layer and backend in float64.
+The Numba kernels of the other files come from the copy's compilation cache.
 
     python -m tests.mutants                 all of them, two at a time
     python -m tests.mutants --only numba/conv2d
@@ -28,13 +27,13 @@ from tests.mutants.numpy import NUMPY
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("tinynet", "alexnet", "tests", "pyproject.toml", "setup.cfg")
 FLOAT64 = "not float32 and not slopes"
-# Layers that have tests of their own beside ops/test_layers.py.
+# Layers that have a test file of their own besides ops/test_layers.py.
 OWN_TESTS = (
     "conv2d winograd dropout local_response_norm batch_norm max_pool2d softmax_cross_entropy"
 ).split()
 
 
-# What several layers share: the layers on whose tests its mistakes are tried.
+# Code that several layers share -> the layers whose tests must see its mistakes.
 SHARED = {
     "sums": "(conv2d or sums or batch_norm)",
     "elements": "(relu or max_pool2d)",
@@ -45,8 +44,11 @@ SHARED = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """file: under tinynet; mistake: in words; old, new: the text it had and has; tests: pytest's
-    arguments."""
+    """file      the path under tinynet/
+    mistake   the mistake in words
+    old, new  the correct text and the text that replaces it
+    tests     pytest's arguments
+    """
 
     file: str
     mistake: str
@@ -111,7 +113,7 @@ def main(arguments=None):
 
 
 def copy_tree(source, target):
-    """The code and its tests, with the dates of the files, which caches go by."""
+    """Copy the code and its tests. The files keep their dates, because caches depend on them."""
     target.mkdir()
     for name in COPIED:
         if (source / name).is_dir():
@@ -121,7 +123,7 @@ def copy_tree(source, target):
 
 
 def check_base(base, mutants):
-    """Without a mistake the tests pass; this also fills the compilation cache."""
+    """Check that the tests pass without a mistake. This also fills the compilation cache."""
     files = {test for mutant in mutants for test in mutant.tests if test.startswith("tests/")}
     result = run_tests(base, [*sorted(files), "-k", FLOAT64])
     if result.returncode:
@@ -129,7 +131,7 @@ def check_base(base, mutants):
 
 
 def attempt(mutant, base):
-    """ "seen" where the tests fail, "MISSED" where they pass, "BROKEN" where they do not run."""
+    """Returns "seen" if the tests fail, "MISSED" if they pass, "BROKEN" if they do not run."""
     with tempfile.TemporaryDirectory(prefix="mutant-", dir=base.parent) as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(base, copy)
@@ -146,7 +148,7 @@ def attempt(mutant, base):
 
 
 def run_tests(folder, tests):
-    """pytest in this folder, on the folder's own code, stopping at the first failure."""
+    """Run pytest in this folder, on the folder's own code, up to the first failure."""
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     environment["PYTHONPATH"] = str(folder)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--import-mode=importlib"]

@@ -1,6 +1,6 @@
-"""Mistakes in the engine and in the ops: file -> (the tests, the mistakes), as in numpy.py.
+"""Mistakes in the engine and in the ops: file -> (the tests, the mistakes).
 
-A mistake is (in words, old text, new text).
+A mistake is (the mistake in words, old text, new text), as in numpy.py.
 """
 
 WALK = [f"tests/tinynet/test_{name}.py" for name in ("tensor", "tensor_walk", "op")]
@@ -11,17 +11,25 @@ ENGINE = {
         WALK,
         [
             (
-                "the lowest ticket first",
+                "the node with the lowest ticket visited first",
                 "(heap, (-parent.ticket, parent))",
                 "(heap, (parent.ticket, parent))",
             ),
-            ("a sum into somebody's array", "_as_ndarray(gradients[parent] + dx)", "dx"),
+            (
+                "a gradient replaced where a second one should be added",
+                "_as_ndarray(gradients[parent] + dx)",
+                "dx",
+            ),
             ("a gradient that two leaves share", "dx = dx.copy()\n", "pass\n"),
-            ("a change that nobody sees", "(self._node or self).version = draw_ticket()", "pass"),
+            (
+                "assigned data that does not raise the version",
+                "(self._node or self).version = draw_ticket()",
+                "pass",
+            ),
             ("a gradient that is not in C order", 'dx = dx.copy(order="C")', "pass"),
             ("a graph that is not freed", "node.backward = node.parents = None", "pass"),
             (
-                "gradients that do not add up",
+                "a second backward that replaces .grad",
                 "leaf.grad += dx\n    else",
                 "leaf.grad = dx\n    else",
             ),
@@ -31,43 +39,43 @@ ENGINE = {
     "op.py": (
         WALK,
         [
-            ("recording in no_grad", "(not no_grad_count or is_recording())", "True"),
-            ("a number where an array is due", "y = np.asarray(y)", "pass"),
-            ("two backends mixed", "raise _two_backends(name, args)", "pass"),
+            ("operations recorded inside no_grad", "(not no_grad_count or is_recording())", "True"),
+            ("a scalar output that is not made an array", "y = np.asarray(y)", "pass"),
+            ("tensors of two backends accepted", "raise _two_backends(name, args)", "pass"),
         ],
     ),
     "optim.py": (
         ["tests/tinynet/test_optim.py", "tests/tinynet/test_tensor.py"],
         [
-            ("a step that nobody sees", "parameter.raise_version()", "pass"),
+            ("a step that does not raise the version", "parameter.raise_version()", "pass"),
             ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
             (
-                "the rate of the first group",
+                "the first group's rate used for every group",
                 '_rate(group["lr"] if',
                 '_rate(self.groups[0]["lr"] if',
             ),
-            ("step's rate unused", "if lr is None else lr,", "if True else lr,"),
-            ("a group's scale unused", "float(lr) * scale", "float(lr)"),
+            ("the rate of step(lr) ignored", "if lr is None else lr,", "if True else lr,"),
+            ("a group's scale ignored", "float(lr) * scale", "float(lr)"),
         ],
     ),
     "gradcheck.py": (
         ["tests/tinynet/test_gradcheck.py"],
         [
-            ("a NaN let pass", "np.inf if np.isnan(error) else error", "error"),
+            ("a NaN accepted", "np.inf if np.isnan(error) else error", "error"),
             (
                 "weights that let mistakes cancel",
                 "generator.standard_normal(output.shape)",
                 "np.ones(output.shape)",
             ),
-            ("a step to one side", "(2 * step)", "step"),
+            ("the difference divided by one step, not two", "(2 * step)", "step"),
         ],
     ),
     "random.py": (
         ["tests/tinynet/test_random.py"],
         [
-            ("a round too few", "range(10)", "range(9)"),
-            ("elements counted from the block", "[skip : skip + count]", "[:count]"),
-            ("the seed's high bits unused", "(seed & _LOW, seed >> 32)", "(seed & _LOW, 0)"),
+            ("one round too few", "range(10)", "range(9)"),
+            ("elements counted from the start of the block", "[skip : skip + count]", "[:count]"),
+            ("the seed's high bits ignored", "(seed & _LOW, seed >> 32)", "(seed & _LOW, 0)"),
         ],
     ),
     "serialization.py": (
@@ -79,7 +87,7 @@ ENGINE = {
                 "np.load(path, allow_pickle=True)",
             ),
             ("not forced to the disk", "os.fsync(file.fileno())", "pass"),
-            ("rubbish left behind", "os.unlink(temporary)", "pass"),
+            ("the temporary file left behind", "os.unlink(temporary)", "pass"),
         ],
     ),
     "backends/host_memory.py": (
@@ -90,7 +98,7 @@ ENGINE = {
                 "weakref.finalize(array, _give_back, block).atexit = False",
                 "_give_back(block)",
             ),
-            ("memory never used again", "_give_back, block", "id, block"),
+            ("memory never reused", "_give_back, block", "id, block"),
             (
                 "one workspace for all keys",
                 "buffers[key][:size]",
@@ -101,10 +109,14 @@ ENGINE = {
     "nn/module.py": (
         ["tests/tinynet/test_nn.py"],
         [
-            ("a state that is no copy", "np.array(tensor.numpy())", "tensor.numpy()"),
-            ("parts left in training", "for module in self.modules():", "for module in [self]:"),
+            ("a state that is not a copy", "np.array(tensor.numpy())", "tensor.numpy()"),
             (
-                "a part's name left out",
+                "submodules left in training mode",
+                "for module in self.modules():",
+                "for module in [self]:",
+            ),
+            (
+                "a submodule's name left out",
                 '_named_tensors(f"{prefix}{name}.")',
                 "_named_tensors(prefix)",
             ),
@@ -114,7 +126,7 @@ ENGINE = {
         [LAYERS, "tests/tinynet/ops/test_max_pool2d.py", "-k", "pool2d"],
         [
             ("a last window outside the map", "windows -= 1", "pass"),
-            ("rounded up always", "if not ceil_mode:", "if False:"),
+            ("always rounded up", "if not ceil_mode:", "if False:"),
         ],
     ),
     "ops/local_response_norm.py": (
@@ -125,7 +137,7 @@ ENGINE = {
         ["tests/tinynet/ops/test_batch_norm.py"],
         [
             (
-                "the running variance of the batch itself",
+                "the running variance without n / (n - 1)",
                 "count / (count - 1) * variance",
                 "variance",
             ),
@@ -139,31 +151,39 @@ ENGINE = {
     "ops/dropout.py": (
         ["tests/tinynet/ops/test_dropout.py"],
         [
-            ("the test not scaled", "kept_share = 1 - drop", "kept_share = 1"),
+            ("no scaling in test", "kept_share = 1 - drop", "kept_share = 1"),
             (
                 "both conventions scaled in training",
                 '1.0 if scale == "test" or drop == 1 else',
                 "1.0 if drop == 1 else",
             ),
-            ("another mask backward", "seed, draw, dx", "seed, draw + 1, dx"),
+            ("a different mask in backward", "seed, draw, dx", "seed, draw + 1, dx"),
         ],
     ),
     "ops/arithmetic.py": (
         [LAYERS, "tests/tinynet/ops/test_arithmetic.py"],
         [
             (
-                "a broadcast gradient not summed",
+                "the gradient of a broadcast operand set to 0",
                 "keepdims=True) if repeated else gradient",
                 "keepdims=True) * 0 if repeated else gradient",
             ),
-            ("b's slope of a / b without its square", "-dy * a / (b * b)", "-dy * a / b"),
+            ("the gradient of a / b by b without the square", "-dy * a / (b * b)", "-dy * a / b"),
         ],
     ),
     "ops/shape.py": (
         [LAYERS, "tests/tinynet/ops/test_shape.py"],
         [
-            ("an element named twice counted once", "ctx.xp.add.at(da, key, dy)", "da[key] = dy"),
-            ("transposed the same way back", "dy.transpose(inverse)", "dy.transpose(order)"),
+            (
+                "an element with two indices counted once",
+                "ctx.xp.add.at(da, key, dy)",
+                "da[key] = dy",
+            ),
+            (
+                "backward transposes in the order of forward",
+                "dy.transpose(inverse)",
+                "dy.transpose(order)",
+            ),
         ],
     ),
 }

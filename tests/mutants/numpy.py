@@ -8,18 +8,18 @@ NUMPY = {
             "(padding[1], padding[1]), (padding[0], padding[0])",
         ),
         (
-            "patches that overlap not summed",
+            "overlapping patches not summed",
             "padded[:, rows, cols] += columns[:, u, v]",
             "padded[:, rows, cols] = columns[:, u, v]",
         ),
         ("one bias for all channels", "y += bias[:, None, None]", "y += bias[0]"),
         (
-            "the weight's gradient of the last image only",
+            "the weight's gradient from the last image only",
             "dweight_matrix += _per_group",
             "dweight_matrix[...] = _per_group",
         ),
         (
-            "the towers exchanged backward",
+            "the towers exchanged in backward",
             "weight_matrix.transpose(0, 2, 1)",
             "weight_matrix[::-1].transpose(0, 2, 1)",
         ),
@@ -27,7 +27,7 @@ NUMPY = {
     ],
     "winograd.py": [
         (
-            "at infinity the constant in place of the leading coefficient",
+            "at infinity the constant coefficient instead of the leading one",
             "np.eye(count)[-1:]",
             "np.eye(count)[:1]",
         ),
@@ -40,12 +40,12 @@ NUMPY = {
         ),
         ("one bias for all channels", "y += bias[:, None, None]", "y += bias[0]"),
         (
-            "the weight's gradient of the last image only",
+            "the weight's gradient from the last image only",
             "dU += dM @ V.swapaxes(3, 4)",
             "dU = dM @ V.swapaxes(3, 4)",
         ),
         (
-            "the towers exchanged backward",
+            "the towers exchanged in backward",
             "U.swapaxes(3, 4) @ dM",
             "U[:, :, ::-1].swapaxes(3, 4) @ dM",
         ),
@@ -55,7 +55,7 @@ NUMPY = {
             "step, max(1, y.shape[2] // step),",
         ),
         (
-            "a healed NaN",
+            "a lost NaN",
             "padding[1] + width] = image",
             "padding[1] + width] = np.nan_to_num(image)",
         ),
@@ -63,19 +63,19 @@ NUMPY = {
     "linear.py": [
         ("no bias", "        y += bias\n", "        y += 0\n"),
         (
-            "the gradient divided by the batch once more",
+            "the gradient divided by the batch size again",
             "np.matmul(dy.T, x, out=dweight)",
             "np.matmul(dy.T, x / len(x), out=dweight)",
         ),
         ("a mean in place of a sum", "np.sum(dy, axis=0", "np.mean(dy, axis=0"),
-        ("a healed NaN", "np.matmul(x, weight.T", "np.matmul(np.nan_to_num(x), weight.T"),
+        ("a lost NaN", "np.matmul(x, weight.T", "np.matmul(np.nan_to_num(x), weight.T"),
     ],
     "max_pool2d.py": [
         ("padding counts as 0", "constant_values=-np.inf", "constant_values=0"),
-        ("a healed NaN", "(candidate > y) | np.isnan(candidate)", "candidate > y"),
+        ("a lost NaN", "(candidate > y) | np.isnan(candidate)", "candidate > y"),
         ("ties go to the last", "(candidate > y)", "(candidate >= y)"),
         (
-            "windows that overlap not summed",
+            "overlapping windows not summed",
             "np.add.at(dx_maps, (np.arange(maps)[:, None], switch_maps), dy.reshape(maps, -1))",
             "dx_maps[np.arange(maps)[:, None], switch_maps] = dy.reshape(maps, -1)",
         ),
@@ -87,13 +87,13 @@ NUMPY = {
     ],
     "avg_pool2d.py": [
         (
-            "a window over the edge divided by all its cells",
+            "a window beyond the edge divided by all its cells",
             "y /= _cells(x, window, stride, padding, y)",
             "y /= window[0] * window[1]",
         ),
         ("a missing 1 / n", "share = dy / _cells(dx, window, stride, padding, dy)", "share = dy"),
         ("padding not counted", "x.shape[2 + axis] + padding[axis])", "x.shape[2 + axis])"),
-        ("windows that overlap not summed", "stride, dy)] += share", "stride, dy)] = share"),
+        ("overlapping windows not summed", "stride, dy)] += share", "stride, dy)] = share"),
     ],
     "adaptive_avg_pool2d.py": [
         (
@@ -101,39 +101,39 @@ NUMPY = {
             "-(-(i + 1) * size // out_size)",
             "max((i + 1) * size // out_size, i * size // out_size + 1)",
         ),
-        ("windows that overlap not summed", "rows, columns] += dy", "rows, columns] = dy"),
+        ("overlapping windows not summed", "rows, columns] += dy", "rows, columns] = dy"),
         ("a missing 1 / n", "None, None] / cells", "None, None]"),
     ],
     "local_response_norm.py": [
         ("a window too wide", "range(1, min(size // 2,", "range(1, min(size // 2 + 1,"),
-        ("a window of one side", "+= grouped[:, :, distance:]", "+= 0 * grouped[:, :, distance:]"),
+        ("a one-sided window", "+= grouped[:, :, distance:]", "+= 0 * grouped[:, :, distance:]"),
         ("a window that crosses the towers", "groups, a.shape[1] // groups,", "1, a.shape[1],"),
         ("a missing 2", "- 2 * alpha * beta", "- alpha * beta"),
         ("k always 1", "return k + alpha", "return 1 + alpha"),
-        ("a healed NaN", "= x * scale**-beta", "= np.nan_to_num(x * scale**-beta)"),
+        ("a lost NaN", "= x * scale**-beta", "= np.nan_to_num(x * scale**-beta)"),
     ],
     "batch_norm.py": [
         ("the second moment in place of the variance", "(x - _maps(mean)) ** 2", "x**2"),
         ("no eps", "np.sqrt(_maps(variance) + eps)", "np.sqrt(_maps(variance))"),
         ("a missing 1 / n", "_maps(dbias) / count +", "_maps(dbias) +"),
-        ("the variance as a constant", " + xhat * _maps(dweight) / count", ""),
+        ("the variance treated as a constant", " + xhat * _maps(dweight) / count", ""),
     ],
     "relu.py": [
-        ("a healed NaN", "np.maximum(x, 0", "np.fmax(x, 0"),
-        ("a healed NaN backward", "np.where(y <= 0, 0, dy)", "np.where(y > 0, dy, 0)"),
+        ("a lost NaN", "np.maximum(x, 0", "np.fmax(x, 0"),
+        ("a lost NaN in backward", "np.where(y <= 0, 0, dy)", "np.where(y > 0, dy, 0)"),
         ("a gradient for negative inputs", "np.where(y <= 0, 0, dy)", "dy"),
     ],
     "tanh.py": [
         ("a missing square", "(1 - y * y)", "(1 - y)"),
-        ("another curve", "np.tanh(x", "np.arctan(x"),
-        ("a healed NaN", "np.tanh(x,", "np.tanh(np.nan_to_num(x),"),
+        ("another function", "np.tanh(x", "np.arctan(x"),
+        ("a lost NaN", "np.tanh(x,", "np.tanh(np.nan_to_num(x),"),
     ],
     "dropout.py": [
-        ("the other share dropped", "bits >= np", "bits < np"),
-        ("the numbers of another stream", "stream=random.DROPOUT", "stream=random.WEIGHTS"),
+        ("kept and dropped elements exchanged", "bits >= np", "bits < np"),
+        ("the random numbers of another stream", "stream=random.DROPOUT", "stream=random.WEIGHTS"),
         ("kept elements not scaled", "x.dtype.type(kept_scale)", "x.dtype.type(1)"),
         (
-            "a healed NaN",
+            "a lost NaN",
             "np.multiply(x, mask.reshape(x.shape), out=y)",
             "np.copyto(y, np.where(mask.reshape(x.shape) == 0, 0, x * mask.reshape(x.shape)))",
         ),
@@ -141,26 +141,34 @@ NUMPY = {
     "softmax_cross_entropy.py": [
         ("an overflow", "np.exp(logits - logits.max(axis=1, keepdims=True)", "np.exp(logits"),
         ("a missing 1 / n", "dlogits *= dloss / len(labels)", "dlogits *= dloss"),
-        ("the label's probability not lowered", "labels] -= 1", "labels] -= 0"),
-        ("a sum over the batch", "y * (dy - (dy * y).sum(axis=1", "y * (dy - (dy * y).sum(axis=0"),
+        ("1 not subtracted from the label's probability", "labels] -= 1", "labels] -= 0"),
         (
-            "the largest logit not subtracted from the label's",
+            "a sum over the batch instead of the classes",
+            "y * (dy - (dy * y).sum(axis=1",
+            "y * (dy - (dy * y).sum(axis=0",
+        ),
+        (
+            "the largest logit not subtracted from the label's logit",
             "- shifted[np.arange",
             "- logits[np.arange",
         ),
     ],
     "sgd.py": [
         (
-            "a decay that the rate does not scale",
+            "weight decay not scaled by the rate",
             "lr * (gradient + weight_decay * weight)",
             "(lr * gradient + weight_decay * weight)",
         ),
         (
-            "the decay forgotten",
+            "no weight decay",
             "velocity += gradient + weight_decay * weight",
             "velocity += gradient",
         ),
         ("a step uphill", "weight += velocity", "weight -= velocity"),
-        ("the momentum's velocity not used", "weight -= lr * velocity", "weight -= lr * gradient"),
+        (
+            "the gradient used instead of the velocity",
+            "weight -= lr * velocity",
+            "weight -= lr * gradient",
+        ),
     ],
 }

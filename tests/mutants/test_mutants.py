@@ -1,4 +1,4 @@
-"""The list of mistakes fits the code: each text is there once, each layer has three at least."""
+"""The list of mistakes fits the code: each text occurs once, each layer has at least three."""
 
 from collections import Counter
 

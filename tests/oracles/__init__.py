@@ -1,1 +1,1 @@
-"""What layers are compared with: cases for every backend, formulas in NumPy, loops over scalars."""
+"""The oracles: layer cases for every backend, their formulas, and scalars with gradients."""

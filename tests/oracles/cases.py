@@ -1,8 +1,9 @@
-"""The layer cases: what every backend must compute alike, forward and backward.
+"""The layer cases: calls of ops that every backend must compute alike, forward and backward.
 
-A case is one call of an op, three times: as tinynet's op, as loops over numbers (formulas.py) and
-as PyTorch has it. Sizes are such that mistakes show: maps that are not square, strides that differ,
-7 channels, 3 images, alpha 1. A new layer is a new row here; a new backend passes all of them.
+A case holds one call in three forms: tinynet's op, a formula in loops over numbers (formulas.py)
+and PyTorch's function. The sizes make mistakes visible: maps are not square, strides differ, there
+are 7 channels and 3 images, and alpha is 1. A new layer adds rows here; a new backend must pass all
+rows.
 """
 
 import zlib
@@ -14,18 +15,18 @@ import numpy as np
 import tinynet as tn
 from tests.oracles import formulas
 
-SEED = 2012  # of the dropout cases
+SEED = 2012  # for the dropout cases
 
 
 @dataclass(frozen=True)
 class Case:
-    """name     the op, and what is special about this case
-    op       tinynet's: Tensors -> Tensor
-    formula  arrays of Numbers -> array of Numbers
-    peer     PyTorch's: (torch, tensors) -> tensor
-    shapes   of the inputs, all of which get gradients
-    positive whether the inputs are positive numbers
-    tolerance  in float32, of the largest element
+    """name       the op and the feature of this case
+    op         tinynet's function: Tensors -> Tensor
+    formula    the oracle: arrays of Numbers -> array of Numbers
+    peer       PyTorch's function: (torch, tensors) -> tensor
+    shapes     the shapes of the inputs, which all get gradients
+    positive   whether all input numbers are positive
+    tolerance  the largest relative_error allowed in float32
     """
 
     name: str
@@ -37,7 +38,7 @@ class Case:
     tolerance: float = 1e-5
 
     def inputs(self):
-        """float64 arrays whose numbers float32 has too."""
+        """float64 arrays of numbers that float32 represents exactly."""
         return [
             spaced(shape, f"{self.name} {i}", self.positive) for i, shape in enumerate(self.shapes)
         ]
@@ -48,9 +49,11 @@ class Case:
 
 
 def spaced(shape, name="", positive=False):
-    """Numbers from -2 to 2 (0.5 to 2.5: positive) in an order that follows from the name, none
-    equal, none 0, all far from each other beside the step of a gradient check: neither relu's kink
-    nor a tie of max lies within one."""
+    """Numbers from -2 to 2 (if positive, from 0.5 to 2.5) in an order that the name determines.
+
+    No number is 0 and no two are equal. They lie far apart compared with the step of a gradient
+    check, so that no step crosses relu's kink or makes a tie for max.
+    """
     count = int(np.prod(shape))
     order = np.random.default_rng(zlib.crc32(name.encode())).permutation(count)
     numbers = (order + 0.3) / max(count, 1) * (2 if positive else 4) + (0.5 if positive else -2)
@@ -58,13 +61,13 @@ def spaced(shape, name="", positive=False):
 
 
 def on_host(array):
-    """A backend's array as NumPy's."""
+    """A backend's array as a NumPy array."""
     return array if isinstance(array, np.ndarray) else tn.get_backend("cupy").to_numpy(array)
 
 
 def relative_error(a, b):
-    """The largest |a - b| over the largest |b|; infinite where shapes differ or one is not a
-    number alone."""
+    """The largest |a - b| divided by the largest |b|. It is infinite if the shapes differ, or if an
+    element is finite in only one of the two arrays."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
         return np.inf
@@ -107,11 +110,11 @@ PRODUCTS = [
     _conv("as large as the map", (1, 2, 4, 3), (3, 2, 4, 3)),
     _conv("that skips pixels", (2, 3, 5, 7), (2, 3, 1, 2), stride=(3, 4)),
     _conv("padded beyond the kernel", (1, 2, 3, 4), (2, 2, 2, 2), padding=(3, 2)),
-    # 374 pixels out: one image is all that the Numba backend's column buffer holds
+    # 374 output pixels: the Numba backend's column buffer holds only one image
     _conv("large map", (3, 1, 22, 17), (2, 1, 3, 3), padding=(1, 1)),
-    # 117 pixels out: its buffer holds two of a thread's three images, so that one is left over
+    # 117 output pixels: the buffer holds two of a thread's three images, so one is left over
     _conv("images left over", (6, 2, 11, 15), (2, 1, 3, 3), groups=2),
-    # One image: the Numba backend's threads share its outputs, by towers or in halves.
+    # With one image the Numba backend's threads share the outputs, by towers or in halves.
     _conv("one image of two towers", (1, 4, 4, 3), (6, 2, 3, 2), padding=(1, 0), groups=2),
     _conv("one image, even outputs", (1, 3, 4, 3), (4, 3, 2, 2), stride=(2, 1)),
     _linear("with bias", (3, 7), (5, 7), (5,)),
@@ -120,34 +123,34 @@ PRODUCTS = [
     _linear("one input", (3, 1), (5, 1), (5,)),
     _linear("one output", (3, 7), (1, 7), (1,)),
     _linear("one image", (1, 7), (5, 7), (5,)),
-    _linear("eleven images", (11, 6), (4, 6), (4,)),  # the Numba backend takes BLAS above eight
+    _linear("eleven images", (11, 6), (4, 6), (4,)),  # above eight the Numba backend uses BLAS
 ]
 
 # --- pools ----------------------------------------------------------------------------------------
 
 
 def _pools(name, shape, window, stride=None, padding=(0, 0), ceil_mode=False):
-    """The case for max and for average pooling."""
-    numbers = (window, stride or window, padding, ceil_mode)
+    """One case for max-pooling and one for average pooling."""
+    arguments = (window, stride or window, padding, ceil_mode)
 
     def max_peer(torch, x):
-        return torch.nn.functional.max_pool2d(x, *numbers[:3], ceil_mode=ceil_mode)
+        return torch.nn.functional.max_pool2d(x, *arguments[:3], ceil_mode=ceil_mode)
 
     def avg_peer(torch, x):
-        return torch.nn.functional.avg_pool2d(x, *numbers)
+        return torch.nn.functional.avg_pool2d(x, *arguments)
 
     return [
         Case(
             f"max_pool2d {name}",
             lambda x: tn.max_pool2d(x, window, stride, padding, ceil_mode),
-            lambda x: formulas.max_pool2d(x, *numbers),
+            lambda x: formulas.max_pool2d(x, *arguments),
             max_peer,
             (shape,),
         ),
         Case(
             f"avg_pool2d {name}",
             lambda x: tn.avg_pool2d(x, window, stride, padding, ceil_mode),
-            lambda x: formulas.avg_pool2d(x, *numbers),
+            lambda x: formulas.avg_pool2d(x, *arguments),
             avg_peer,
             (shape,),
         ),
@@ -184,11 +187,11 @@ def _lrn(name, shape, size=5, alpha=1.0, beta=0.75, k=2.0, divide_by_size=False,
         function = torch.nn.functional.local_response_norm
         return torch.cat([function(part, size, peer_alpha, beta, k) for part in parts], dim=1)
 
-    numbers = (size, alpha, beta, k, divide_by_size, groups)
+    arguments = (size, alpha, beta, k, divide_by_size, groups)
     return Case(
         f"local_response_norm {name}",
-        lambda x: tn.local_response_norm(x, *numbers),
-        lambda x: formulas.local_response_norm(x, *numbers),
+        lambda x: tn.local_response_norm(x, *arguments),
+        lambda x: formulas.local_response_norm(x, *arguments),
         peer,
         (shape,),
     )
@@ -203,8 +206,8 @@ def _batch_norm(name, shape, training, eps=1e-3):
         return tn.batch_norm(x, weight, bias, *running, training, 0.1, eps)
 
     def formula(x, weight, bias):
-        own = (None, None) if training else (mean.tolist(), variance.tolist())
-        return formulas.batch_norm(x, weight, bias, eps, *own)
+        statistics = (None, None) if training else (mean.tolist(), variance.tolist())
+        return formulas.batch_norm(x, weight, bias, eps, *statistics)
 
     def peer(torch, x, weight, bias):
         running = [torch.tensor(a, dtype=x.dtype) for a in (mean, variance)]
@@ -236,7 +239,7 @@ NORMALISATIONS = [
     _lrn("that stops at the tower's edge", (2, 6, 3, 2), groups=2),
     _lrn("wider than the channels", (1, 3, 2, 3), size=9, alpha=0.5, beta=1.25),
     _lrn("of each channel alone", (2, 2, 2, 3), size=1),
-    # more pixels than the vectors of a kernel, with some left over
+    # several vectors of pixels in the Numba backend's kernel, and a remainder
     _lrn("large map", (1, 3, 17, 16), size=3),
     _batch_norm("in training", (3, 7, 2, 3), True),
     _batch_norm("in test", (3, 7, 2, 3), False),
@@ -276,14 +279,14 @@ ACTIVATIONS = [
 
 
 def _plain(name, function, formula, *shapes, positive=False, peer=None):
-    """A case whose call reads alike in tinynet and PyTorch."""
+    """A case whose call is written the same way in tinynet and in PyTorch."""
     peer = peer or function
     return Case(name, function, formula, lambda torch, *a: peer(*a), shapes, positive)
 
 
-def _exact(a):
-    """Elementwise operations of Numbers, as arrays of objects broadcast."""
-    return formulas.elementwise(a)
+def _exact(function):
+    """The formula that applies a function of Numbers element by element, with broadcasting."""
+    return formulas.elementwise(function)
 
 
 PLAIN = [

@@ -1,6 +1,6 @@
-"""Every layer as loops over single numbers, written from its formula: the oracle of the kernels.
+"""Every layer's formula in loops over single numbers: the oracle for the kernels.
 
-Arguments are arrays of numbers (scalars.py), pairs (rows, columns) and plain numbers.
+The arguments are arrays of Numbers (scalars.py), pairs (rows, columns) and plain numbers.
 """
 
 import math
@@ -12,7 +12,7 @@ from tests.oracles import scalars
 from tests.oracles.scalars import exp, log
 
 
-def filled(shape, number_at):
+def make_array(shape, number_at):
     """The array whose element at each position is number_at(*position)."""
     y = np.empty(shape, object)
     for position in np.ndindex(*shape):
@@ -21,11 +21,11 @@ def filled(shape, number_at):
 
 
 def elementwise(function):
-    """A function of numbers, element by element of arrays that broadcast."""
+    """A function of arrays that applies this function to each element, with broadcasting."""
 
     def formula(*arrays):
         arrays = np.broadcast_arrays(*arrays)
-        return filled(arrays[0].shape, lambda *p: function(*(a[p] for a in arrays)))
+        return make_array(arrays[0].shape, lambda *p: function(*(a[p] for a in arrays)))
 
     return formula
 
@@ -48,7 +48,7 @@ def conv2d(x, weight, bias, stride, padding, groups):
                 total = total + weight[o, c, u, v] * x[n, first + c, h, w]
         return total
 
-    return filled((images, outputs, rows, columns), pixel)
+    return make_array((images, outputs, rows, columns), pixel)
 
 
 def linear(x, weight, bias=None):
@@ -56,7 +56,7 @@ def linear(x, weight, bias=None):
         total = sum(x[n, i] * weight[o, i] for i in range(x.shape[1]))
         return total if bias is None else total + bias[o]
 
-    return filled((len(x), len(weight)), output)
+    return make_array((len(x), len(weight)), output)
 
 
 def matmul(a, b):
@@ -68,15 +68,16 @@ def matmul(a, b):
         *stack, i, j = position
         return sum(a[(*stack, i, k)] * b[(*stack, k, j)] for k in range(a.shape[-1]))
 
-    return filled(shape, element)
+    return make_array(shape, element)
 
 
 # --- pools ----------------------------------------------------------------------------------------
 
 
 def window_starts(size, window, stride, padding, ceil_mode):
-    """Where the windows along one axis start. Rounded down, a window must end on the padded map;
-    rounded up, windows go on until one reaches its edge, but none starts beyond the map."""
+    """The first cell of each window along one axis. Without ceil_mode each window must end on the
+    padded map. With ceil_mode the last window reaches the edge of the padded map or passes it, but
+    no window starts beyond the map."""
     starts, edge = [], size + padding
     start = -padding
     while start + window <= edge or (
@@ -100,7 +101,7 @@ def _pool(x, window, stride, padding, ceil_mode, value):
         ]
         return value(on_map, len(rows) * len(columns))
 
-    return filled((*x.shape[:2], len(top), len(left)), pixel)
+    return make_array((*x.shape[:2], len(top), len(left)), pixel)
 
 
 def max_pool2d(x, window, stride, padding, ceil_mode):
@@ -122,7 +123,7 @@ def adaptive_avg_pool2d(x, size):
         numbers = [x[n, c, h, w] for h, w in product(rows, columns)]
         return sum(numbers) / float(len(numbers))
 
-    return filled((*x.shape[:2], *size), pixel)
+    return make_array((*x.shape[:2], *size), pixel)
 
 
 # --- normalisation and dropout --------------------------------------------------------------------
@@ -138,11 +139,11 @@ def local_response_norm(x, size, alpha, beta, k, divide_by_size, groups):
         energy = sum(x[n, j, h, w] * x[n, j, h, w] for j in window)
         return x[n, i, h, w] / (k + a * energy) ** beta
 
-    return filled(x.shape, pixel)
+    return make_array(x.shape, pixel)
 
 
 def batch_norm(x, weight, bias, eps, mean=None, variance=None):
-    """mean, variance: numbers for each channel; None: those of x."""
+    """mean, variance: one number per channel; None: the mean and variance of x are used."""
 
     def channel(c):
         numbers = list(x[:, c].flat)
@@ -157,13 +158,13 @@ def batch_norm(x, weight, bias, eps, mean=None, variance=None):
         centre, spread = statistics[c]
         return weight[c] * (x[n, c, h, w] - centre) / (spread + eps) ** 0.5 + bias[c]
 
-    return filled(x.shape, pixel)
+    return make_array(x.shape, pixel)
 
 
 def dropout(x, drop, scale, seed, draw):
-    kept = (dropout_word(e, seed, draw) >= int(drop * 2**32) for e in range(x.size))
+    keeps = (dropout_word(e, seed, draw) >= int(drop * 2**32) for e in range(x.size))
     factor = 1 / (1 - drop) if scale == "train" else 1.0
-    y = [a * (factor if keep else 0.0) for a, keep in zip(x.flat, kept, strict=True)]
+    y = [a * (factor if keep else 0.0) for a, keep in zip(x.flat, keeps, strict=True)]
     return np.array(y, object).reshape(x.shape)
 
 
@@ -175,11 +176,11 @@ def dropout_word(element, seed, draw):
 
 
 def philox(counter, key):
-    """Philox4x32-10 on Python's integers, after figure 2 and table 2 of Salmon and others (2011):
-    each round multiplies two words and exchanges the halves of the products."""
+    """Philox4x32-10 on Python's integers, after figure 2 and table 2 of Salmon and others (2011).
+    Each round multiplies two words and exchanges the halves of the products."""
     left_0, right_0, left_1, right_1 = counter
-    for turn in range(10):
-        keys = [(k + turn * w) % 2**32 for k, w in zip(key, (0x9E3779B9, 0xBB67AE85), strict=True)]
+    for i in range(10):
+        keys = [(k + i * w) % 2**32 for k, w in zip(key, (0x9E3779B9, 0xBB67AE85), strict=True)]
         high_0, low_0 = divmod(left_0 * 0xD2511F53, 2**32)
         high_1, low_1 = divmod(left_1 * 0xCD9E8D57, 2**32)
         left_0, right_0 = high_1 ^ right_0 ^ keys[0], low_1
@@ -198,7 +199,7 @@ def softmax(logits):
     def probability(n, c):
         return exp(logits[n, c]) / sum(exp(z) for z in logits[n])
 
-    return filled(logits.shape, probability)
+    return make_array(logits.shape, probability)
 
 
 def softmax_cross_entropy(logits, labels):
@@ -210,14 +211,14 @@ def softmax_cross_entropy(logits, labels):
 
 
 def reduction(function):
-    """A function of a list of numbers, along axes of an array."""
+    """A reduction along axes of an array, made from a function of a list of numbers."""
 
     def formula(a, axis=None, keepdims=False):
         axes = range(a.ndim) if axis is None else np.atleast_1d(axis) % a.ndim
-        kept = [i for i in range(a.ndim) if i not in axes]
-        rows = a.transpose(*kept, *axes).reshape(*(a.shape[i] for i in kept), -1)
-        y = filled(rows.shape[:-1], lambda *p: function(list(rows[p])))
-        return y.reshape([n if i in kept else 1 for i, n in enumerate(a.shape)]) if keepdims else y
+        rest = [i for i in range(a.ndim) if i not in axes]
+        rows = a.transpose(*rest, *axes).reshape(*(a.shape[i] for i in rest), -1)
+        y = make_array(rows.shape[:-1], lambda *p: function(list(rows[p])))
+        return y.reshape([n if i in rest else 1 for i, n in enumerate(a.shape)]) if keepdims else y
 
     return formula
 

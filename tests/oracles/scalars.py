@@ -1,5 +1,6 @@
-"""Number: one float that remembers how it was computed, so that a formula written in plain loops
-over numbers gives its gradients too. It shares nothing with tinynet, and is its oracle.
+"""Number: a float that records how it was computed, the oracle for gradients.
+
+A formula in plain loops over Numbers gives its gradients too. No code is shared with tinynet.
 
     evaluate(lambda x: formula of an array of Numbers, [x], make_dy)  ->  y, [dx]
 """
@@ -8,12 +9,14 @@ import math
 
 import numpy as np
 
-_tape = []  # every Number since evaluate began, in the order of its making
+_tape = []  # all Numbers since evaluate started, oldest first
 
 
 class Number:
-    """value; sources: (Number, derivative of this one by it) for each it was made of; slope: the
-    derivative of the whole formula by this one."""
+    """value    the float
+    sources  a pair (operand, derivative of this Number by the operand) for each operand
+    slope    the derivative of the loss by this Number
+    """
 
     __slots__ = ("value", "sources", "slope")
 
@@ -69,11 +72,11 @@ def tanh(a):
 
 
 def evaluate(formula, arrays, make_dy):
-    """The formula's value, and its gradients by each of the arrays.
+    """The formula's value, and the loss's gradient by each of the arrays.
 
     formula  arrays of Numbers -> an array of Numbers
     arrays   float arrays
-    make_dy  shape -> the loss's derivative by the formula's value, of this shape
+    make_dy  shape -> the loss's gradient by the formula's value, an array of this shape
     """
     _tape.clear()
     inputs = [_numbers(array) for array in arrays]

@@ -1,5 +1,4 @@
-"""What only a GPU has: a recorded step is the step, with the same bits, whatever changes from one
-launch to the next; and what a processor's backend has in its place."""
+"""tinynet.gpu: recorded steps give the bits of plain steps; downloads; errors on a processor."""
 
 from types import SimpleNamespace
 
@@ -14,13 +13,13 @@ from tinynet.backends.cupy.device.recorder import Recorder
 RATES = (0.02, 0.02, 0.01, 0.005, 0.0025)
 
 
-def losses_and_state(spec, norm, recorded):
-    """Five steps with other batches and rates; a validation between them, and a smaller batch."""
+def losses_and_state(spec, norm, record):
+    """Train five steps with different batches and rates, one batch smaller; validate after each."""
     tn.seed(5)
     model = alexnet.build(spec, 4, 67, width=0.03, init="he", norm=norm)
     optimizer = tn.optim.SGD(model.parameters(), 0.02, 0.9, 5e-4)
     xp = tn.gpu.device().xp
-    step = tn.gpu.CudaGraph(take_step) if recorded else take_step
+    step = tn.gpu.CudaGraph(take_step) if record else take_step
     generator = np.random.default_rng(0)
     x = xp.asarray(np.zeros((3, 3, 67, 67), np.float32))
     labels = xp.asarray(np.zeros(3, np.int64))
@@ -41,8 +40,8 @@ def losses_and_state(spec, norm, recorded):
 
 
 @pytest.mark.parametrize("norm", [None, "batch"])
-def test_recorded_steps_are_the_plain_ones_bit_by_bit(norm, on_gpu):
-    plain, recorded = (losses_and_state("paper", norm, how) for how in (False, True))
+def test_recorded_steps_give_the_same_bits_as_plain_steps(norm, on_gpu):
+    plain, recorded = (losses_and_state("paper", norm, record) for record in (False, True))
     assert recorded[0] == plain[0]
     assert recorded[2] == plain[2], "the count of dropout masks"
     assert recorded[1].keys() == plain[1].keys()
@@ -51,9 +50,9 @@ def test_recorded_steps_are_the_plain_ones_bit_by_bit(norm, on_gpu):
 
 
 def test_a_recorded_rate_is_scaled_for_each_group(on_gpu):
-    """As with a number: sgd.step(0.5) and a group with lr_scale=2."""
+    """As in a plain step: sgd.step(0.5) with a group whose lr_scale is 2."""
     weights = []
-    for recorded in (False, True):
+    for record in (False, True):
         a, b = (tn.nn.Parameter(np.ones(3, np.float32)) for _ in range(2))
         groups = [{"parameters": [a]}, {"parameters": [b], "lr_scale": 2.0}]
         sgd = tn.optim.SGD(groups, lr=9.0)
@@ -65,7 +64,7 @@ def test_a_recorded_rate_is_scaled_for_each_group(on_gpu):
             sgd.step(lr)
             return loss
 
-        move = tn.gpu.CudaGraph(move) if recorded else move
+        move = tn.gpu.CudaGraph(move) if record else move
         for rate in (0.5, 0.25, 0.125):
             move(sgd, a, b, rate)
         weights.append([a.numpy().tolist(), b.numpy().tolist()])
@@ -76,9 +75,9 @@ def test_dropout_draws_anew_at_every_launch(on_gpu):
     tn.seed(0)
     x = tn.Tensor(np.ones((4, 9), np.float32))
     graph = tn.gpu.CudaGraph(lambda x: tn.dropout(x, 0.5))
-    launched = [graph(x).numpy().tolist() for _ in range(4)]
+    masks = [graph(x).numpy().tolist() for _ in range(4)]
     draws = [tn.dropout(x, 0.5, draw=draw).numpy().tolist() for draw in range(4)]
-    assert launched == draws
+    assert masks == draws
     assert tn.dropout(x, 0.5).numpy().tolist() == tn.dropout(x, 0.5, draw=4).numpy().tolist()
 
 
@@ -120,7 +119,7 @@ OTHER_ARGUMENTS = {
 
 
 @pytest.mark.parametrize("name", OTHER_ARGUMENTS)
-def test_arguments_that_a_recording_would_pass_over_are_an_error(name, on_gpu):
+def test_arguments_that_a_recording_would_ignore_are_an_error(name, on_gpu):
     x = tn.Tensor(np.ones(3, np.float32))
     graph = tn.gpu.CudaGraph(lambda x, name: x * 2)
     graph(x, "a")
@@ -137,12 +136,12 @@ def test_labels_that_lie_elsewhere_are_an_error(on_gpu):
         graph(logits, tn.Labels([2, 2], 3))
 
 
-def test_a_download_is_the_tensors_numbers(backend):
+def test_a_download_returns_the_tensors_numbers(backend):
     tensor = tn.Tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
     assert tn.gpu.download(tensor)().tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_a_download_keeps_the_numbers_of_its_moment(on_gpu):
+def test_a_download_keeps_the_numbers_from_the_time_of_its_call(on_gpu):
     tensor = tn.Tensor(np.ones(3, np.float32))
     copy = tn.gpu.download(tensor)
     tensor.data.fill(2)
@@ -150,7 +149,7 @@ def test_a_download_keeps_the_numbers_of_its_moment(on_gpu):
 
 
 @pytest.mark.parametrize("name", ["numpy", "numba"])
-def test_a_processor_has_no_device_and_records_nothing(name):
+def test_a_processor_has_no_device_and_no_cuda_graphs(name):
     if name not in tn.available_backends():
         pytest.skip(f"{name} is not installed")
     with tn.use_backend(name):
@@ -163,11 +162,11 @@ def test_the_device_is_the_gpu_of_the_backend_in_use(on_gpu):
     assert tn.gpu.device() is tn.get_backend().gpu
 
 
-# --- with CuPy's objects --------------------------------------------------------------------------
+# --- with stand-ins for CuPy's objects ------------------------------------------------------------
 
 
 class Events(list):
-    """A cupy module whose streams and pools write down what is done to them."""
+    """A list of events; module() is a stand-in for cupy whose streams and pools append to it."""
 
     def module(self):
         events = self
@@ -204,7 +203,7 @@ class Events(list):
 
             def free_all_blocks(self):
                 events.append("freed")
-                self.bytes -= 50  # the rest belongs to an array that somebody holds
+                self.bytes -= 50  # an array that still exists holds the rest
 
             def total_bytes(self):
                 return self.bytes
@@ -230,7 +229,7 @@ class Events(list):
         )
 
 
-def test_a_recorder_waits_for_what_was_queued_and_is_waited_for():
+def test_a_recorder_waits_for_queued_work_and_later_work_waits_for_it():
     events = Events()
     recorder = Recorder(events.module())
     with recorder:
@@ -249,8 +248,8 @@ def test_a_recording_that_fails_is_ended():
     assert events[3:5] == ["begin", "end"]
 
 
-def test_the_memory_of_a_recording_that_is_gone_is_given_back():
-    """At once, and what somebody held then, when the next recording begins."""
+def test_a_deleted_recording_gives_its_memory_back():
+    """At once; the memory of arrays that still exist, when the next recording begins."""
     events = Events()
     module = events.module()
     recorder = Recorder(module)

@@ -7,8 +7,8 @@ import tinynet as tn
 from tests.oracles.cases import spaced
 
 
-def planted(element, wrong):
-    """2 x, whose gradient is wrong at one element."""
+def faulty_double(element, wrong):
+    """An op, 2 x, whose gradient is wrong at one element."""
 
     @tn.op
     def double(ctx, x):
@@ -22,28 +22,28 @@ def planted(element, wrong):
     return double
 
 
-def test_right_gradients_pass_with_a_small_error(backend):
+def test_correct_gradients_pass_with_a_small_error(backend):
     assert tn.check_gradients(lambda x: tn.tanh(x * x), [spaced((3, 4))]) < 1e-8
 
 
 @pytest.mark.parametrize("wrong", [lambda g: g * 1.001, lambda g: -g, lambda g: 0 * g], ids=str)
 def test_a_wrong_element_is_named_with_both_values(wrong, backend):
     with pytest.raises(AssertionError, match=r"inputs\[0\]\[2, 1\]: analytic .*, numeric "):
-        tn.check_gradients(planted((2, 1), wrong), [spaced((3, 4))])
+        tn.check_gradients(faulty_double((2, 1), wrong), [spaced((3, 4))])
 
 
 def test_a_wrong_element_of_the_second_input_is_named(backend):
     def function(a, b):
-        return a * 3 + planted((1,), lambda g: g + 1)(b)
+        return a * 3 + faulty_double((1,), lambda g: g + 1)(b)
 
     with pytest.raises(AssertionError, match=r"inputs\[1\]\[1\]"):
         tn.check_gradients(function, [spaced((3,), "a"), spaced((3,), "b")])
 
 
 @pytest.mark.parametrize("element", [0, 1, 2])
-def test_a_gradient_that_is_no_number_is_found_wherever_it_is(element):
+def test_a_nan_gradient_is_found_at_every_element(element):
     def function(a, b):
-        return planted((element,), lambda g: np.nan)(a) + b * b
+        return faulty_double((element,), lambda g: np.nan)(a) + b * b
 
     with pytest.raises(AssertionError, match=rf"inputs\[0\]\[{element}\]: analytic nan"):
         tn.check_gradients(function, [spaced((3,), "a"), spaced((3,), "b")])
@@ -59,7 +59,7 @@ def test_a_large_input_is_checked_along_directions(backend):
     tn.check_gradients(function, [spaced((50, 50))])
     assert len(calls) == 1 + 2 * 8
     with pytest.raises(AssertionError, match=r"inputs\[0\] along random direction \d"):
-        tn.check_gradients(planted((7, 9), lambda g: -g * 100), [spaced((50, 50))])
+        tn.check_gradients(faulty_double((7, 9), lambda g: -g * 100), [spaced((50, 50))])
 
 
 def test_mistakes_of_two_elements_do_not_cancel():

@@ -81,7 +81,7 @@ def test_a_layer_keeps_its_arguments():
     assert (lrn.size, lrn.alpha, lrn.beta, lrn.k, lrn.divide_by_size) == (5, 1e-4, 0.75, 2.0, False)
 
 
-def test_train_and_eval_reach_every_part(backend):
+def test_train_and_eval_reach_every_submodule(backend):
     model = nn.Sequential([("block", network()), ("head", nn.Dropout(0.9))])
     assert all(module.training for module in model.modules())
     assert model.eval() is model
@@ -139,7 +139,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, error,
     assert not model.conv1.bias.numpy().any()
 
 
-def test_what_does_not_fit_a_layer_is_refused_when_it_is_made():
+def test_arguments_that_do_not_fit_a_layer_are_refused_when_it_is_made():
     with pytest.raises(ValueError, match="Conv2d: groups=4 does not divide 6 input"):
         nn.Conv2d(6, 4, 3, groups=4)
     with pytest.raises(ValueError, match="Sequential: the name 'a' is taken"):
@@ -153,22 +153,22 @@ def test_what_does_not_fit_a_layer_is_refused_when_it_is_made():
 # --- initial weights ------------------------------------------------------------------------------
 
 
-def test_initial_weights_follow_from_the_seed_and_the_index_alone(backend):
-    def drawn(seed, index, dtype=np.float32):
+def test_initial_weights_depend_on_the_seed_and_the_index_alone(backend):
+    def weights(seed, index, dtype=np.float32):
         tn.seed(seed)
         parameter = nn.Parameter(np.zeros((20, 30), dtype))
         nn.init.normal(parameter, 0.01, index=index)
         return parameter.numpy()
 
-    first = drawn(1, 0)
+    first = weights(1, 0)
     random.next_dropout_draw()
-    assert np.array_equal(drawn(1, 0), first)
-    assert not np.array_equal(drawn(2, 0), first)
-    assert not np.array_equal(drawn(1, 1), first)
-    assert np.allclose(drawn(1, 0, np.float64), first, rtol=1e-6)
+    assert np.array_equal(weights(1, 0), first)
+    assert not np.array_equal(weights(2, 0), first)
+    assert not np.array_equal(weights(1, 1), first)
+    assert np.allclose(weights(1, 0, np.float64), first, rtol=1e-6)
 
 
-def test_initial_weights_have_the_asked_spread(dtype):
+def test_initial_weights_have_the_requested_spread(dtype):
     parameter = nn.Parameter(np.zeros((100, 100), dtype))
     nn.init.normal(parameter, 0.02, 1.0, index=0)
     assert parameter.dtype == dtype

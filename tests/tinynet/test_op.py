@@ -1,4 +1,4 @@
-"""@op: what it unwraps, wraps, records and refuses."""
+"""@op: it unwraps arguments, wraps and records results, and refuses arguments that do not fit."""
 
 import inspect
 
@@ -17,7 +17,7 @@ def scaled_sum(ctx, a, b, factor=2.0, bias=None):
     def backward(dy):
         gradients = [factor * dy, factor * dy, dy]
         return tuple(
-            g if wanted else None for g, wanted in zip(gradients, ctx.needs_grad, strict=False)
+            g if needed else None for g, needed in zip(gradients, ctx.needs_grad, strict=False)
         )
 
     return y, backward
@@ -40,7 +40,7 @@ def test_arguments_go_by_position_or_by_name(backend):
         assert (a.grad.item(), b.grad.item(), bias.grad.item()) == (2, 2, 1)
 
 
-def test_help_shows_the_name_the_words_and_the_arguments_without_ctx():
+def test_help_shows_the_name_the_docstring_and_the_arguments_without_ctx():
     assert str(inspect.signature(scaled_sum)) == "(a, b, factor=2.0, bias=None)"
     assert scaled_sum.__doc__ == "factor (a + b) + bias."
     assert scaled_sum.__name__ == "scaled_sum"
@@ -49,12 +49,12 @@ def test_help_shows_the_name_the_words_and_the_arguments_without_ctx():
     )
 
 
-def test_needs_grad_says_which_tensors_want_a_gradient():
-    seen = []
+def test_needs_grad_says_which_tensors_need_a_gradient():
+    flags = []
 
     @tn.op
     def watched(ctx, a, number, b):
-        seen.append(ctx.needs_grad)
+        flags.append(ctx.needs_grad)
         return a + b, lambda dy: (dy, dy)
 
     a, b = leaf(1), tn.Tensor([2.0])
@@ -63,7 +63,7 @@ def test_needs_grad_says_which_tensors_want_a_gradient():
     watched(b, 5, b)
     with tn.no_grad():
         watched(a, 5, a)
-    assert seen == [(True, False), (False, True), (False, False), (False, False)]
+    assert flags == [(True, False), (False, True), (False, False), (False, False)]
 
 
 def test_the_result_of_inputs_without_gradient_records_nothing():
@@ -87,7 +87,7 @@ def test_a_scalar_output_is_an_array_and_strided_gradients_are_brought_into_c_or
     total(turned(x) * turned(x)).backward()
     assert x.grad.tolist() == (2 * x.numpy()).tolist()
     assert x.grad.flags.c_contiguous
-    x.grad += 1  # is nobody's but the leaf's, and may be written to
+    x.grad += 1  # only the leaf holds this array, so it may be written to
 
 
 def test_a_layer_refuses_the_strided_output_of_an_op_that_breaks_the_rule(backend):
@@ -115,7 +115,7 @@ def test_tensors_of_two_backends_do_not_mix():
             mixed()
 
 
-def test_a_backward_that_returns_another_shape_is_found_at_the_leaf():
+def test_a_backward_that_returns_another_shape_is_an_error_at_the_leaf():
     @tn.op
     def wrong(ctx, x):
         return x * 2, lambda dy: np.ones((3, 3), np.float32)

@@ -1,4 +1,4 @@
-"""SGD: both rules against single numbers and PyTorch, groups, the changed rate, the state."""
+"""SGD: both rules against loops over single numbers and PyTorch, groups, rates, the state."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ def gradients(step, dtype=np.float64):
 
 
 def give_gradients(parameters, arrays):
-    """Set each .grad, which is an array of the backend."""
+    """Set each parameter's .grad to an array of the backend."""
     for parameter, array in zip(parameters, arrays, strict=True):
         parameter.grad = tn.Tensor(array).data
 
 
-def moved(rule, dtype, steps=10, change_after=5):
-    """The parameters after ten steps, the rate a tenth after five."""
+def train(rule, dtype, steps=10, change_after=5):
+    """The parameters after ten steps; after five the rate is divided by ten."""
     ours = parameters(dtype)
     sgd = tn.optim.SGD(ours, rule=rule, **NUMBERS)
     for step in range(steps):
@@ -39,7 +39,7 @@ def moved(rule, dtype, steps=10, change_after=5):
 
 
 def by_hand(rule, weight, slopes, change_after=5):
-    """The same for one number, as FACTS writes it: v carries the rate, or does not."""
+    """The same for one number. The velocity includes the rate in the paper, not in PyTorch."""
     velocity, lr = 0.0, NUMBERS["lr"]
     momentum, decay = NUMBERS["momentum"], NUMBERS["weight_decay"]
     for step, g in enumerate(slopes):
@@ -54,12 +54,12 @@ def by_hand(rule, weight, slopes, change_after=5):
 
 
 @pytest.mark.parametrize("rule", ["paper", "pytorch"])
-def test_ten_steps_are_those_of_single_numbers(rule, backend, dtype):
-    given = [gradients(step) for step in range(10)]
-    for i, (after, before) in enumerate(zip(moved(rule, dtype), parameters(), strict=True)):
+def test_ten_steps_match_the_formula_for_single_numbers(rule, backend, dtype):
+    arrays = [gradients(step) for step in range(10)]
+    for i, (after, before) in enumerate(zip(train(rule, dtype), parameters(), strict=True)):
         expected = np.empty(before.shape)
         for p in np.ndindex(before.shape):
-            expected[p] = by_hand(rule, float(before.numpy()[p]), [g[i][p] for g in given])
+            expected[p] = by_hand(rule, float(before.numpy()[p]), [g[i][p] for g in arrays])
         assert after.dtype == dtype
         assert relative_error(after, expected) < (1e-5 if dtype == np.float32 else 1e-13)
 
@@ -74,14 +74,14 @@ def test_ten_steps_are_pytorchs(backend, dtype):
         for parameter, gradient in zip(theirs, gradients(step, dtype), strict=True):
             parameter.grad = torch.tensor(gradient)
         sgd.step()
-    for a, b in zip(moved("pytorch", dtype), theirs, strict=True):
+    for a, b in zip(train("pytorch", dtype), theirs, strict=True):
         assert relative_error(a, b.detach().numpy()) < (1e-5 if dtype == np.float32 else 1e-13)
 
 
 def test_the_rules_agree_until_the_rate_changes(backend):
-    same = zip(moved("paper", np.float64, steps=5), moved("pytorch", np.float64, 5), strict=True)
+    same = zip(train("paper", np.float64, steps=5), train("pytorch", np.float64, 5), strict=True)
     assert all(relative_error(a, b) < 1e-13 for a, b in same)
-    other = zip(moved("paper", np.float64, steps=6), moved("pytorch", np.float64, 6), strict=True)
+    other = zip(train("paper", np.float64, steps=6), train("pytorch", np.float64, 6), strict=True)
     assert all(relative_error(a, b) > 1e-3 for a, b in other)
 
 
@@ -102,8 +102,8 @@ def test_a_group_has_its_own_rate_and_decay(backend):
 
 
 @pytest.mark.parametrize("rule", ["paper", "pytorch"])
-def test_the_rate_of_a_step_takes_the_place_of_every_groups_own(rule, backend, dtype):
-    """step(lr) for all groups moves as groups whose lr was set to it, and sets none."""
+def test_the_rate_of_a_step_replaces_every_groups_rate(rule, backend, dtype):
+    """step(lr) does the same as setting each group's lr, but leaves the groups unchanged."""
     ours, theirs = parameters(dtype), parameters(dtype)
     by_step = tn.optim.SGD(ours, rule=rule, **NUMBERS)
     by_group = tn.optim.SGD(theirs, rule=rule, **NUMBERS)
@@ -121,7 +121,7 @@ def test_the_rate_of_a_step_takes_the_place_of_every_groups_own(rule, backend, d
 @pytest.mark.parametrize("rule", ["paper", "pytorch"])
 @pytest.mark.parametrize("of_step", [True, False])
 def test_a_group_with_a_scale_learns_at_a_multiple_of_the_rate(rule, of_step, backend):
-    """As Caffe's biases, at twice the rate of the weights."""
+    """For example Caffe's biases, at twice the rate of the weights."""
     weight, bias, alone = (tn.Tensor(np.array([2.0]), requires_grad=True) for _ in range(3))
     numbers = {"momentum": 0.9, "weight_decay": 0.5, "rule": rule}
     groups = [{"parameters": [weight]}, {"parameters": [bias], "lr_scale": 2}]
@@ -134,7 +134,7 @@ def test_a_group_with_a_scale_learns_at_a_multiple_of_the_rate(rule, of_step, ba
 
 
 @pytest.mark.parametrize("lr", [-0.1, float("nan")])
-def test_a_rate_that_cannot_be_is_an_error_before_anything_moves(lr, backend):
+def test_an_invalid_rate_is_an_error_before_anything_moves(lr, backend):
     (p,) = [tn.Tensor(np.array([2.0]), requires_grad=True)]
     sgd = tn.optim.SGD([p], lr=0.1)
     give_gradients([p], [np.ones(1)])
@@ -169,7 +169,7 @@ def test_a_step_goes_down_the_hill(backend, dtype):
 
 
 @pytest.mark.parametrize("rule", ["paper", "pytorch"])
-def test_a_run_that_goes_on_from_a_state_is_the_unbroken_run(rule, backend):
+def test_a_run_that_continues_from_a_state_equals_the_unbroken_run(rule, backend):
     def steps(sgd, ours, numbers):
         for step in numbers:
             give_gradients(ours, gradients(step))
@@ -185,7 +185,7 @@ def test_a_run_that_goes_on_from_a_state_is_the_unbroken_run(rule, backend):
     second = [tn.Tensor(p.numpy().copy(), requires_grad=True) for p in first]
     resumed = tn.optim.SGD(second, rule=rule, **NUMBERS)
     resumed.load_state_dict(state)
-    steps(sgd, first, range(3, 6))  # the state is a copy: this leaves it alone
+    steps(sgd, first, range(3, 6))  # the state is a copy, which these steps do not change
     steps(resumed, second, range(3, 6))
     for a, b in zip(unbroken, second, strict=True):
         assert a.numpy().tobytes() == b.numpy().tobytes()
@@ -200,7 +200,7 @@ def test_a_state_that_does_not_fit_is_refused():
         sgd.load_state_dict(state)
 
 
-def test_a_parameter_that_is_given_twice_is_refused():
+def test_a_parameter_passed_twice_is_refused():
     p = tn.nn.Parameter([1.0])
     with pytest.raises(ValueError, match="given twice"):
         tn.optim.SGD([p, p], lr=0.1)

@@ -1,4 +1,4 @@
-"""Philox: known answers, and numbers that depend on what is asked for and on nothing else."""
+"""Philox: known answers, and numbers that depend only on seed, stream, draw and element."""
 
 import numpy as np
 import pytest
@@ -49,11 +49,11 @@ def test_a_part_of_a_sequence_is_the_same_without_the_rest(first):
 
 
 def test_other_seeds_streams_and_draws_give_other_numbers():
-    asked = {"seed": 1, "stream": 0, "draw": 0}
-    seen = {random.bits(8, **asked).tobytes()}
+    arguments = {"seed": 1, "stream": 0, "draw": 0}
+    sequences = {random.bits(8, **arguments).tobytes()}
     for change in ({"seed": 2}, {"seed": 1 + 2**32}, {"stream": 1}, {"draw": 1}):
-        seen.add(random.bits(8, **{**asked, **change}).tobytes())
-    assert len(seen) == 5
+        sequences.add(random.bits(8, **{**arguments, **change}).tobytes())
+    assert len(sequences) == 5
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -75,9 +75,9 @@ def test_normal_numbers_have_the_moments_and_the_tails_of_a_normal():
 
 
 def test_float32_and_float64_normals_are_the_same_numbers():
-    asked = {"seed": 3, "stream": random.WEIGHTS, "draw": 1}
-    double = random.normal((7, 5), dtype=np.float64, **asked)
-    assert np.array_equal(random.normal((7, 5), **asked), double.astype(np.float32))
+    arguments = {"seed": 3, "stream": random.WEIGHTS, "draw": 1}
+    double = random.normal((7, 5), dtype=np.float64, **arguments)
+    assert np.array_equal(random.normal((7, 5), **arguments), double.astype(np.float32))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
@@ -99,7 +99,7 @@ def test_a_permutation_has_every_number_once_and_another_order_each_epoch(count)
         ({"first": -1}, "first and count"),
     ],
 )
-def test_what_philox_has_no_bits_for_is_refused(arguments, part):
+def test_arguments_that_philox_has_no_bits_for_are_refused(arguments, part):
     with pytest.raises(ValueError, match=part):
         random.bits(4, **{"seed": 0, "stream": 0, **arguments})
 

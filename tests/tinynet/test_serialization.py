@@ -1,4 +1,4 @@
-"""save and load: whole or not at all, arrays and nothing else."""
+"""save and load: files are written completely or not at all, and hold only arrays."""
 
 import errno
 import os
@@ -44,7 +44,7 @@ def test_tensors_and_a_models_state_can_be_saved(tmp_path, backend):
     assert np.array_equal(other.weight.numpy(), model.weight.numpy())
 
 
-def test_a_file_that_is_there_is_replaced_and_only_it_remains(tmp_path):
+def test_an_existing_file_is_replaced_and_no_other_file_remains(tmp_path):
     for number in (1, 2):
         tn.save(tmp_path / "a.npz", {"x": np.full(3, number)})
     assert tn.load(tmp_path / "a.npz")["x"].tolist() == [2, 2, 2]
@@ -89,7 +89,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_leaves_the_old_one(tmp_path
     assert tn.load(tmp_path / "a.npz")["x"].tolist() == [1, 1, 1]
 
 
-def test_the_data_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+def test_the_data_are_on_the_disk_before_the_file_gets_its_name(tmp_path, monkeypatch):
     order = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda f: (order.append("fsync"), fsync(f)))
@@ -98,7 +98,7 @@ def test_the_data_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
     assert order[:2] == ["fsync", "replace"]
 
 
-def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
+def test_a_missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(OSError):
         tn.save(tmp_path / "nowhere" / "a.npz", ARRAYS)
     with pytest.raises(FileNotFoundError):
@@ -106,7 +106,7 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
 
 
 @pytest.mark.parametrize("thing", [None, object(), [np.ones(2), None]])
-def test_what_is_no_array_is_not_saved(tmp_path, thing):
+def test_only_arrays_are_saved(tmp_path, thing):
     with pytest.raises((TypeError, ValueError), match="save: x|inhomogeneous"):
         tn.save(tmp_path / "a.npz", {"x": thing})
     assert os.listdir(tmp_path) == []
@@ -129,12 +129,12 @@ def test_a_pickle_is_refused_and_never_run(tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-def whole(path):
+def saved_bytes(path):
     tn.save(path, {"x": np.arange(1000.0)})
     return path.read_bytes()
 
 
-def flipped(data):
+def flip_a_bit(data):
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
@@ -145,13 +145,13 @@ def flipped(data):
         lambda data: b"",
         lambda data: b"hello",
         lambda data: data[: len(data) // 2],
-        flipped,
-        lambda data: data[data.index(b"\x93NUMPY") :][:8128],  # the one array alone: an .npy file
+        flip_a_bit,
+        lambda data: data[data.index(b"\x93NUMPY") :][:8128],  # only the array: an .npy file
     ],
     ids=["empty", "text", "half", "one bit", "npy"],
 )
 def test_a_damaged_file_is_an_error_that_names_it(tmp_path, damage):
     path = tmp_path / "a.npz"
-    path.write_bytes(damage(whole(path)))
+    path.write_bytes(damage(saved_bytes(path)))
     with pytest.raises(ValueError, match="a.npz is not a whole .npz file of arrays"):
         tn.load(path)

@@ -1,4 +1,4 @@
-"""Tensor: its data, what ops record of it, and what backward refuses."""
+"""Tensor: its data, the recording of ops, and the errors of backward."""
 
 import threading
 
@@ -32,7 +32,7 @@ def test_a_tensor_shows_its_shape_numbers_dtype_and_backend():
     assert tensor[0, 1].item() == 2.5
 
 
-def test_item_of_many_and_len_of_one_are_errors_that_say_the_shape():
+def test_item_of_several_numbers_and_len_of_a_scalar_are_errors_that_say_the_shape():
     with pytest.raises(ValueError, match=r"item: .*\(2,\)"):
         leaf(1, 2).item()
     with pytest.raises(TypeError, match=r"len: .*\(\)"):
@@ -52,7 +52,7 @@ def test_a_tensor_of_a_tensor_and_an_integer_leaf_are_refused():
         tn.Tensor(np.arange(3), requires_grad=True)
 
 
-def test_an_array_that_is_not_in_c_order_is_copied_into_it(backend):
+def test_an_array_that_is_not_in_c_order_is_copied_into_c_order(backend):
     array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     tensor = tn.Tensor(array)
     assert tensor.data.flags.c_contiguous
@@ -62,7 +62,7 @@ def test_an_array_that_is_not_in_c_order_is_copied_into_it(backend):
     assert np.array_equal(turned.numpy(), array.T)
 
 
-def test_detach_has_the_data_and_forgets_the_graph():
+def test_detach_keeps_the_data_and_drops_the_graph():
     x = leaf(1, 2)
     y = (x * 3).detach()
     assert y.numpy().tolist() == [3, 6]
@@ -89,7 +89,7 @@ def test_a_second_backward_through_a_shared_part_is_an_error():
         (shared * 2).sum().backward()
 
 
-def test_backward_asks_for_a_gradient_of_the_right_shape_and_dtype():
+def test_backward_needs_a_gradient_of_the_correct_shape_and_dtype():
     y = leaf(1, 2) * 2
     with pytest.raises(ValueError, match=r"\(2,\); give grad"):
         y.backward()
@@ -158,7 +158,7 @@ def test_assigned_data_keep_shape_and_dtype():
 # --- recording ------------------------------------------------------------------------------------
 
 
-def test_no_grad_records_nothing_and_ends_with_its_block_and_with_an_error():
+def test_no_grad_records_nothing_and_ends_with_its_block_even_after_an_error():
     x = leaf(1, 2)
     with pytest.raises(ZeroDivisionError), tn.no_grad():
         assert not (x * 2).requires_grad

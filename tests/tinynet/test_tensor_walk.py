@@ -1,4 +1,4 @@
-"""The walk that is backward: its order, its sums, who owns a gradient, and what memory it keeps."""
+"""The walk of backward: its order, its sums, the owners of gradients, and the memory it keeps."""
 
 import gc
 import threading
@@ -46,7 +46,7 @@ def test_many_users_of_one_tensor_add_up(backend):
     assert x.grad.tolist() == [2 * 2 + 3 * 4 + 1, 2 * 3 + 3 * 9 + 1]
 
 
-def test_a_diamond_of_forty_floors_takes_forty_visits():
+def test_forty_doublings_take_forty_visits():
     x = leaf(1)
     y = x
     for _ in range(40):
@@ -77,22 +77,22 @@ def test_an_unwalked_chain_of_100000_is_freed_without_recursion():
 
 def test_backward_from_a_leaf_gives_it_its_own_gradient():
     x = leaf(1, 2)
-    given = np.array([3, 4], np.float32)
-    x.backward(given)
+    grad = np.array([3, 4], np.float32)
+    x.backward(grad)
     assert x.grad.tolist() == [3, 4]
-    assert not np.shares_memory(x.grad, given)
+    assert not np.shares_memory(x.grad, grad)
 
 
-def test_a_gradient_that_is_given_is_the_start_and_stays_as_it_is():
+def test_backward_starts_from_its_argument_and_does_not_change_it():
     x, y = leaf(1, 2), leaf(3, 4)
-    given = np.array([10, 100], np.float32)
+    grad = np.array([10, 100], np.float32)
     z = x + y
-    (z + z * x).backward(given)
-    assert given.tolist() == [10, 100]
+    (z + z * x).backward(grad)
+    assert grad.tolist() == [10, 100]
     assert x.grad.tolist() == [10 + 10 * 5, 100 + 100 * 8]
 
 
-def test_several_backwards_add_into_grad_until_it_is_forgotten():
+def test_several_backwards_add_into_grad_until_it_is_reset():
     x = leaf(1, 2)
     (x * 2).sum().backward()
     (x * 3).sum().backward()
@@ -119,7 +119,7 @@ def test_threads_walk_their_graphs_at_once(backend):
     assert gradients == {n: [50 * 2 * n * n, 50 * 2 * n] for n in range(1, 5)}
 
 
-# --- whose gradient it is -------------------------------------------------------------------------
+# --- the owner of a gradient ----------------------------------------------------------------------
 
 
 def both_get_dy(a, b):
@@ -143,7 +143,7 @@ def both_get_views(a, b):
 
 
 def share_memory(a, b):
-    """Whether a number that is written into one of the backend's arrays is seen in the other."""
+    """Whether writing into one of the backend's arrays changes the other."""
     before = on_host(b).tolist()
     a += 1
     after = on_host(b).tolist()
@@ -153,10 +153,10 @@ def share_memory(a, b):
 
 @pytest.mark.parametrize("function", [both_get_dy, both_get_one_new_array, both_get_views])
 def test_two_leaves_never_share_a_gradient(function, backend):
-    a, b, given = leaf(1, 2, 3), leaf(4, 5, 6), tn.Tensor(np.ones(3, np.float32)).data
-    function(a, b).backward(given)
+    a, b, grad = leaf(1, 2, 3), leaf(4, 5, 6), tn.Tensor(np.ones(3, np.float32)).data
+    function(a, b).backward(grad)
     assert not share_memory(a.grad, b.grad)
-    assert not share_memory(a.grad, given) and not share_memory(b.grad, given)
+    assert not share_memory(a.grad, grad) and not share_memory(b.grad, grad)
     before = b.grad.tolist()
     (a * 7).sum().backward()
     assert b.grad.tolist() == before
@@ -173,12 +173,12 @@ def test_the_gradient_of_a_reduction_can_be_added_to(function, shape, backend):
 
 
 def test_a_sum_of_gradients_does_not_change_the_parts(backend):
-    seen = []
+    gradients = []
 
     @tn.op
     def watched(ctx, x):
         def backward(dy):
-            seen.append((dy, dy.copy()))
+            gradients.append((dy, dy.copy()))
             return dy
 
         return x + 0, backward
@@ -186,7 +186,7 @@ def test_a_sum_of_gradients_does_not_change_the_parts(backend):
     x = leaf(1, 2)
     y = watched(x)
     (watched(y) + watched(y) + y * 3).sum().backward()
-    for dy, before in seen:
+    for dy, before in gradients:
         assert np.array_equal(on_host(dy), on_host(before))
     assert x.grad.tolist() == [5, 5]
 
@@ -211,7 +211,7 @@ def layers(x, weight):
 def test_a_graph_has_no_reference_cycle(no_collector, backend):
     weight = tn.Tensor(np.ones((3, 2, 3, 3), np.float32), requires_grad=True)
     x = tn.Tensor(np.ones((2, 2, 4, 4), np.float32))
-    layers(x, weight).backward()  # the first call compiles, which leaves cycles of its own
+    layers(x, weight).backward()  # the first call compiles, which leaves other cycles
     gc.collect()
     for walked in (True, False):
         loss = layers(x, weight)
@@ -240,11 +240,11 @@ def test_the_graph_is_freed_as_it_is_walked(no_collector):
         y = y * y
         others.append(weakref.ref(y._node.backward))
     loss = y.sum()
-    loss.backward()  # loss still lives, its graph does not
+    loss.backward()  # loss still exists, its graph does not
     assert alive_when_last == [False] * 3
 
 
-def test_an_op_keeps_only_what_its_backward_reads(no_collector):
+def test_an_op_keeps_only_the_arrays_that_its_backward_reads(no_collector):
     x = tn.Tensor(np.ones((2, 3), np.float32), requires_grad=True)
     hidden = x + 1
     array = weakref.ref(hidden.data)

@@ -1,8 +1,8 @@
-"""The backends: which there are, which can be used here, and which is the default.
+"""The backends: which exist, which can be used here, and which is the default.
 
-A backend has every function of contract.py: a package that exports them, or what the package's
-load() returns. It is loaded when it is first asked for, so that importing tinynet does not wait for
-Numba or CuPy, and needs neither.
+A backend has every function of contract.py: it is a package that exports them, or the object that
+the package's load() returns. A backend is loaded at its first use, so importing tinynet neither
+needs Numba or CuPy nor waits for them.
 """
 
 import importlib
@@ -29,7 +29,8 @@ def get_backend(name=None):
     """The backend of this name; without a name the default one.
 
     name  one of NAMES, or "auto": cupy where a GPU answers, else numba
-    The default is what use_backend set, else the variable TINYNET_BACKEND, else numba.
+    The default is the backend that use_backend set, else the one that the environment variable
+    TINYNET_BACKEND names, else numba.
     Raises BackendError where the backend is unknown or cannot be loaded.
     """
     global _default
@@ -45,7 +46,7 @@ def get_backend(name=None):
 
 
 def _found():
-    """The name of the backend that "auto" is."""
+    """The name of the backend that "auto" selects."""
     without_cupy = why_not("cupy")
     if without_cupy is None:
         return "cupy"
@@ -92,7 +93,7 @@ class use_backend:
         tn.use_backend("numpy")
         with tn.use_backend("numpy"): ...
 
-    The default belongs to the process, not to a thread. Tensors that exist keep theirs.
+    The default belongs to the process, not to a thread. Existing tensors keep their backend.
     Raises BackendError where the backend is unknown or cannot be loaded.
     """
 

@@ -1,29 +1,30 @@
 """The contract: every kernel that a backend exports, with its arguments, shapes and dtypes.
 
-A backend is a package with one function for each function here, of the same name and the same
-arguments, in a file of the name given in FILES, with the five functions of ARRAYS, which make and
-move arrays, and with three values:
+A backend is a package that exports each kernel below, with the same name and arguments, from the
+file that FILES gives for it. It also has the five functions of ARRAYS, which make and move arrays,
+and three values:
 
-    name          the backend's
+    name          the backend's name
     xp            its array module: numpy, or one like it
-    asynchronous  whether kernels are only queued when they return, so that reading a number waits
-                  for all work queued before
+    asynchronous  whether kernels return when they are queued, before they are complete; reading a
+                  number then waits for all work queued before
 
-Or the package has a load(), which returns an object with all of these: on cupy the functions of the
-files take a GPU first, and load() gives them theirs.
-tests/test_backends_contract.py compares every backend with this file.
+Or the package has a load(), which returns an object with all of these. The kernels in cupy's files
+take the GPU as their first argument, and load() binds it.
+tests/tinynet/backends/test_contract.py compares every backend with this file.
 
 Rules for every kernel:
 - Arrays are C-contiguous and of one dtype, float32 or float64, unless said otherwise.
-- Outputs come last, are given by the caller, share memory with no input, and are complete when
-  the kernel returns; on a GPU, for all that is queued after it. Nothing else is written.
-- Arguments are valid: the ops check them at the door.
-- NaN and infinity go through as the formula says; none is replaced.
-- Sums have a fixed order: the same bits on every run at one thread count.
+- Outputs are the last arguments. The caller allocates them, and they share no memory with an input.
+  They are complete when the kernel returns; on a GPU, when work that is queued later reads them.
+  A kernel writes nothing else.
+- Arguments are valid: the ops have checked them.
+- NaN and infinity propagate as the formula says; none is replaced.
+- Sums have a fixed order: the same bits on every run with the same number of threads.
 
 Names: N images, C channels in, O channels out, G groups, H x W a map, (KH, KW) the convolution's
-kernel, (OH, OW) the output map. dy is the loss's derivative by y, and so on. stride, padding,
-window: pairs (rows, columns) of ints.
+kernel, (OH, OW) the output map. dy is the derivative of the loss by y, and so on. stride,
+padding, window: pairs (rows, columns) of ints.
 """
 
 # fmt: off
@@ -54,21 +55,21 @@ VALUES = ["name", "xp", "asynchronous"]
 
 
 def empty(shape, dtype):
-    """A new array of this shape and dtype, its contents undefined. The one place where outputs of
-    layers are allocated, so that a backend can hand out a buffer again once no array sees it."""
+    """A new array of this shape and dtype, its contents undefined. All outputs of layers are
+    allocated here, so that a backend can reuse a buffer once no array refers to it."""
 
 
 def from_numpy(array):
-    """The backend's array with the contents of a NumPy array (the same object where it may be)."""
+    """The backend's array with the contents of a NumPy array (the same object where possible)."""
 
 
 def to_numpy(array):
-    """The NumPy array with the contents of a backend's array (the same object where it may be)."""
+    """The NumPy array with the contents of a backend's array (the same object where possible)."""
 
 
 def workspace(key, shape, dtype):
-    """Scratch memory, contents undefined: the same for the same key in the same thread, so valid
-    until that thread's next call with this key."""
+    """Scratch memory, contents undefined. The same key gives a thread the same memory, so it is
+    valid until the thread's next call with this key."""
 
 
 def set_threads(count):
@@ -91,7 +92,7 @@ def conv2d(x, weight, bias, stride, padding, groups, y):
 
 
 def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
-    """dx = the sum over all outputs that read the pixel of weight times dy.
+    """dx[pixel] = the sum of weight times dy over all outputs that read the pixel.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, KH, KW)
@@ -100,7 +101,7 @@ def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
 
 
 def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
-    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel under the weight.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
@@ -113,8 +114,9 @@ def conv2d_backward_bias(dy, dbias):
 
 
 # --- winograd.py ----------------------------------------------------------------------------------
-# conv2d's numbers by another algorithm, with more rounding: float32 stays within 1e-4 of the
-# largest element. Kernels 3 x 3 and 5 x 5, stride 1. NaN and infinity spread over a tile of pixels.
+# The results of conv2d by another algorithm, with more rounding: errors in float32 stay within 1e-4
+# of the largest element. Kernels 3 x 3 and 5 x 5, stride 1. NaN and infinity spread over a tile of
+# pixels.
 
 
 def winograd(x, weight, bias, padding, groups, y):
@@ -146,8 +148,8 @@ def winograd_backward_weight(dy, x, padding, groups, dweight):
 
 
 def winograd_pays(x_shape, weight_shape, stride, padding, groups):
-    """True where a training step of this layer is quicker by winograd than by conv2d on this
-    backend; False where winograd is not defined."""
+    """Whether "auto" computes this layer by winograd: True only where a training step is quicker
+    by winograd than by conv2d on this backend; False where winograd is not defined."""
 
 
 # --- linear.py ------------------------------------------------------------------------------------
@@ -178,7 +180,7 @@ def max_pool2d(x, window, stride, padding, y, switches):
     x          (N, C, H, W)
     y          (N, C, OH, OW)
     switches   (N, C, OH, OW)  int32, index into the H x W map; ties go to the first
-    Padding, and what hangs over the edge, counts as -inf; NaN wins (the window's last NaN).
+    Padding, and cells beyond the edge, count as -inf; NaN wins (the window's last NaN).
     """
 
 
@@ -188,8 +190,8 @@ def max_pool2d_backward(dy, switches, window, stride, padding, dx):
     dy        (N, C, OH, OW)
     switches  (N, C, OH, OW)  int32
     dx        (N, C, H, W)
-    window, stride, padding: for kernels that ask, pixel by pixel, the windows that cover it; a
-    kernel that goes from window to switch needs none of them.
+    window, stride, padding: for kernels that find, for each pixel, the windows that cover it.
+    Kernels that go from window to window, and from each to its switch, ignore them.
     """
 
 
@@ -197,7 +199,7 @@ def max_pool2d_backward(dy, switches, window, stride, padding, dx):
 
 
 def avg_pool2d(x, window, stride, padding, y):
-    """y[n, c, i, j] = the sum of x in the window at (i, j) over the number of its cells.
+    """y[n, c, i, j] = the sum of x in the window at (i, j) / (cells of the window).
 
     x  (N, C, H, W)
     y  (N, C, OH, OW)
@@ -206,7 +208,7 @@ def avg_pool2d(x, window, stride, padding, y):
 
 
 def avg_pool2d_backward(dy, window, stride, padding, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 
     dy  (N, C, OH, OW)
     dx  (N, C, H, W)
@@ -222,7 +224,7 @@ def adaptive_avg_pool2d(x, y):
 
 
 def adaptive_avg_pool2d_backward(dy, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
     dy (N, C, OH, OW), dx (N, C, H, W)."""
 
 
@@ -261,7 +263,7 @@ def batch_norm(x, weight, bias, mean, variance, eps, y):
 
 
 def batch_norm_backward(dy, x, weight, mean, variance, eps, dx, dweight, dbias):
-    """The gradients where mean and variance are x's own, so that they move with x.
+    """The gradients where mean and variance were computed from x, so that they depend on x.
 
     xhat = (x - mean) / sqrt(variance + eps)
     dbias = sum of dy; dweight = sum of dy xhat; M = N H W
@@ -306,7 +308,7 @@ def dropout(x, drop, kept_scale, seed, draw, y):
     drop        the probability to drop; kept where the element's 32 bits >= floor(drop 2^32)
     kept_scale  1 / (1 - drop) for inverted dropout, 1 for the paper's
     seed, draw  Philox's key and draw in stream DROPOUT (tinynet/random.py)
-    The same function of dy gives dx.
+    Applied to dy, the function gives dx.
     """
 
 
@@ -344,10 +346,10 @@ def softmax_cross_entropy_backward(probabilities, labels, dloss, dlogits):
 
 
 def sgd_paper(weights, gradients, velocities, lr, momentum, weight_decay):
-    """v = momentum v - weight_decay lr w - lr g; w = w + v, in place: v carries the rate.
+    """v = momentum v - weight_decay lr w - lr g; w = w + v, in place: v contains the learning rate.
 
-    weights, gradients, velocities  lists of arrays; the i-th of each have one shape
-    lr, momentum, weight_decay      numbers, for all of them; on cupy lr may be an array () too
+    weights, gradients, velocities  lists of arrays; the i-th arrays of all have one shape
+    lr, momentum, weight_decay      numbers, the same for all arrays; on cupy lr may be an array ()
     """
 
 

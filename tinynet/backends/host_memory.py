@@ -1,8 +1,8 @@
-"""Memory for the processor's backends: buffers that are used again, and scratch space.
+"""Memory for the processor's backends: reused buffers, and scratch space.
 
 A training step asks for the same large arrays every time. Fresh memory from the system costs a
-page fault for every 4 KiB, which is more than many a layer's arithmetic, so a block whose array is
-gone is kept and handed out again. Gone means that no array sees it any more:
+page fault for every 4 KiB, which takes longer than the arithmetic of many layers. So a block is
+kept and reused once no array refers to it:
 
     block = mmap                               raw memory, on a page boundary
     array = ndarray(shape, dtype, block)       the base of every view of it
@@ -21,7 +21,7 @@ import weakref
 import numpy as np
 
 SMALLEST = 64 * 1024  # bytes; below it the system's allocator is quicker than the book-keeping
-KEPT = 4096  # requests (some twenty training steps) after which an unused block is given up
+KEPT = 4096  # requests (some twenty training steps) after which an unused block is freed
 
 _requests = itertools.count()
 _unused: dict[int, list[tuple[int, mmap.mmap]]] = {}  # bytes -> (request when it came back, block)
@@ -34,8 +34,8 @@ def empty(shape, dtype):
     size = math.prod(shape) * dtype.itemsize
     if size < SMALLEST:
         return np.empty(shape, dtype)
-    # next, pop and append are single steps of the interpreter: threads need no lock, and the
-    # garbage collector may run _give_back inside this very function.
+    # next, pop and append are atomic in the interpreter: threads need no lock, and the garbage
+    # collector may run _give_back inside this function.
     request = next(_requests)
     try:
         _, block = _unused[size].pop()
@@ -54,8 +54,8 @@ def _give_back(block):
 
 
 def _give_up(before):
-    """Let go of the blocks that came back before this request and were not asked for since. Blocks
-    are taken from the end of their list, so the oldest lie at its start."""
+    """Free the blocks that came back before this request and were not used since. Blocks are taken
+    from the end of their list, so the oldest are at its start."""
     for blocks in list(_unused.values()):
         while blocks and blocks[0][0] < before:
             try:

@@ -1,11 +1,12 @@
-"""Initial weights. Each function fills a parameter with numbers that follow from the seed in force
-(tinynet.seed) and the parameter's index in its model, and from nothing else.
+"""Initial weights. Each function fills a parameter with numbers that depend only on the current
+seed (tinynet.seed) and the parameter's index in its model.
 
     he              normal, deviation sqrt(2 / fan_in): keeps the signal's size through ReLU
     glorot          uniform, bound sqrt(6 / (fan_in + fan_out))
     pytorch default uniform, bound 1 / sqrt(fan_in)
 
-fan_in and fan_out: how many inputs an output reads, and outputs an input feeds.
+fan_in: how many inputs an output reads; fan_out: how many outputs an input feeds, groups
+ignored (as in PyTorch).
 Source: He and others (2015); Glorot and Bengio (2010); torch.nn.Conv2d.
 """
 
@@ -45,6 +46,6 @@ def constant(parameter: Parameter, value: float) -> None:
 
 
 def fans(weight: Parameter) -> tuple[int, int]:
-    """(fan_in, fan_out) of a convolution's or linear weight."""
+    """(fan_in, fan_out) of the weight of a convolution or a linear layer."""
     cells = math.prod(weight.shape[2:])
     return weight.shape[1] * cells, weight.shape[0] * cells

@@ -1,6 +1,7 @@
 """Layers: each holds the arguments of its op, and its parameters where it has any.
 
-What a layer computes is said in its op (tinynet/ops). Parameters are zeros until init fills them.
+The op of a layer documents its formula (tinynet/ops). The parameters of Conv2d and Linear are zeros
+until init fills them.
 """
 
 import numpy as np
@@ -98,7 +99,7 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """Means of as many windows as give an output of this size."""
+    """The mean of each window, with windows that give an output of this size."""
 
     def __init__(self, size):
         self.size = pair("AdaptiveAvgPool2d", "size", size, least=1)

@@ -23,7 +23,7 @@ class Parameter(Tensor):
 
 class Module:
     """The base of layers and models. A subclass sets its attributes in __init__ and computes in
-    forward; training says whether it is in training (dropout, batch norm) or in test."""
+    forward; training is True in training and False in test (dropout, batch norm)."""
 
     training = True
 

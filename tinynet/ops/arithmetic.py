@@ -123,7 +123,7 @@ def log(ctx, a):
 
 
 def _operand(name, ctx, a, b):
-    """b as an array that may stand beside a: of the same backend and dtype."""
+    """b as an array of a's backend and dtype that broadcasts with a."""
     b = _beside(name, ctx.kernels, a, b)
     if name != "matmul" and a.shape != b.shape:
         check_broadcast(name, a.shape, b.shape)
@@ -131,7 +131,8 @@ def _operand(name, ctx, a, b):
 
 
 def _beside(name, kernels, a, value):
-    """value as an array of a's backend and dtype. A number becomes one; an array must have it."""
+    """value as an array of a's backend and dtype. A number is converted; an array must have
+    that dtype."""
     if isinstance(value, (type(a), np.ndarray)):
         if value.dtype != a.dtype:
             raise TypeError(
@@ -142,7 +143,7 @@ def _beside(name, kernels, a, value):
         raise TypeError(f"{name}: {describe(a)} and {value!r} do not mix; make the tensor float32")
     if kernels.xp is np:
         return np.asarray(value, a.dtype)
-    return kernels.xp.full((), value, a.dtype)  # by a kernel: a copy to a GPU would wait for it
+    return kernels.xp.full((), value, a.dtype)  # a kernel fills it: a copy to a GPU would wait
 
 
 def _sum_to(gradient, shape):

@@ -11,9 +11,9 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
     x             (N, C, H, W)  float32 or float64
     weight, bias  (C,)
     running_mean, running_var  (C,), tensors without gradient
-    training      mean and variance are those of x over N, H, W, and the running ones move towards
-                  them by the share momentum (the variance as M / (M - 1) of x's, M = N H W, as in
-                  PyTorch); otherwise they are the running ones
+    training      True: mean and variance are computed from x over N, H, W. The running ones move
+                  towards them by the fraction momentum, running_var towards variance M / (M - 1)
+                  with M = N H W, as in PyTorch. False: mean and variance are the running ones
     Returns a tensor like x.
     Raises ValueError where shapes do not fit, or for training on one value a channel.
     Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
@@ -41,7 +41,7 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
         running_var += momentum * count / (count - 1) * variance
         kernel = ctx.kernels.batch_norm_backward
     else:
-        # Copies: a later training step moves the running ones in place.
+        # Copies: a later training step changes the running ones in place.
         mean, variance = running_mean.copy(), running_var.copy()
         kernel = ctx.kernels.batch_norm_backward_frozen
 

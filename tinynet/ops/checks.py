@@ -1,7 +1,7 @@
-"""What the ops ask of their arguments at the door, so that kernels need not ask.
+"""Checks of the ops' arguments, so that kernels need not check them.
 
-Each function raises ValueError or TypeError with the op, the argument, what was given and what
-would fit.
+Each function raises ValueError or TypeError, which names the op, the argument, its value and a
+remedy.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ from tinynet.tensor import FLOATS, describe
 
 
 def check_floating(name, argument, array):
-    """float32 or float64, in C order as all tensors are whose op keeps the rules of op.py."""
+    """The array must be float32 or float64, in C order. Ops that keep the rules of op.py return C
+    order."""
     if array.dtype not in FLOATS:
         raise TypeError(
             f"{name}: {argument} is {describe(array)}; it must be float32 or float64, "
@@ -23,14 +24,14 @@ def check_floating(name, argument, array):
 
 
 def check_activation(name, x):
-    """A float tensor (N, C, H, W), none of them 0."""
+    """x must be a float tensor (N, C, H, W), no size 0."""
     check_floating(name, "x", x)
     if x.ndim != 4 or 0 in x.shape:
         raise ValueError(f"{name}: x has shape {x.shape}; (N, C, H, W) fits, each at least 1")
 
 
 def check_parameter(name, argument, array, shape, like, meaning):
-    """An array of this shape, and of the dtype of the activation like."""
+    """The array must have this shape, and the dtype of the activation `like`."""
     if not hasattr(array, "dtype") or array.dtype != like.dtype:
         given = describe(array) if hasattr(array, "dtype") else type(array).__name__
         raise TypeError(f"{name}: {argument} is {given}, x is {like.dtype}; make both one dtype")
@@ -39,7 +40,7 @@ def check_parameter(name, argument, array, shape, like, meaning):
 
 
 def check_broadcast(name, a_shape, b_shape):
-    """Shapes that NumPy would broadcast."""
+    """NumPy must be able to broadcast the shapes."""
     try:
         np.broadcast_shapes(a_shape, b_shape)
     except ValueError:
@@ -64,7 +65,7 @@ def pair(name, argument, value, least):
 
 
 def check_axis(name, axis, ndim):
-    """None, an int or a tuple of ints that name axes of an array of ndim axes, each once."""
+    """axis must be None, an int or a tuple of ints: axes of an array of ndim axes, each once."""
     axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if not all(isinstance(a, (int, np.integer)) for a in axes):
         raise TypeError(f"{name}: axis must be an int, a tuple of ints or None, got {axis!r}")

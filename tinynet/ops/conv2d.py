@@ -17,7 +17,7 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
     weight   (O, C / groups, KH, KW)
     bias     (O,) or None
     stride, padding                an int, or a pair (rows, columns)
-    groups   the channels are cut into this many equal parts that do not see each other
+    groups   the channels are cut into this many equal, independent parts
     Returns (N, O, OH, OW) with OH = (H + 2 padding - KH) // stride + 1.
     Computed by im2col or by Winograd's tiles, as tn.conv_algorithm says.
     Raises ValueError where shapes do not fit, TypeError where dtypes do not.
@@ -56,8 +56,8 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
 
 
 def _algorithm(kernels, x, weight, stride, padding, groups):
-    """The backend's forward, backward_input and backward_weight for these shapes, and the numbers
-    that they take: the backward goes by the algorithm that the forward went by."""
+    """The backend's forward, backward_input and backward_weight for these shapes, and their further
+    arguments. The backward pass uses the algorithm of the forward pass."""
     if takes_winograd(kernels, x.shape, weight.shape, stride, padding, groups):
         by_winograd = kernels.winograd_backward_input, kernels.winograd_backward_weight
         return kernels.winograd, *by_winograd, (padding, groups)

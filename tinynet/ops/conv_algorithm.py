@@ -1,9 +1,9 @@
 """Which of the backend's two algorithms computes a convolution: im2col or Winograd's tiles.
 
 im2col    one matrix product of the weights with the patches: any kernel, any stride
-winograd  the same numbers with fewer multiplications and more rounding (float32: within 1e-4 of
+winograd  the same result with fewer multiplications and more rounding (float32: within 1e-4 of
           the largest element): kernels 3 x 3 and 5 x 5 at stride 1
-auto      each layer's quicker one, as the backend judges its shapes
+auto      the quicker one for each layer, by the backend's winograd_pays
 """
 
 ALGORITHMS = ("im2col", "winograd", "auto")
@@ -16,9 +16,9 @@ class conv_algorithm:
         tn.conv_algorithm("winograd")
         with tn.conv_algorithm("im2col"): ...
 
-    name  "im2col"; "winograd", with im2col where it is not defined; "auto", as it is at the start
-    The choice belongs to the process, not to a thread. A convolution goes backward by the
-    algorithm that it went forward by.
+    name  "im2col"; "winograd", with im2col where it is not defined; "auto", the default
+    The choice belongs to the process, not to a thread. The backward pass of
+    a convolution uses the algorithm of its forward pass.
     Raises ValueError where the algorithm is unknown.
     """
 

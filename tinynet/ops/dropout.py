@@ -14,9 +14,9 @@ def dropout(ctx, x, drop=0.5, training=True, scale="train", draw=None):
     scale     "train": in training kept elements are divided by 1 - drop (inverted dropout); in
               test nothing happens. "test": in training kept elements stay as they are; in test
               all are multiplied by 1 - drop (the paper)
-    draw      which mask of the seed in force (tn.seed); None: the next one
-    Returns a tensor like x. An element's mask depends on seed, draw and its number alone.
-    Raises ValueError for another drop or scale.
+    draw      which mask of the current seed (tn.seed); None: the next one
+    Returns a tensor like x. An element's mask depends only on seed, draw and its number.
+    Raises ValueError for other values of drop, scale or draw.
     Source: the paper, section 4.2.
     """
     check_floating("dropout", "x", x)

@@ -13,7 +13,7 @@ def local_response_norm(
     x       (N, C, H, W)  float32 or float64
     size    the window in channels, odd; it is cut off at the first and last channel
     alpha, divide_by_size  a = alpha as the paper writes it, or alpha / size as in the authors'
-            program, Caffe, PyTorch and ONNX: state which, weights of one do not suit the other
+            program, Caffe, PyTorch and ONNX: state which: weights of one do not suit the other
     beta, k  numbers; groups: the window stays within a group of C / groups channels
     Returns a tensor like x. Raises ValueError for an even size or channels that do not divide.
     Source: the paper, section 3.3 (size 5, alpha 1e-4, beta 0.75, k 2).

@@ -44,7 +44,7 @@ def max(ctx, a, axis=None, keepdims=False):  # noqa: A001
     largest = a == _with_axes(y, a.shape, axis)
 
     def backward(dy):
-        # Where the largest is NaN nothing equals it, and the gradient is NaN too.
+        # If the largest is NaN, no element equals it, and the gradient is NaN too.
         share = dy / largest.sum(axis=axis, keepdims=keepdims, dtype=dy.dtype)
         return _with_axes(share, largest.shape, axis) * largest
 
@@ -52,7 +52,7 @@ def max(ctx, a, axis=None, keepdims=False):  # noqa: A001
 
 
 def _with_axes(reduced, shape, axis):
-    """reduced, the axes that it lost back again with size 1."""
+    """reduced, with the lost axes put back with size 1."""
     axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = {a % len(shape) for a in axes}
     return reduced.reshape([1 if i in axes else n for i, n in enumerate(shape)])

@@ -14,7 +14,7 @@ from tinynet.tensor import Tensor
 
 @op
 def reshape(ctx, a, shape):
-    """The same elements in another shape; one size may be -1 and is found."""
+    """The same elements in another shape; one size may be -1 and is computed."""
     try:
         y = a.reshape(shape)
     except (ValueError, TypeError):
@@ -49,15 +49,15 @@ def flatten(ctx, a, start=1):
 
 @op
 def index(ctx, a, key):
-    """a[key], for all keys that NumPy knows. Where key names an element twice, gradients
-    add, on a GPU in any order.
+    """a[key], for all keys that NumPy accepts. Where key names an element twice, its gradients are
+    added, on a GPU in any order.
 
-    Raises IndexError where key names an element that is not there. Tensors as keys are read back
-    from a GPU to be checked, which waits for it.
+    Raises IndexError where key is out of range. A tensor in key is read back from the GPU to be
+    checked, which waits for the GPU.
     """
     shape = a.shape
     if ctx.xp is not np:
-        np.broadcast_to(False, shape)[key]  # CuPy would wrap the number of a row around, unseen
+        np.broadcast_to(False, shape)[key]  # CuPy would silently wrap an index out of range
 
     def backward(dy):
         da = ctx.xp.zeros(shape, dy.dtype)

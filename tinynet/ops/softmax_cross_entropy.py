@@ -33,7 +33,7 @@ def softmax_cross_entropy(ctx, logits, labels):
     logits  (N, classes)  float32 or float64
     labels  (N,)          integers from 0 to classes - 1: an array, a Tensor, or Labels
     Returns a tensor of shape (). Raises ValueError where a label is out of range or shapes differ,
-    TypeError where labels are no integers. An array on a GPU is read back to be checked, which
+    TypeError where labels are not integers. An array on a GPU is read back to be checked, which
     waits for the GPU; Labels were checked before.
     Source: the paper, section 3.5 (multinomial logistic regression).
     """
@@ -60,13 +60,13 @@ def _check_logits(name, logits):
 
 
 class Labels:
-    """Labels that were checked once, on the processor, so that a loss does not wait for a GPU to
-    look at them.
+    """Labels that were checked once, on the processor, so that a loss does not wait for the GPU to
+    check them.
 
     host     (N,)  integers from 0 to classes - 1
-    classes  how many there are
-    device   the same on the backend, int64, where they are there already; None: they are copied
-    Raises ValueError where a label is out of range, TypeError where they are no integers.
+    classes  the number of classes
+    device   the same labels on the backend, int64, if they are there already; None: copy them
+    Raises ValueError where a label is out of range, TypeError where labels are not integers.
     """
 
     __slots__ = ("host", "classes", "data")

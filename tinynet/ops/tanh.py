@@ -6,7 +6,7 @@ from tinynet.ops.checks import check_floating
 
 @op
 def tanh(ctx, x):
-    """tanh(x), element by element: the activation ReLU replaced (the paper, section 3.1).
+    """tanh(x), element by element: the activation that ReLU replaced (the paper, section 3.1).
 
     x: any shape, float32 or float64. Returns a tensor like x.
     """

@@ -1,7 +1,7 @@
 """How many windows fit: the sizes of a convolution's or a pool's output.
 
     floor    (size + 2 padding - window) // stride + 1
-    ceil     the same rounded up, less the last window where it would start at or after
+    ceil     the same rounded up, without the last window if it would start at or after
              size + padding, so that no window lies wholly in the padding or beyond
 
 Source: Caffe and PyTorch (ceil_mode); 55, 27, 13, 13, 13, 6 are AlexNet's maps at 227.
@@ -9,7 +9,7 @@ Source: Caffe and PyTorch (ceil_mode); 55, 27, 13, 13, 13, 6 are AlexNet's maps 
 
 
 def output_size(size, window, stride, padding, ceil_mode=False):
-    """The number of windows along one axis; 0 or less where not even one fits."""
+    """The number of windows along one axis; 0 or less where none fits."""
     room = size + 2 * padding - window
     if not ceil_mode:
         return room // stride + 1
@@ -38,7 +38,7 @@ def output_sizes(name, x, window, stride, padding, ceil_mode=False):
 
 
 def check_pool_padding(name, window, padding):
-    """Padding of at most half the window, so that every window sees the map."""
+    """Padding must be at most half the window, so that every window overlaps the map."""
     if padding[0] > window[0] // 2 or padding[1] > window[1] // 2:
         raise ValueError(
             f"{name}: padding {padding} is more than half the window {window}; "

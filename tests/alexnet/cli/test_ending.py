@@ -27,7 +27,7 @@ def test_an_error_becomes_its_exit_code_and_the_last_line(error, code, capsys):
     assert capsys.readouterr().err == "alexnet.train: say this instead\n"
 
 
-def test_full_memory_is_a_matter_of_usage(capsys):
+def test_full_memory_is_a_usage_error(capsys):
     def too_large():
         raise MemoryError("80 GB asked for")
 

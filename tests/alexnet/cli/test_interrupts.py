@@ -1,4 +1,4 @@
-"""Ctrl-C: the batch in work is finished, a second one ends at once."""
+"""Ctrl-C: the current batch is finished; a second Ctrl-C ends the loop at once."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ def ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_ctrl_c_lets_the_batch_in_work_be_finished():
-    finished = []
+def test_ctrl_c_lets_the_current_batch_finish():
+    batches = []
     with pytest.raises(Interrupted), Interrupts() as interrupts:
         for batch in interrupts.between(range(10)):
             if batch == 2:
                 ctrl_c()
-            finished.append(batch)
-    assert finished == [0, 1, 2]
+            batches.append(batch)
+    assert batches == [0, 1, 2]
 
 
 def test_ctrl_c_in_the_last_batch_is_not_lost():
@@ -29,30 +29,30 @@ def test_ctrl_c_in_the_last_batch_is_not_lost():
             ctrl_c()
 
 
-def test_ctrl_c_while_a_batch_is_waited_for_does_not_begin_it():
+def test_ctrl_c_during_the_wait_for_a_batch_does_not_start_it():
     def batches():
         yield 0
         ctrl_c()
         yield 1
 
-    begun = []
+    numbers = []
     with pytest.raises(Interrupted), Interrupts() as interrupts:
         for batch in interrupts.between(batches()):
-            begun.append(batch)
-    assert begun == [0]
+            numbers.append(batch)
+    assert numbers == [0]
 
 
-def test_a_second_ctrl_c_is_at_once():
-    finished = []
+def test_a_second_ctrl_c_ends_at_once():
+    batches = []
     with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
         for batch in interrupts.between(range(10)):
             ctrl_c()
             ctrl_c()
-            finished.append(batch)
-    assert finished == []
+            batches.append(batch)
+    assert batches == []
 
 
-def test_afterwards_ctrl_c_is_what_it_was():
+def test_the_old_handler_of_ctrl_c_is_restored():
     before = signal.getsignal(signal.SIGINT)
     with Interrupts():
         assert signal.getsignal(signal.SIGINT) != before
@@ -60,13 +60,13 @@ def test_afterwards_ctrl_c_is_what_it_was():
 
 
 def test_in_another_thread_nothing_is_caught():
-    found = []
+    numbers = []
 
     def work():
         with Interrupts() as interrupts:
-            found.extend(interrupts.between(range(3)))
+            numbers.extend(interrupts.between(range(3)))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [0, 1, 2]
+    assert numbers == [0, 1, 2]

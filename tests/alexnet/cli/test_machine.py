@@ -1,4 +1,4 @@
-"""Which backend a command computes on, what it says of it, and how it ends without one."""
+"""The backend of a command: its choice, the line about it, and the error without a backend."""
 
 from types import SimpleNamespace
 
@@ -20,8 +20,8 @@ NO_DRIVER = tn.BackendError(
 def default_as_before(monkeypatch):
     monkeypatch.setattr(backends, "_default", None)
     monkeypatch.delenv("TINYNET_BACKEND", raising=False)
-    loaded = {name: tn.get_backend(name) for name in ("numpy", "numba")}
-    monkeypatch.setattr(backends, "_loaded", loaded)
+    modules = {name: tn.get_backend(name) for name in ("numpy", "numba")}
+    monkeypatch.setattr(backends, "_loaded", modules)
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_a_command_whose_backend_cannot_be_used_ends_with_4(command, no_gpu, cap
     assert "backend 'cupy' cannot be used: no NVIDIA driver answers; install" in last
 
 
-def test_auto_says_in_the_first_line_what_it_took_and_why(no_gpu, tmp_path, capsys):
+def test_auto_says_in_the_first_line_which_backend_it_chose_and_why(no_gpu, tmp_path, capsys):
     nothing, out = str(tmp_path / "nothing"), str(tmp_path / "run")
     assert train.main([nothing, "--backend", "auto", "--out", out]) == 3
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "backend: numba (auto: no NVIDIA driver answers)"
 
 
-def test_auto_from_the_variable_says_it_too(no_gpu, monkeypatch, capsys):
+def test_auto_from_the_environment_variable_says_it_too(no_gpu, monkeypatch, capsys):
     monkeypatch.setenv("TINYNET_BACKEND", "auto")
     assert use_machine(None, None) == "numba"
     assert capsys.readouterr().out == "backend: numba (auto: no NVIDIA driver answers)\n"
@@ -70,18 +70,18 @@ def test_auto_takes_a_gpu_that_answers(gpu, capsys):
     assert capsys.readouterr().out == "backend: cupy (auto: NVIDIA H100 answers)\n"
 
 
-def test_where_stdout_is_for_json_auto_speaks_on_stderr(gpu, capsys):
+def test_auto_prints_to_stderr_where_stdout_is_for_json(gpu, capsys):
     use_machine("auto", None, json=True)
     assert capsys.readouterr() == ("", "backend: cupy (auto: NVIDIA H100 answers)\n")
 
 
-def test_a_backend_asked_for_by_name_needs_no_word(gpu, capsys):
+def test_a_backend_chosen_by_name_prints_nothing(gpu, capsys):
     for name in ("cupy", "numba", "numpy"):
         assert use_machine(name, None) == name
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_precision_is_the_gpus_and_float32_unless_asked(gpu):
+def test_the_precision_of_the_gpu_is_float32_unless_another_is_requested(gpu):
     use_machine("cupy", None, "tf32")
     assert gpu.precision == "tf32"
     use_machine("cupy", None)

@@ -1,4 +1,4 @@
-"""A data set of noise that counts what is read of it."""
+"""A data set of noise that counts its reads."""
 
 import threading
 
@@ -8,7 +8,7 @@ from alexnet.errors import DataError
 
 
 class Noise:
-    """Images that are a function of index and size; counts what is read, fails where told."""
+    """Images that depend only on index and size. Counts its reads; the images in broken fail."""
 
     classes = ["a", "b", "c"]
     description = "noise"

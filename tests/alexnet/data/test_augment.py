@@ -6,7 +6,7 @@ from alexnet.data.augment import no_draws, random_draws
 from tinynet.random import AUGMENTATION, bits
 
 
-def test_random_draws_are_the_words_of_the_sample_and_epoch():
+def test_random_draws_come_from_the_words_of_the_sample_and_epoch():
     draws = random_draws(50, 29, seed=3, epoch=7)
     for sample in (0, 1, 49):
         words = bits(4, seed=3, stream=AUGMENTATION, draw=7, first=4 * sample)
@@ -31,12 +31,12 @@ def test_a_sample_gets_another_crop_in_another_epoch_and_under_another_seed():
     np.testing.assert_array_equal(fewer, base[:10])
 
 
-def test_without_augmentation_it_is_the_middle_crop_unmirrored():
+def test_without_augmentation_the_crop_is_the_middle_and_not_mirrored():
     draws = no_draws(4, 5)
     assert draws.offsets.tolist() == [[2, 2]] * 4 and not draws.mirrored.any()
 
 
-def test_the_draws_of_some_samples_are_those_samples_own():
+def test_the_draws_of_some_samples_belong_to_these_samples():
     draws = random_draws(20, 29, seed=0, epoch=3)
     some = draws[np.array([7, 0, 7])]
     assert len(draws) == 20 and len(some) == 3

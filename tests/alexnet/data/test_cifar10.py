@@ -17,13 +17,16 @@ needs_data = pytest.mark.skipif(not DATA, reason="ALEXNET_DATA is not set")
 
 @pytest.fixture
 def batches(monkeypatch):
-    """Six files' worth of (pixels, labels), and a reader that expects files of twenty images."""
+    """(pixels, labels) for each of six files; the reader then expects files of twenty images."""
     monkeypatch.setattr(cifar10, "IMAGES_A_FILE", IMAGES)
     monkeypatch.setattr(cifar10, "VALIDATION_IMAGES", 5)
-    numbers = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     names = [f"data_batch_{n}" for n in range(1, 6)] + ["test_batch"]
     return {
-        name: (numbers.integers(0, 256, (IMAGES, 3072), np.uint8), numbers.integers(0, 10, IMAGES))
+        name: (
+            generator.integers(0, 256, (IMAGES, 3072), np.uint8),
+            generator.integers(0, 10, IMAGES),
+        )
         for name in names
     }
 
@@ -110,7 +113,7 @@ def test_a_pickle_that_calls_a_function_is_refused_and_nothing_is_called(
 
 
 @pytest.mark.parametrize("content", [b"version https://git-lfs", b"", pickle.dumps([1, 2])])
-def test_a_file_that_is_no_batch_is_an_error_that_names_it(tmp_path, batches, content):
+def test_a_file_that_is_not_a_batch_is_an_error_that_names_it(tmp_path, batches, content):
     write_pickles(tmp_path, batches)
     (tmp_path / "test_batch").write_bytes(content)
     with pytest.raises(DataError, match="test_batch"):
@@ -142,7 +145,7 @@ def test_a_pickle_of_wrong_shape_or_labels_is_an_error(tmp_path, batches, change
         Cifar10(tmp_path, "test")
 
 
-def test_a_missing_file_and_a_folder_without_any_are_errors_that_say_what_is_needed(
+def test_a_missing_file_and_a_folder_without_files_are_errors_that_name_the_needed_files(
     tmp_path, batches
 ):
     with pytest.raises(DataError, match=r"does not hold CIFAR-10.*cifar-10-batches-py"):
@@ -190,7 +193,7 @@ def test_both_official_versions_are_equal():
 
 
 @needs_data
-def test_the_official_test_set_begins_as_everyone_knows_it():
+def test_the_official_test_set_begins_with_the_known_images():
     dataset = open_dataset(f"cifar10:{DATA}", "test")
     first = [dataset.classes[label] for label in dataset.labels[:4]]
     assert first == ["cat", "ship", "ship", "airplane"]

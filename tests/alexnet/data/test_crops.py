@@ -14,7 +14,7 @@ from alexnet.data.crops import (
 )
 
 
-def drawn(*shape):
+def random_pixels(*shape):
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
 
@@ -24,14 +24,14 @@ def test_stored_size_keeps_the_papers_proportion():
     assert stored_size(24, native_size=32) == 27
 
 
-def test_images_no_larger_than_the_network_s_are_read_whole_and_get_a_border():
+def test_images_no_larger_than_the_networks_are_read_whole_and_get_a_border():
     assert (stored_size(32, 32), crop_border(32, 32)) == (32, 4)
     assert (stored_size(227, 32), crop_border(227, 32)) == (227, 28)
     assert crop_border(24, 32) == 0 and crop_border(32) == 0
 
 
 def test_crop_takes_the_window_and_mirrors_left_to_right():
-    images = drawn(3, 9, 11, 3)
+    images = random_pixels(3, 9, 11, 3)
     offsets, mirrored = np.array([[0, 0], [4, 6], [2, 3]]), np.array([False, True, True])
     crops = crop(images, Draws(offsets, mirrored), 5)
     assert crops.shape == (3, 3, 5, 5) and crops.dtype == np.uint8 and crops.flags.c_contiguous
@@ -46,7 +46,7 @@ def test_crop_takes_the_window_and_mirrors_left_to_right():
 
 
 def test_the_border_reflects_without_repeating_the_edge():
-    images = drawn(2, 6, 7, 3)
+    images = random_pixels(2, 6, 7, 3)
     bordered = add_border(images, 3)
     assert bordered.shape == (2, 12, 13, 3)
 
@@ -61,20 +61,20 @@ def test_the_border_reflects_without_repeating_the_edge():
 
 
 def test_centre_crop_is_the_middle():
-    images = drawn(2, 10, 10, 3)
+    images = random_pixels(2, 10, 10, 3)
     expected = images[:, 2:8, 2:8].transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(centre_crop(images, 6), expected)
 
 
 def test_resize_keeps_the_middle_square():
-    pixels = drawn(9, 15, 3)
+    pixels = random_pixels(9, 15, 3)
     np.testing.assert_array_equal(resize(Image.fromarray(pixels), 9), pixels[:, 3:12])
     tall = pixels.transpose(1, 0, 2)
     np.testing.assert_array_equal(resize(Image.fromarray(tall), 9), tall[3:12])
 
 
-def test_an_image_of_the_wanted_size_keeps_its_pixels_in_an_array_of_its_own():
-    pixels = drawn(9, 9, 3)
+def test_an_image_of_the_requested_size_keeps_its_pixels_in_an_array_of_its_own():
+    pixels = random_pixels(9, 9, 3)
     image = Image.fromarray(pixels)
     array = resize(image, 9)
     np.testing.assert_array_equal(array, pixels)
@@ -83,6 +83,6 @@ def test_an_image_of_the_wanted_size_keeps_its_pixels_in_an_array_of_its_own():
 
 
 def test_resize_averages_over_the_area_of_a_new_pixel():
-    board = np.indices((64, 64)).sum(axis=0) % 2 * 255  # black and white pixels in turn
+    board = np.indices((64, 64)).sum(axis=0) % 2 * 255  # alternating black and white pixels
     image = Image.fromarray(np.repeat(board[:, :, None], 3, axis=2).astype(np.uint8))
     assert np.abs(resize(image, 8).astype(int) - 128)[1:-1, 1:-1].max() <= 3

@@ -28,7 +28,7 @@ def fill(folder, classes=("cat", "dog"), count=3):
 
 
 def gradient(width, height):
-    """uint8 (height, width, 3), every pixel its own: left to right, top to bottom."""
+    """A uint8 image (height, width, 3) in which no two pixels are equal."""
     rows, columns = np.mgrid[0:height, 0:width]
     return np.stack([rows * 7, columns * 5, rows * 2 + columns], axis=2).astype(np.uint8)
 
@@ -68,7 +68,7 @@ def test_classes_that_differ_between_train_and_val_are_named(tmp_path, split):
         ImageFolder(tmp_path, split)
 
 
-def test_a_test_split_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_test_split_is_an_error(tmp_path):
     fill(tmp_path / "a" / "train")
     fill(tmp_path / "b")
     with pytest.raises(DataError, match="has train/ but no test/"):
@@ -163,7 +163,7 @@ def test_the_shorter_side_is_resized_and_the_middle_square_kept(tmp_path):
             assert np.abs(image - expected).max() <= 1
 
 
-def test_an_image_of_the_size_asked_keeps_its_pixels(tmp_path):
+def test_an_image_of_the_requested_size_keeps_its_pixels(tmp_path):
     array = gradient(21, 21)
     Image.fromarray(array).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", 21), array)
@@ -202,7 +202,7 @@ def test_grey_palette_cmyk_and_sixteen_bits_become_rgb(tmp_path):
         ("RGBA", (9, 9, 9, 255), 9),
     ],
 )
-def test_what_is_transparent_is_laid_over_white(tmp_path, mode, colour, expected):
+def test_transparent_pixels_are_laid_over_white(tmp_path, mode, colour, expected):
     save(tmp_path / "a.png", colour, mode=mode)
     assert (read_image(tmp_path / "a.png", 5) == expected).all()
 
@@ -243,20 +243,20 @@ def test_damaged_exif_beside_whole_pixels_is_ignored(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", 16), array)
 
 
-def test_a_large_jpeg_is_decoded_smaller_but_never_below_the_size_asked(tmp_path, monkeypatch):
-    seen = []
+def test_a_large_jpeg_is_decoded_smaller_but_never_below_the_requested_size(tmp_path, monkeypatch):
+    sizes = []
     load = Image.Image.resize
 
     def spy(image, *args, **options):
-        seen.append(image.size)
+        sizes.append(image.size)
         return load(image, *args, **options)
 
     Image.fromarray(gradient(200, 160)).save(tmp_path / "a.jpg")
     monkeypatch.setattr(Image.Image, "resize", spy)
     for size, decoded in ((20, (25, 20)), (21, (50, 40)), (81, (200, 160)), (300, (200, 160))):
-        seen.clear()
+        sizes.clear()
         assert read_image(tmp_path / "a.jpg", size).shape == (size, size, 3)
-        assert seen == [decoded]
+        assert sizes == [decoded]
 
 
 # Broken files
@@ -283,7 +283,7 @@ def test_a_broken_file_stops_with_its_path(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
-def test_files_that_hold_no_image_are_broken_files(tmp_path, content):
+def test_files_without_an_image_are_broken_files(tmp_path, content):
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(DataError, match="a.jpg cannot be read as an image"):
         read_image(tmp_path / "a.jpg", 8)
@@ -295,7 +295,7 @@ def test_floating_point_pixels_are_refused_with_the_path(tmp_path):
         read_image(tmp_path / "a.tif", 8)
 
 
-def test_skip_bad_images_leaves_out_as_many_and_reports_them(tmp_path):
+def test_skip_bad_images_leaves_out_up_to_that_many_and_reports_them(tmp_path):
     fill(tmp_path / "train", count=4)
     fill(tmp_path / "val")
     for name in ("cat/cat1.png", "dog/dog3.png"):

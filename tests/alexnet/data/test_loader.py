@@ -1,4 +1,4 @@
-"""Batches: the same with any number of workers, in order, bounded, without leaked threads."""
+"""Batches: the same for any number of workers, in order, bounded in number, no leaked threads."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ needs_data = pytest.mark.skipif(not DATA, reason="ALEXNET_DATA is not set")
 
 
 class Small(Noise):
-    """The same at one size of their own, read many at once."""
+    """Noise images of one native size that are read in batches."""
 
     native_size = 16
 
@@ -42,7 +42,7 @@ def assert_same(batches, others):
         np.testing.assert_array_equal(labels, other_labels)
 
 
-def joined(batches):
+def join(batches):
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
@@ -53,16 +53,16 @@ def loader_threads():
 @pytest.mark.parametrize("kind", [Noise, Small])
 @pytest.mark.parametrize("augment", ["none", "crop"])
 def test_batches_do_not_depend_on_the_number_of_workers(kind, augment):
-    here = epoch(kind(), workers=0, augment=augment)
+    expected = epoch(kind(), workers=0, augment=augment)
     for workers in (1, 2, 5):
-        assert_same(here, epoch(kind(), workers=workers, augment=augment))
+        assert_same(expected, epoch(kind(), workers=workers, augment=augment))
 
 
-def test_an_image_s_crop_does_not_depend_on_batch_size_or_order():
-    images, labels = joined(epoch(Noise(), batch_size=5, shuffle=False))
-    others, _ = joined(epoch(Noise(), batch_size=23, shuffle=False))
+def test_an_images_crop_does_not_depend_on_batch_size_or_order():
+    images, labels = join(epoch(Noise(), batch_size=5, shuffle=False))
+    others, _ = join(epoch(Noise(), batch_size=23, shuffle=False))
     np.testing.assert_array_equal(images, others)
-    shuffled, shuffled_labels = joined(epoch(Noise(), batch_size=7))
+    shuffled, shuffled_labels = join(epoch(Noise(), batch_size=7))
     order = permutation(23, seed=0, draw=2)
     np.testing.assert_array_equal(shuffled, images[order])
     np.testing.assert_array_equal(shuffled_labels, labels[order])
@@ -77,9 +77,9 @@ def test_batches_are_uint8_channels_first_and_contiguous_with_int64_labels():
 def test_each_image_comes_once_an_epoch_and_epochs_differ():
     dataset = Noise()
     plain = epoch(dataset, shuffle=False, augment="none")
-    np.testing.assert_array_equal(joined(plain)[1], dataset.labels)
+    np.testing.assert_array_equal(join(plain)[1], dataset.labels)
     assert dataset.read_count == 23
-    first, second = (joined(epoch(dataset, number, augment="none"))[0] for number in (0, 1))
+    first, second = (join(epoch(dataset, number, augment="none"))[0] for number in (0, 1))
     assert (first != second).any()
     key = [sorted(image.tobytes() for image in images) for images in (first, second)]
     assert key[0] == key[1]
@@ -93,7 +93,7 @@ def test_the_last_batch_is_smaller_or_left_out():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_start_batch_goes_on_where_an_epoch_was_left(workers):
+def test_start_batch_continues_where_an_epoch_was_left(workers):
     whole = epoch(Noise(), workers=workers)
     for start in (0, 3, 5):
         assert_same(whole[start:], epoch(Noise(), start_batch=start, workers=workers))
@@ -101,7 +101,7 @@ def test_start_batch_goes_on_where_an_epoch_was_left(workers):
 
 def test_larger_images_are_cropped_from_the_stored_size():
     (images, _), *_ = epoch(Noise(), shuffle=False)
-    draws = random_draws(23, 2, seed=0, epoch=2)  # 16 of 18
+    draws = random_draws(23, 2, seed=0, epoch=2)  # crops of 16 pixels from 18
     for n in range(5):
         stored = Noise().read(n, 18)
         row, column = draws.offsets[n]
@@ -112,7 +112,7 @@ def test_larger_images_are_cropped_from_the_stored_size():
 
 def test_small_images_are_cropped_from_a_reflected_border():
     (images, _), *_ = epoch(Small(), shuffle=False)
-    draws = random_draws(23, 4, seed=0, epoch=2)  # a border of 16 // 8
+    draws = random_draws(23, 4, seed=0, epoch=2)  # the border has 16 // 8 pixels
     for n in range(5):
         bordered = add_border(Small().read(n, 16)[None], 2)[0]
         row, column = draws.offsets[n]
@@ -168,7 +168,7 @@ def test_threads_stop_in_the_middle_of_a_batch_when_the_consumer_leaves():
     batches = Loader(dataset, 40, 8, workers=2).epoch(0)
     next(batches)
     batches.close()
-    assert dataset.read_count < 40 + 30  # finishing the two batches at work would take 80
+    assert dataset.read_count < 40 + 30  # two whole batches would be 80 reads
     assert not loader_threads()
 
 
@@ -180,11 +180,11 @@ def test_read_ahead_is_bounded():
     while dataset.read_count != previous:
         previous = dataset.read_count
         time.sleep(0.05)
-    assert dataset.read_count == 5 * 4  # two batches a worker, the first among them
+    assert dataset.read_count == 5 * 4  # two batches a worker, including the first
     batches.close()
 
 
-def test_workers_read_in_their_threads_and_none_in_the_caller_s():
+def test_workers_read_in_their_own_threads_and_not_in_the_callers():
     dataset = Noise()
     epoch(dataset, workers=0)
     assert dataset.readers == {threading.current_thread()}

@@ -1,4 +1,4 @@
-"""Normalisation, and how it is measured from a training set."""
+"""Normalisation, and its measurement from a training set."""
 
 import os
 
@@ -14,12 +14,12 @@ DATA = os.environ.get("ALEXNET_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="ALEXNET_DATA is not set")
 
 
-def drawn(*shape):
+def random_pixels(*shape):
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
 
 def test_normalization_subtracts_the_mean_image_and_divides_by_channel():
-    images = drawn(4, 3, 6, 6)
+    images = random_pixels(4, 3, 6, 6)
     mean = np.random.default_rng(2).uniform(100, 150, (3, 6, 6)).astype(np.float32)
     divisor = np.array([50.0, 60.0, 70.0], np.float32).reshape(3, 1, 1)
     values = Normalization(mean, divisor)(images)
@@ -35,13 +35,13 @@ def test_a_channel_mean_suits_images_of_any_size_and_ones_do_not_divide():
     mean = np.array([1, 2, 3], np.float32).reshape(3, 1, 1)
     normalization = Normalization(mean, np.ones((3, 1, 1)))
     for size in (5, 9):
-        images = drawn(2, 3, size, size)
+        images = random_pixels(2, 3, size, size)
         np.testing.assert_array_equal(normalization(images), images.astype(np.float32) - mean)
 
 
 def test_normalised_images_keep_their_numbers_while_later_batches_are_made():
     normalization = Normalization(np.zeros((3, 1, 1)), np.ones((3, 1, 1)))
-    images = drawn(8, 3, 64, 64)  # 393 kB of floats: a block that is used again
+    images = random_pixels(8, 3, 64, 64)  # 393 kB of floats: a block that is reused
     channel = normalization(images)[:, 1]  # a view keeps the whole batch
     for _ in range(3):
         normalization(255 - images)
@@ -49,7 +49,7 @@ def test_normalised_images_keep_their_numbers_while_later_batches_are_made():
 
 
 def test_normalization_comes_back_from_its_arrays():
-    first = Normalization(drawn(3, 4, 4), np.full((3, 1, 1), 7.5))
+    first = Normalization(random_pixels(3, 4, 4), np.full((3, 1, 1), 7.5))
     second = Normalization.from_arrays(first.arrays())
     np.testing.assert_array_equal(first.mean, second.mean)
     np.testing.assert_array_equal(first.divisor, second.divisor)
@@ -74,12 +74,12 @@ def test_normalization_refuses_arrays_that_do_not_fit(mean, divisor, message):
 def test_normalization_refuses_images_that_do_not_fit():
     normalization = Normalization(np.zeros((3, 6, 6)), np.ones((3, 1, 1)))
     with pytest.raises(ValueError, match=r"images are \(5, 5\), the mean image is \(6, 6\)"):
-        normalization(drawn(1, 3, 5, 5))
+        normalization(random_pixels(1, 3, 5, 5))
     with pytest.raises(ValueError, match="images are float64"):
         normalization(np.zeros((1, 3, 6, 6)))
 
 
-# --- measured -----------------------------------------------------------------------------------
+# --- measurement --------------------------------------------------------------------------------
 
 
 def all_images(dataset, size):
@@ -87,7 +87,7 @@ def all_images(dataset, size):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_measured_mean_and_deviation_are_those_of_the_images(workers):
+def test_measured_mean_and_deviation_match_the_images(workers):
     images = all_images(Noise(), 16)
     image = measure_normalization(Noise(), 16, divide=True, workers=workers)
     np.testing.assert_allclose(image.mean, images.mean(axis=0).transpose(2, 0, 1), rtol=1e-6)
@@ -111,7 +111,7 @@ def test_the_mean_image_is_the_middle_of_the_stored_images():
     np.testing.assert_allclose(measured.mean, expected.transpose(2, 0, 1), rtol=1e-6)
 
 
-def test_there_is_no_dividing_by_a_deviation_of_zero():
+def test_a_deviation_of_zero_is_an_error():
     class Flat(Noise):
         def read(self, index, size):
             return np.full((size, size, 3), 200, np.uint8)

@@ -47,7 +47,7 @@ def normalization(size, divisor=(1.0, 1.0, 1.0)):
 
 
 def batches(prefetched, *place):
-    """Copies, as a GPU's batches all lie in the same arrays."""
+    """Copies of the batches, because a GPU's batches all lie in the same arrays."""
     return [(x.numpy().copy(), on_host(y.data).copy(), y.host) for x, y in prefetched.epoch(*place)]
 
 
@@ -57,7 +57,7 @@ def batches(prefetched, *place):
         (loader(), normalization(9)),
         (loader(), normalization(1, (58.4, 57.1, 57.4))),
         (loader(augment="none"), normalization(9)),
-        (loader(image_size=12), normalization(12)),  # crops from a border by reflection
+        (loader(image_size=12), normalization(12)),  # crops from a reflected border
         (loader(drop_last=True, batch_size=5), normalization(9)),
     ],
     ids=["mean image", "channels", "middle", "border", "full batches"],
@@ -73,7 +73,7 @@ def test_a_gpu_makes_the_same_bits(options, numbers, on_gpu):
         assert labels.tolist() == host.tolist() == other_labels.tolist() == other_host.tolist()
 
 
-def test_an_epoch_goes_on_in_its_middle(on_gpu):
+def test_an_epoch_can_start_in_its_middle(on_gpu):
     numbers = normalization(9)
     whole = batches(GpuBatches(loader(), numbers, CLASSES), 2)
     rest = batches(GpuBatches(loader(), numbers, CLASSES), 2, 1)
@@ -81,13 +81,13 @@ def test_an_epoch_goes_on_in_its_middle(on_gpu):
 
 
 def test_batches_lie_in_the_same_arrays(on_gpu):
-    """A recorded step looks for them there."""
-    found = GpuBatches(loader(batch_size=5, drop_last=True), normalization(9), CLASSES).epoch(0)
-    arrays = {(id(x.data.base), id(y.data.base)) for x, y in found}
+    """A recorded step reads them there."""
+    epoch = GpuBatches(loader(batch_size=5, drop_last=True), normalization(9), CLASSES).epoch(0)
+    arrays = {(id(x.data.base), id(y.data.base)) for x, y in epoch}
     assert len(arrays) == 1
 
 
-def test_a_batch_is_on_its_way_before_the_one_before_is_asked_for(on_gpu):
+def test_a_batch_is_sent_before_the_previous_batch_is_requested(on_gpu):
     """The order of events, with three batches."""
     events, source = [], loader()
     prefetched = GpuBatches(source, normalization(9), CLASSES)
@@ -110,5 +110,5 @@ def test_the_backend_in_use_decides():
         assert isinstance(prefetch(loader(), normalization(9), CLASSES), HostBatches)
 
 
-def test_an_asynchronous_backend_gets_a_gpus_batches(on_gpu):
+def test_an_asynchronous_backend_gets_gpu_batches(on_gpu):
     assert isinstance(prefetch(loader(), normalization(9), CLASSES), GpuBatches)

@@ -1,4 +1,4 @@
-"""Synthetic images: the same ones from anywhere, and only their shapes tell the classes."""
+"""Synthetic images: the same in every process, and only their shapes tell the classes apart."""
 
 import subprocess
 import sys
@@ -16,10 +16,10 @@ from alexnet.studies import simple_classifiers
 
 @pytest.fixture(scope="module")
 def probes():
-    """What simple classifiers reach when trained on the whole training set, 24 pixels a side.
+    """The accuracies of simple classifiers after training on the whole training set.
 
-    Small images keep what such classifiers live on (at 67 pixels each is within a point or two)
-    and make the test far cheaper.
+    The images have 24 pixels a side, which makes the test far cheaper and keeps the information
+    that such classifiers use: at 67 pixels each accuracy is within a point or two.
     """
     return simple_classifiers.probe(Synthetic("train"), Synthetic("val"), 24)
 
@@ -34,7 +34,7 @@ def test_no_simple_classifier_reaches_forty_percent_on_validation(probes):
         assert result.val < 0.40, result
 
 
-def test_the_pixel_probe_learns_something_so_its_failure_means_something(probes):
+def test_the_pixel_probes_learn_something_so_their_failure_means_something(probes):
     assert probes[0].train > 0.2 and probes[0].val > 0.15 and probes[0].train >= probes[0].val
     assert probes[2].val > 0.2
 
@@ -56,7 +56,7 @@ def test_logistic_regression_finds_the_minimum_where_its_gradient_is_zero():
     assert np.abs(matrix[:4]).max() > 0.1
 
 
-def test_a_classifier_of_a_set_that_colour_solves_is_found_out():
+def test_every_probe_solves_a_data_set_that_colour_solves():
     class Painted:
         labels = np.arange(60) % 3
 
@@ -144,16 +144,16 @@ def test_images_are_rgb_squares_of_any_size():
 def test_a_reader_may_write_into_its_image_and_the_next_reader_does_not_see_it():
     dataset = Synthetic("train", 3)
     first = dataset.read(0, 20)
-    kept = first.copy()
+    copy = first.copy()
     first[:] = 0
-    assert np.array_equal(dataset.read(0, 20), kept)
+    assert np.array_equal(dataset.read(0, 20), copy)
 
 
 def test_a_drawn_image_is_kept_until_memory_is_full(monkeypatch):
-    drawn = []
+    draws = []
 
     def draw_scene(label, size, *, seed, draw):
-        drawn.append(draw)
+        draws.append(draw)
         return np.zeros((size, size, 3), np.uint8)
 
     monkeypatch.setattr(synthetic, "draw_scene", draw_scene)
@@ -161,7 +161,7 @@ def test_a_drawn_image_is_kept_until_memory_is_full(monkeypatch):
     dataset = Synthetic("train", 3)
     for index in (0, 1, 2, 0, 1, 2):
         dataset.read(index, 10)
-    assert drawn == [0, 1, 2, 2]
+    assert draws == [0, 1, 2, 2]
 
 
 def test_every_class_has_its_share_of_labels_and_a_figure_of_its_own():
@@ -169,10 +169,10 @@ def test_every_class_has_its_share_of_labels_and_a_figure_of_its_own():
     assert dataset.classes == CLASSES == sorted(CLASSES) and len(CLASSES) == 10
     assert dataset.labels.dtype == np.int64 and len(dataset) == 2000
     assert np.bincount(dataset.labels).tolist() == [200] * 10
-    drawn = [scenes.draw_scene(label, 67, seed=0, draw=5) for label in range(10)]
+    images = [scenes.draw_scene(label, 67, seed=0, draw=5) for label in range(10)]
     for a in range(10):
         for b in range(a):
-            assert np.mean(drawn[a] != drawn[b]) > 0.01  # same scene, another outline
+            assert np.mean(images[a] != images[b]) > 0.01  # same scene, another outline
 
 
 def test_ring_and_disc_of_one_scene_differ_in_the_rim_and_the_hole_only():
@@ -183,7 +183,7 @@ def test_ring_and_disc_of_one_scene_differ_in_the_rim_and_the_hole_only():
     rows, columns = np.nonzero(differs)
     height, width = np.ptp(rows), np.ptp(columns)
     assert max(height, width) < 0.85 * 96  # within the ring, whose radius is at most 0.4
-    # Of the ring's circle the disc leaves out 1 - 0.9^2 = 0.19, the ring its hole, 0.55^2 = 0.30.
+    # Parts of the ring's circle: the disc lacks 1 - 0.9^2 = 0.19, the ring its hole, 0.55^2 = 0.30.
     assert differs.sum() / (np.pi / 4 * height * width) == pytest.approx(0.49, abs=0.08)
 
 
@@ -216,9 +216,9 @@ def test_show_says_where_it_cannot_write(tmp_path, capsys):
 
 
 def test_a_wrong_image_size_on_the_command_line_is_a_usage_error(tmp_path, capsys):
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as ending:
         synthetic.main(["--show", str(tmp_path / "sheet.png"), "--image-size", "0"])
-    assert stopped.value.code == 2
+    assert ending.value.code == 2
     assert "size must be at least 1" in capsys.readouterr().err
 
 
@@ -230,5 +230,5 @@ def test_report_names_each_classifier_and_the_verdict(monkeypatch, capsys):
     monkeypatch.setattr(simple_classifiers, "probe", lambda *_: results)
     monkeypatch.setattr(simple_classifiers, "LIMIT", 0.40)
     assert synthetic.main(["--probe"]) == 1
-    printed = capsys.readouterr().out
-    assert "first" in printed and "41.0" in printed and "NOT all below 40 %" in printed
+    text = capsys.readouterr().out
+    assert "first" in text and "41.0" in text and "NOT all below 40 %" in text

@@ -12,11 +12,11 @@ def test_a_rank_is_the_number_of_more_likely_classes():
     assert ranks(logits, np.array([2, 1, 0])).tolist() == [1, 2, 0]
 
 
-def test_logits_that_are_all_alike_are_right_once_in_as_many_classes():
+def test_equal_logits_rank_the_classes_in_order():
     assert ranks(np.zeros((4, 4)), np.arange(4)).tolist() == [0, 1, 2, 3]
 
 
-def test_logits_that_are_no_numbers_are_never_right():
+def test_nan_logits_are_never_correct():
     logits = np.array([[np.nan, 1.0, 0.0], [np.nan] * 3, [0.0, 1.0, np.nan]])
     assert ranks(logits, np.array([1, 0, 2])).tolist() == [1, 3, 3]
 
@@ -30,9 +30,9 @@ class Model(tn.nn.Module):
 
 
 def test_metrics_are_means_over_images_not_over_batches():
-    numbers = np.random.default_rng(0)
-    images = numbers.integers(0, 256, (7, 3, 2, 2), dtype=np.uint8)
-    labels = numbers.integers(0, 6, 7)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (7, 3, 2, 2), dtype=np.uint8)
+    labels = generator.integers(0, 6, 7)
     x = images.astype(np.float32) / 32
     parts = slice(0, 5), slice(5, 7)
     batches = [(tn.Tensor(x[part]), tn.Labels(labels[part], 6)) for part in parts]
@@ -51,7 +51,7 @@ def test_metrics_are_means_over_images_not_over_batches():
     assert model.training
 
 
-def test_a_network_of_three_classes_whose_outputs_are_no_numbers_has_no_top5():
+def test_a_network_of_three_classes_with_nan_outputs_has_no_top5():
     batch = tn.Tensor(np.zeros((2, 3, 1, 1), np.float32)), tn.Labels([0, 1], 3)
 
     class Broken(tn.nn.Module):

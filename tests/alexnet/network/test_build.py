@@ -24,13 +24,13 @@ def seed_as_before():
     random.set_state(state)
 
 
-def planned(name, num_classes=1000, image_size=None, **changes):
+def plan_of(name, num_classes=1000, image_size=None, **changes):
     spec = changed(SPECS[name], **changes)
     return plan(spec, num_classes, image_size or spec.image_size)
 
 
 def small(name, **arguments):
-    """The network at an eighth of its widths and its smallest image."""
+    """The network with an eighth of its widths and its smallest image."""
     arguments = {"num_classes": 10, "width": 0.125, **arguments}
     return build(name, image_size=smallest_image_size(SPECS[name]), **arguments)
 
@@ -67,31 +67,31 @@ def test_layers_carry_the_papers_names_in_the_published_order(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_state_dict_has_a_weight_and_a_bias_for_each_layer_with_weights(name):
     layers = [layer for layer in ORDER[name].split() if layer.startswith(("conv", "fc"))]
-    wanted = {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
+    expected = {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
     if name == "batch-norm":
         kinds = ("weight", "bias", "running_mean", "running_var")
-        wanted |= {f"norm{number}.{kind}" for number in range(1, 6) for kind in kinds}
-    assert set(small(name).state_dict()) == wanted
+        expected |= {f"norm{number}.{kind}" for number in range(1, 6) for kind in kinds}
+    assert set(small(name).state_dict()) == expected
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cifar10"])
 def test_maps_shrink_as_published(name):
-    sides = {layer.name: layer.outputs[1] for layer in planned(name) if len(layer.outputs) == 3}
+    sides = {layer.name: layer.outputs[1] for layer in plan_of(name) if len(layer.outputs) == 3}
     maps = ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5")
     assert [sides[layer] for layer in maps] == [55, 27, 27, 13, 13, 13, 13, 6]
 
 
 def test_pools_that_round_up_differ_at_224():
-    for name, wanted in (("paper", [54, 26, 12, 5]), ("caffe", [54, 27, 13, 6])):
-        sides = {layer.name: layer.outputs[-1] for layer in planned(name, image_size=224)}
-        assert [sides[layer] for layer in ("conv1", "pool1", "pool2", "pool5")] == wanted
+    for name, expected in (("paper", [54, 26, 12, 5]), ("caffe", [54, 27, 13, 6])):
+        sides = {layer.name: layer.outputs[-1] for layer in plan_of(name, image_size=224)}
+        assert [sides[layer] for layer in ("conv1", "pool1", "pool2", "pool5")] == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_model_computes_the_planned_shapes_in_its_dtype(name, dtype):
     model = small(name, dtype=dtype)
-    layers = planned(name, 10, model.image_size, width=0.125)
+    layers = plan_of(name, 10, model.image_size, width=0.125)
     x = tn.Tensor(np.ones((2, 3, model.image_size, model.image_size), dtype))
     with tn.no_grad():
         for (layer_name, layer), expected in zip(model, layers, strict=True):
@@ -103,18 +103,18 @@ def test_a_model_computes_the_planned_shapes_in_its_dtype(name, dtype):
 
 @pytest.mark.parametrize("name", ["paper", "caffe", "torchvision"])
 @pytest.mark.parametrize("image_size", [67, 99, 131, 163, 195, 224, 227])
-def test_any_image_size_works_that_the_geometry_allows(name, image_size):
+def test_every_image_size_that_the_geometry_allows_works(name, image_size):
     model = build(name, 3, image_size, width=0.03)
     with tn.no_grad():
         logits = model(tn.Tensor(np.ones((1, 3, image_size, image_size), np.float32)))
     assert logits.shape == (1, 3)
 
 
-def test_planned_shapes_are_those_of_the_parameters():
+def test_planned_shapes_match_the_parameters():
     for name in NAMES:
         model = small(name)
         shapes = {key: parameter.shape for key, parameter in model.named_parameters()}
-        for layer in planned(name, 10, model.image_size, width=0.125):
+        for layer in plan_of(name, 10, model.image_size, width=0.125):
             arguments = layer.arguments
             if layer.kind == "Conv2d":
                 out, kernel = arguments["out_channels"], arguments["kernel"]
@@ -144,7 +144,7 @@ def test_planned_shapes_are_those_of_the_parameters():
 )
 def test_the_smallest_image_works_and_one_less_is_an_error_that_names_it(name, smallest):
     assert smallest_image_size(SPECS[name]) == smallest
-    assert min(planned(name, 10, smallest)[-3].outputs) >= 1
+    assert min(plan_of(name, 10, smallest)[-3].outputs) >= 1
     words = f"image_size {smallest - 1} leaves .* smallest .* {name} is {smallest}$"
     with pytest.raises(ValueError, match=words):
         build(name, image_size=smallest - 1)
@@ -163,7 +163,7 @@ def test_a_pools_last_window_starts_inside_the_map(size, window, stride, down, u
     assert output_size(size, window, stride, 0, ceil_mode=True) == up
 
 
-# --- changes: each changes what it says and nothing else ------------------------------------------
+# --- changes: each changes its own part and nothing else ------------------------------------------
 
 
 def without(layers, prefix):
@@ -176,13 +176,13 @@ def essence(layers):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_norm_none_only_leaves_normalisation_out(name):
-    assert essence(planned(name, norm="none")) == essence(without(planned(name), "norm"))
+    assert essence(plan_of(name, norm="none")) == essence(without(plan_of(name), "norm"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_norm_batch_follows_every_convolutions_activation(name):
-    layers = planned(name, norm="batch")
-    assert essence(without(layers, "norm")) == essence(without(planned(name), "norm"))
+    layers = plan_of(name, norm="batch")
+    assert essence(without(layers, "norm")) == essence(without(plan_of(name), "norm"))
     names = [layer.name for layer in layers]
     norms = [layer for layer in layers if layer.name.startswith("norm")]
     assert len(norms) == len(SPECS[name].convolutions)
@@ -195,8 +195,8 @@ def test_norm_batch_follows_every_convolutions_activation(name):
 
 @pytest.mark.parametrize("name", ["torchvision", "batch-norm", "cifar10"])
 def test_norm_lrn_closes_blocks_1_and_2_where_a_spec_has_none(name):
-    layers = planned(name, norm="lrn")
-    assert essence(without(layers, "norm")) == essence(without(planned(name), "norm"))
+    layers = plan_of(name, norm="lrn")
+    assert essence(without(layers, "norm")) == essence(without(plan_of(name), "norm"))
     lrn = [layer for layer in layers if layer.kind == "LocalResponseNorm"]
     assert [layer.name for layer in lrn] == ["norm1", "norm2"]
     assert all(layer.arguments == vars(SPECS["caffenet"].lrn) for layer in lrn)
@@ -211,18 +211,18 @@ def test_norm_lrn_keeps_the_lrn_a_spec_has():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_activation_tanh_replaces_every_relu_in_its_place(name):
-    wanted = [
+    expected = [
         (layer.name.replace("relu", "tanh"), layer.kind.replace("ReLU", "Tanh"), layer.arguments)
-        for layer in planned(name)
+        for layer in plan_of(name)
     ]
-    assert essence(planned(name, activation="tanh")) == wanted
-    assert planned(name, activation="relu") == planned(name)
+    assert essence(plan_of(name, activation="tanh")) == expected
+    assert plan_of(name, activation="relu") == plan_of(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("window, stride", [(2, 2), (2, 1)])
 def test_pool_changes_every_pools_window_and_stride(name, window, stride):
-    before, after = planned(name), planned(name, pool=(window, stride))
+    before, after = plan_of(name), plan_of(name, pool=(window, stride))
     assert [(layer.name, layer.kind) for layer in before] == [
         (layer.name, layer.kind) for layer in after
     ]
@@ -236,32 +236,33 @@ def test_pool_changes_every_pools_window_and_stride(name, window, stride):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_dropout_0_leaves_the_dropout_layers_out(name):
-    assert essence(planned(name, dropout=0.0)) == essence(without(planned(name), "dropout"))
+    assert essence(plan_of(name, dropout=0.0)) == essence(without(plan_of(name), "dropout"))
 
 
 def test_dropout_changes_the_probability_alone():
-    for old, new in zip(planned("paper"), planned("paper", dropout=0.3), strict=True):
+    for old, new in zip(plan_of("paper"), plan_of("paper", dropout=0.3), strict=True):
         if old.kind == "Dropout":
             assert new.arguments == {"drop": 0.3, "scale": "test"}
         else:
             assert new == old
 
 
-def test_groups_1_joins_the_papers_towers_and_groups_2_parts_others():
-    joined, parted = changed(SPECS["paper"], groups=1), changed(SPECS["single-tower"], groups=2)
-    assert joined == replace(SPECS["paper"], convolutions=SPECS["single-tower"].convolutions)
-    assert parted == replace(SPECS["single-tower"], convolutions=SPECS["paper"].convolutions)
+def test_groups_1_joins_the_papers_towers_and_groups_2_splits_others():
+    one_tower = changed(SPECS["paper"], groups=1)
+    two_towers = changed(SPECS["single-tower"], groups=2)
+    assert one_tower == replace(SPECS["paper"], convolutions=SPECS["single-tower"].convolutions)
+    assert two_towers == replace(SPECS["single-tower"], convolutions=SPECS["paper"].convolutions)
 
 
 def test_width_scales_every_width_but_the_classes():
-    layers = {layer.name: layer.outputs[0] for layer in planned("paper", 7, width=0.25)}
+    layers = {layer.name: layer.outputs[0] for layer in plan_of("paper", 7, width=0.25)}
     widths = [layers[name] for name in "conv1 conv2 conv3 conv4 conv5 fc6 fc7 fc8".split()]
     assert widths == [24, 64, 96, 96, 64, 1024, 1024, 7]
 
 
 @pytest.mark.parametrize("width", [0.001, 0.03, 0.37, 1.013])
-def test_scaled_kernels_can_be_shared_out_to_two_towers(width):
-    layers = planned("paper", width=width)
+def test_scaled_kernels_can_be_divided_between_two_towers(width):
+    layers = plan_of("paper", width=width)
     for layer in layers:
         if layer.kind == "Conv2d":
             arguments = layer.arguments
@@ -282,10 +283,10 @@ def test_changes_without_weights_keep_the_initial_weights():
 
 
 def assert_normal(values, deviation):
-    """Within five deviations of the estimates' own error."""
+    """Check mean and deviation, each to five times its standard error."""
     assert abs(values.mean()) <= 5 * deviation / math.sqrt(values.size)
     assert abs(values.std() / deviation - 1) <= 5 / math.sqrt(2 * values.size)
-    assert abs(values).max() > 2 * deviation  # a uniform of this deviation ends at 1.73
+    assert abs(values).max() > 2 * deviation  # uniform numbers of this deviation end at 1.73
 
 
 def assert_uniform(values, bound):
@@ -296,11 +297,11 @@ def assert_uniform(values, bound):
 @pytest.mark.parametrize("name", [name for name in NAMES if SPECS[name].weights.rule == "normal"])
 def test_published_weights_are_normal_and_biases_constant(name):
     weights = SPECS[name].weights
-    found = weights_of(build(name, 100, smallest_image_size(SPECS[name]), width=0.25))
+    arrays = weights_of(build(name, 100, smallest_image_size(SPECS[name]), width=0.25))
     layers = [layer for layer in ORDER[name].split() if layer.startswith(("conv", "fc"))]
     for layer, deviation, bias in zip(layers, weights.deviations, weights.biases, strict=True):
-        assert_normal(found[f"{layer}.weight"], deviation)
-        assert np.all(found[f"{layer}.bias"] == np.float32(bias))
+        assert_normal(arrays[f"{layer}.weight"], deviation)
+        assert np.all(arrays[f"{layer}.bias"] == np.float32(bias))
 
 
 @pytest.mark.parametrize("name", ["paper", "torchvision", "cifar10"])
@@ -313,9 +314,9 @@ def test_he_has_deviation_sqrt_2_over_fan_in_and_no_biases(name):
 
 
 def test_torchvision_is_uniform_with_bound_1_over_sqrt_fan_in_biases_too():
-    found = weights_of(small("torchvision", width=0.25, num_classes=100))
-    for key, values in found.items():
-        fan_in = found[key.replace("bias", "weight")][0].size
+    weights = weights_of(small("torchvision", width=0.25, num_classes=100))
+    for key, values in weights.items():
+        fan_in = weights[key.replace("bias", "weight")][0].size
         assert_uniform(values, 1 / math.sqrt(fan_in))
 
 
@@ -336,7 +337,7 @@ def test_init_replaces_the_specs_own_rule_and_published_keeps_it():
     assert changed(SPECS["paper"], init="published") == SPECS["paper"]
 
 
-def test_weights_follow_from_the_seed_alone():
+def test_weights_depend_on_the_seed_alone():
     tn.seed(1)
     first, again = weights_of(small("paper")), weights_of(small("paper"))
     tn.seed(2)
@@ -347,8 +348,10 @@ def test_weights_follow_from_the_seed_alone():
 
 
 def test_no_two_layers_share_their_numbers():
-    found = weights_of(small("paper", init="he"))
-    firsts = [round(float(found[key].flat[0] / found[key].std()), 3) for key in found if "w" in key]
+    weights = weights_of(small("paper", init="he"))
+    firsts = [
+        round(float(weights[key].flat[0] / weights[key].std()), 3) for key in weights if "w" in key
+    ]
     assert len(set(firsts)) == len(firsts)
 
 
@@ -432,7 +435,7 @@ def test_a_row_outside_of_specs_is_an_error_that_says_how_to_add_it(monkeypatch)
 
 
 def test_the_first_loss_is_ln_classes_where_the_last_layers_weights_are_zero():
-    # 1e-6 is float32's rounding of ln(1000); with the published 0.01 the loss is near it, not it.
+    # 1e-6 is float32's rounding of ln(1000). With the published 0.01 the loss is only near it.
     model = build("paper", 1000, 67, width=0.125)
     images = np.random.default_rng(0).uniform(-128, 128, (4, 3, 67, 67)).astype(np.float32)
     labels = np.array([0, 1, 500, 999])

@@ -1,7 +1,8 @@
-"""Every spec of AlexNet trained beside PyTorch, and its gradients as a whole.
+"""Every spec of AlexNet trained as in PyTorch, and the gradient of the whole network.
 
-The same weights, images and labels, ten steps of SGD with both update rules, the rate changed
-after step 5. The networks are an eighth as wide as published, at the smallest image that fits.
+Both sides start from the same weights and take ten steps of SGD on the same images and labels, with
+each update rule; the rate changes after step 5. The networks have an eighth of the published width
+and the smallest image that fits.
 """
 
 import functools
@@ -18,19 +19,20 @@ from tinynet import nn
 
 STEPS, CHANGE_AFTER, CLASSES = 10, 5, 5
 NUMBERS = {"momentum": 0.9, "weight_decay": 5e-4}
-# A batch normalisation divides by the deviation of a few numbers, which blows up rounding: at the
-# others' rate two runs in float32 part in ten steps, while in float64 they agree to 1e-10.
+# Batch normalisation divides by the deviation of a few numbers, which magnifies rounding errors: at
+# the others' rate two float32 runs diverge within ten steps, while in float64 they agree to 1e-10.
 LR = {spec: 0.001 if spec == "batch-norm" else 0.01 for spec in alexnet.SPECS}
 BATCH = {spec: 8 if spec == "batch-norm" else 3 for spec in alexnet.SPECS}
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
-# On a processor the threads of a GPU's blocks run one after the other: ten steps take 3 seconds, of
-# batch-norm, which has many sums, 10. There two specs train, and all have their gradients checked.
+# With cupy-host the threads of a block run one after the other: ten steps take 3 seconds, or 10
+# seconds for batch-norm with its many sums. So only two specs train there, and the gradients of all
+# specs are checked.
 TRAINED_ON_HOST = ["paper", "cifar10"]
 
 
-def skip_on_host(what):
+def skip_on_host(work):
     if tn.get_backend() is host_backend():
-        pytest.skip(f"{what} takes long on a GPU's kernels that a processor runs")
+        pytest.skip(f"{work} takes long where a processor runs the GPU's kernels")
 
 
 @functools.cache
@@ -39,7 +41,7 @@ def image_size(spec):
 
 
 def model_of(spec, dtype, **changes):
-    """A small one of this spec, its weights from seed 0; "he": signals reach the last layer."""
+    """A small network of this spec from seed 0; with "he" the signals reach the last layer."""
     tn.seed(0)
     changes = {"width": 0.125, "dropout": 0.0, "init": "he", **changes}
     return alexnet.build(spec, CLASSES, image_size(spec), np.dtype(dtype), **changes)
@@ -52,7 +54,7 @@ def batch(spec, dtype, step):
 
 
 def train(spec, dtype, rule):
-    """Ten steps of ours: the losses and the weights after them."""
+    """Train our network for ten steps; returns the losses and the final weights."""
     model = model_of(spec, dtype)
     sgd = tn.optim.SGD(model.parameters(), LR[spec], rule=rule, **NUMBERS)
     losses = []
@@ -72,7 +74,7 @@ def train(spec, dtype, rule):
 
 
 def peer_layer(torch, layer):
-    """PyTorch's layer of a layer of ours, without its weights."""
+    """The PyTorch layer for one of our layers, without its weights."""
     t = torch.nn
     window = {name: getattr(layer, name, None) for name in ("stride", "padding")}
     match layer:
@@ -144,7 +146,7 @@ def train_peer(spec, dtype, rule):
 
 @pytest.mark.parametrize("rule", ["paper", "pytorch"])
 @pytest.mark.parametrize("spec", alexnet.SPECS)
-def test_ten_steps_are_those_of_pytorch(spec, rule, backend, dtype):
+def test_ten_steps_match_pytorch(spec, rule, backend, dtype):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     if spec not in TRAINED_ON_HOST:
         skip_on_host(f"a training of {spec}")
@@ -156,8 +158,8 @@ def test_ten_steps_are_those_of_pytorch(spec, rule, backend, dtype):
 
 
 @pytest.mark.parametrize("spec", alexnet.SPECS)
-def test_ten_steps_move_every_weight_and_the_rules_part(spec):
-    """What the test above compares is something, and neither rule passes for the other."""
+def test_ten_steps_move_every_weight_and_the_rules_differ(spec):
+    """So the test above compares real changes and tells the two rules apart."""
     before = model_of(spec, "float64").state_dict()
     after = {rule: train(spec, "float64", rule)[1] for rule in ("paper", "pytorch")}
     for name, array in before.items():
@@ -169,7 +171,7 @@ def test_ten_steps_move_every_weight_and_the_rules_part(spec):
 
 
 def check_network(spec, seed, **changes):
-    """The gradient of the loss by the images and by every parameter, each along a random
+    """Check the gradient of the loss by the images and by every parameter, each along a random
     direction."""
     model = model_of(spec, "float64", width=0.0625, **changes)
     owners = [(layer, kind) for _, layer in model for kind, _ in layer.named_parameters()]

@@ -1,4 +1,4 @@
-"""The published networks as data: every number here was written down from its source by hand."""
+"""The published networks as data: every number here was copied from its source by hand."""
 
 from dataclasses import replace
 

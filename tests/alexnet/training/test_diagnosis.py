@@ -1,4 +1,4 @@
-"""Which layer went wrong, and how many ReLUs are dead."""
+"""The diagnosis: the first layer whose output is not finite, and the share of dead ReLUs."""
 
 import math
 from types import SimpleNamespace
@@ -57,12 +57,12 @@ def test_images_that_are_not_finite_are_named(model, x):
     assert "images" in first(model, x)
 
 
-def test_the_dropout_masks_are_those_of_the_step(model, x):
-    """Only the mask of this draw lets the one bad unit of fc6 through to fc7's overflow."""
+def test_the_diagnosis_uses_the_dropout_masks_of_the_step(model, x):
+    """fc6 has one unit that makes fc7 overflow; the mask of the draw keeps or drops this unit."""
     set_values(model.fc6.weight, 0.0)
     set_values(model.fc6.bias, [3e38] + [0.0] * (len(model.fc6.bias.numpy()) - 1))
     set_values(model.fc7.weight, 3.0)
-    found = set()
+    outcomes = set()
     for draw in range(0, 20, 2):
         state = {"seed": 0, "dropout_draws": draw}
         tn.random.set_state(state)
@@ -70,11 +70,11 @@ def test_the_dropout_masks_are_those_of_the_step(model, x):
             finite = bool(np.isfinite(model.train()(tn.Tensor(x[:1])).numpy()).all())
             text = diagnosis.first_not_finite(model, tn.Tensor(x[:1]), state)
         assert ("every layer's output is finite" in text) == finite
-        found.add(finite)
-    assert found == {True, False}
+        outcomes.add(finite)
+    assert outcomes == {True, False}
 
 
-def test_dead_relus_are_those_that_are_0_for_the_whole_batch(model, x):
+def test_a_relu_is_dead_if_it_is_0_for_the_whole_batch(model, x):
     bias = model.conv1.bias.numpy().copy()
     bias[0] = -1e6
     model.conv1.bias.data = bias
@@ -102,7 +102,7 @@ def test_a_dead_start_is_a_loss_within_a_hundredth_of_ln_classes(distance, dead)
 def test_the_remedy_depends_on_initial_weights_and_dead_relus(model, x, init, bias, words):
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
-            set_values(parameter, 1e6)  # every ReLU lets something through
+            set_values(parameter, 1e6)  # no ReLU is dead
     set_values(model.conv4.bias, bias)
     options = SimpleNamespace(init=init, lr=0.01)
     text = diagnosis.describe_dead_start(model, tn.Tensor(x), 2.3, 200, options)

@@ -1,4 +1,4 @@
-"""Options: flags over recipes over specs, and what a resumed run may change."""
+"""Options: flags override recipes, recipes override specs; a resumed run may change some."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from alexnet.errors import UsageError
 from alexnet.training.options import RECIPES, Options, flags_of, resolve, resolve_resumed
 
 
-def parsed(*arguments):
+def parse(*arguments):
     return train_parser().parse_args(arguments)
 
 
 def test_without_arguments_the_papers_network_is_trained_on_synthetic_images():
-    options = resolve(parsed(), "numba")
+    options = resolve(parse(), "numba")
     assert (options.data, options.spec, options.image_size, options.init) == (
         "synthetic", "paper", 67, "he",
     )  # fmt: skip
@@ -25,7 +25,7 @@ def test_without_arguments_the_papers_network_is_trained_on_synthetic_images():
 
 
 def test_a_folder_is_trained_on_as_the_paper_says(tmp_path):
-    options = resolve(parsed(str(tmp_path)), "numba")
+    options = resolve(parse(str(tmp_path)), "numba")
     assert (options.spec, options.image_size, options.batch_size, options.lr) == (
         "paper", 227, 128, 0.01,
     )  # fmt: skip
@@ -35,28 +35,28 @@ def test_a_folder_is_trained_on_as_the_paper_says(tmp_path):
 
 def test_flags_win_over_the_recipe():
     flags = "--lr 0.5 --init published --epochs 7 --augment crop --image-size 99 --norm none"
-    options = resolve(parsed(*flags.split()), "numpy")
+    options = resolve(parse(*flags.split()), "numpy")
     assert (options.lr, options.init, options.epochs) == (0.5, "published", 7)
     assert (options.augment, options.image_size, options.norm) == ("crop", 99, "none")
     assert options.schedule == RECIPES["synthetic"].schedule
 
 
 def test_another_spec_on_small_images_gets_the_smallest_size_it_takes():
-    options = resolve(parsed("cifar10:somewhere", "--spec", "torchvision"), "numba")
+    options = resolve(parse("cifar10:somewhere", "--spec", "torchvision"), "numba")
     assert options.image_size == 63
-    assert options.norm is None  # which the recipe has for its own spec
+    assert options.norm is None  # the recipe's norm is for its own spec only
 
 
 def test_changes_that_do_not_fit_a_spec_are_a_usage_error():
     with pytest.raises(UsageError, match="groups=2 divides conv2"):
-        resolve(parsed("cifar10:somewhere", "--groups", "2"), "numba")
+        resolve(parse("cifar10:somewhere", "--groups", "2"), "numba")
 
 
 def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert resolve(parsed("photos"), "numba").data == str(tmp_path / "photos")
-    assert resolve(parsed("cifar10:c"), "numba").data == f"cifar10:{tmp_path / 'c'}"
-    assert resolve(parsed("synthetic"), "numba").data == "synthetic"
+    assert resolve(parse("photos"), "numba").data == str(tmp_path / "photos")
+    assert resolve(parse("cifar10:c"), "numba").data == f"cifar10:{tmp_path / 'c'}"
+    assert resolve(parse("synthetic"), "numba").data == "synthetic"
 
 
 @pytest.mark.parametrize(
@@ -70,39 +70,39 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "--precision tf32 --cuda-graph",
     ],
 )
-def test_flags_of_options_make_these_options(flags):
-    options = resolve(parsed(*flags.split()), "numba")
-    assert resolve(parsed(*flags_of(options).split()), "numba") == options
+def test_flags_of_options_give_the_same_options(flags):
+    options = resolve(parse(*flags.split()), "numba")
+    assert resolve(parse(*flags_of(options).split()), "numba") == options
 
 
 def test_the_default_run_needs_no_flag():
-    assert flags_of(resolve(parsed(), "numba")) == "synthetic"
+    assert flags_of(resolve(parse(), "numba")) == "synthetic"
 
 
 def test_a_continued_run_keeps_its_options():
-    begun = resolve(parsed("--epochs", "4", "--lr", "0.3"), "numba")
-    assert resolve_resumed(begun, parsed("--resume", "x"), "numba") == begun
-    longer = resolve_resumed(begun, parsed("--resume", "x", "--epochs", "9"), "numpy")
+    options = resolve(parse("--epochs", "4", "--lr", "0.3"), "numba")
+    assert resolve_resumed(options, parse("--resume", "x"), "numba") == options
+    longer = resolve_resumed(options, parse("--resume", "x", "--epochs", "9"), "numpy")
     assert (longer.epochs, longer.lr, longer.backend) == (9, 0.3, "numpy")
 
 
 @pytest.mark.parametrize("flags", ["--spec caffe", "--seed 1", "--augment crop", "--pool 2 2"])
-def test_a_continued_run_refuses_to_become_another(flags):
-    begun = resolve(parsed(), "numba")
+def test_a_continued_run_refuses_flags_that_change_the_run(flags):
+    options = resolve(parse(), "numba")
     with pytest.raises(UsageError, match=f"^{flags.split()[0]} .*began with"):
-        resolve_resumed(begun, parsed(*flags.split()), "numba")
+        resolve_resumed(options, parse(*flags.split()), "numba")
 
 
 def test_options_come_back_from_files_of_this_version_and_of_older_ones():
-    options = resolve(parsed("--cuda-graph", "--lr", "0.3"), "numba")
+    options = resolve(parse("--cuda-graph", "--lr", "0.3"), "numba")
     saved = options.saved()
-    assert saved["capture"] is True and "cuda_graph" not in saved  # the name that files began with
+    assert saved["capture"] is True and "cuda_graph" not in saved  # files keep the old name
     assert (
-        Options.from_saved(saved) == options == resolve(parsed("--capture", "--lr", "0.3"), "numba")
+        Options.from_saved(saved) == options == resolve(parse("--capture", "--lr", "0.3"), "numba")
     )
-    for name in ("capture", "precision"):  # the oldest have neither
+    for name in ("capture", "precision"):  # the oldest files have neither
         del saved[name]
-    assert Options.from_saved(saved) == resolve(parsed("--lr", "0.3"), "numba")
+    assert Options.from_saved(saved) == resolve(parse("--lr", "0.3"), "numba")
 
 
 def test_help_shows_every_recipe():
@@ -117,9 +117,9 @@ def test_help_names_examples_and_exit_codes():
     examples = [line for line in text.splitlines() if line.startswith("  python -m")]
     assert len(examples) >= 4
     for example in examples:
-        parsed(*example.split()[3:])
+        parse(*example.split()[3:])
     assert "130 interrupted" in text
 
 
-def test_a_data_path_is_kept_as_given_where_it_is_absolute():
-    assert Path(resolve(parsed("/photos"), "numba").data) == Path("/photos")
+def test_an_absolute_data_path_is_kept_unchanged():
+    assert Path(resolve(parse("/photos"), "numba").data) == Path("/photos")

@@ -1,4 +1,4 @@
-"""Results are read on a processor at once, on a GPU one step later, before a checkpoint all."""
+"""Results are read at once on a processor, one step later on a GPU, all before a checkpoint."""
 
 import numpy as np
 import pytest
@@ -28,12 +28,12 @@ def test_a_processor_reads_each_result_at_once():
 
 def test_a_gpu_has_the_next_step_before_a_result_is_read(on_gpu):
     pending = Pending()
-    read = []
+    losses_by_step = []
     for number in (1, 2, 3):
         queue(pending, number)
-        read.append(losses(pending.take()))
+        losses_by_step.append(losses(pending.take()))
         assert len(pending) == 1
-    assert read == [[], [1], [2]]
+    assert losses_by_step == [[], [1], [2]]
     assert losses(pending.take(everything=True)) == [3]
     assert len(pending) == 0
 
@@ -45,7 +45,7 @@ def test_everything_is_read_oldest_first(on_gpu):
     assert losses(pending.take(everything=True)) == [1, 2, 3]
 
 
-def test_a_result_is_of_its_own_step(backend):
+def test_a_result_belongs_to_its_own_step(backend):
     pending = Pending()
     for number in (1, 2):
         queue(pending, number)
@@ -59,7 +59,7 @@ def test_a_result_is_of_its_own_step(backend):
 
 
 def test_results_not_taken_stay_in_the_queue():
-    """As after an error at the first of them."""
+    """For example after an error at the first result."""
     with tn.use_backend("numpy"):
         pending = Pending()
         for number in (1, 2):
@@ -70,7 +70,7 @@ def test_results_not_taken_stay_in_the_queue():
         assert len(pending) == 1
 
 
-def test_the_random_state_is_that_after_the_step_itself(backend):
+def test_a_result_has_the_random_state_after_its_own_step(backend):
     tn.seed(3)
     pending = Pending()
     for number in (1, 2):

@@ -1,4 +1,4 @@
-"""What is said after a training."""
+"""The report after a training: the seconds since the start."""
 
 import time
 
@@ -7,9 +7,9 @@ import pytest
 from alexnet.training import report
 
 
-def test_seconds_since_start_go_on_with_the_clock():
-    one, began = report.seconds_since_start(), time.monotonic()
+def test_seconds_since_start_follow_the_clock():
+    first, start = report.seconds_since_start(), time.monotonic()
     time.sleep(0.05)
-    passed = time.monotonic() - began
-    assert one > 0
-    assert report.seconds_since_start() - one == pytest.approx(passed, abs=0.02)
+    elapsed = time.monotonic() - start
+    assert first > 0
+    assert report.seconds_since_start() - first == pytest.approx(elapsed, abs=0.02)

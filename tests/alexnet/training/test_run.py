@@ -1,4 +1,4 @@
-"""What a run is made of: batches in another order each epoch, normalisation, schedule."""
+"""The parts of a run: batches in another order each epoch, normalisation, number of steps."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_each_epoch_has_another_order_and_only_full_batches(images, tmp_path):
     assert all(len(set(labels)) > 1 for labels in orders[0])
 
 
-def test_validation_sees_the_middle_of_what_training_crops_from(images, tmp_path):
+def test_validation_uses_the_middle_of_the_images_that_training_crops(images, tmp_path):
     run = make_run(images, tmp_path)
     assert run.batches.stored_size == run.validation.stored_size == 76
     assert run.batches.augment == "crop" and run.validation.augment == "none"
@@ -57,12 +57,12 @@ def test_with_the_published_weights_the_inputs_are_not_divided(images, tmp_path)
     assert run.normalization.divisor.tolist() == np.ones((3, 1, 1)).tolist()
 
 
-def test_a_spec_with_numbers_of_its_own_is_normalised_with_these(images, tmp_path):
+def test_a_spec_with_its_own_mean_and_deviation_is_normalised_with_them(images, tmp_path):
     run = make_run(images, tmp_path, "--spec", "torchvision")
     run.measure_normalization()
-    wanted = 255 * np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
-    assert run.normalization.mean.ravel() == pytest.approx(wanted[0])
-    assert run.normalization.divisor.ravel() == pytest.approx(wanted[1])
+    expected = 255 * np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    assert run.normalization.mean.ravel() == pytest.approx(expected[0])
+    assert run.normalization.divisor.ravel() == pytest.approx(expected[1])
 
 
 def test_a_data_set_smaller_than_a_batch_is_one_batch(images, tmp_path):

@@ -1,4 +1,4 @@
-"""The folder of a run: a new one for each, an old one never overwritten."""
+"""The folder of a run: each run gets a new one, and no run is overwritten."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_a_new_run_gets_a_folder_of_its_own(tmp_path, monkeypatch):
     assert paths == [first, f"{first}-2", f"{first}-3"]
 
 
-def test_a_folder_without_a_run_in_it_can_become_one(tmp_path):
+def test_a_folder_without_a_run_can_become_a_run_folder(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     assert RunFolder.create(tmp_path, "any").path == tmp_path
     (tmp_path / "last.npz").write_text("")

@@ -1,4 +1,4 @@
-"""The learning rate over a training, against the formulas written out."""
+"""The learning rates of each schedule over a training, against their formulas."""
 
 import math
 
@@ -28,20 +28,20 @@ def test_step_of_90_epochs_divides_after_30_and_60():
 
 
 def test_cosine_is_half_a_wave_from_lr_to_zero():
-    found = rates("cosine", 4, 5)
-    assert found[0] == 0.4 and found[10] == pytest.approx(0.2)
-    assert found[5] == pytest.approx(0.4 * (1 + math.sqrt(0.5)) / 2)
-    assert 0 < found[-1] < 0.01
-    assert found == sorted(found, reverse=True)
+    by_step = rates("cosine", 4, 5)
+    assert by_step[0] == 0.4 and by_step[10] == pytest.approx(0.2)
+    assert by_step[5] == pytest.approx(0.4 * (1 + math.sqrt(0.5)) / 2)
+    assert 0 < by_step[-1] < 0.01
+    assert by_step == sorted(by_step, reverse=True)
 
 
 def plateau_after(errors):
     schedule = SCHEDULES["plateau"](1.0, 90, 1)
-    found = []
+    by_epoch = []
     for error in errors:
         schedule.epoch_ended(error)
-        found.append(schedule.rate(0))
-    return found
+        by_epoch.append(schedule.rate(0))
+    return by_epoch
 
 
 def test_plateau_waits_for_epochs_without_a_smaller_error():
@@ -50,18 +50,18 @@ def test_plateau_waits_for_epochs_without_a_smaller_error():
     assert plateau_after([0.5] + [0.5] * PATIENCE) == [1.0] * PATIENCE + [0.1]
 
 
-def test_plateau_starts_to_wait_anew_after_a_smaller_error():
+def test_plateau_restarts_its_wait_after_a_smaller_error():
     errors = [0.5] + [0.6] * (PATIENCE - 1) + [0.4] + [0.4] * (PATIENCE - 1)
     assert plateau_after(errors) == [1.0] * len(errors)
 
 
 def test_plateau_divides_three_times_at_most():
-    found = plateau_after([0.5] + [0.5] * (5 * PATIENCE))
-    assert found[-1] == pytest.approx(0.001)
-    assert len(set(found)) == 4
+    by_epoch = plateau_after([0.5] + [0.5] * (5 * PATIENCE))
+    assert by_epoch[-1] == pytest.approx(0.001)
+    assert len(set(by_epoch)) == 4
 
 
-def test_plateau_goes_on_from_its_state():
+def test_plateau_continues_from_its_state():
     one, other = (SCHEDULES["plateau"](1.0, 90, 1) for _ in range(2))
     for error in [0.5] * PATIENCE:
         one.epoch_ended(error)

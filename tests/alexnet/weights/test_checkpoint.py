@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved comes back, what is none is refused."""
+"""Checkpoints: the saved values come back, and other files are refused."""
 
 import json
 
@@ -24,12 +24,14 @@ def example(velocities=True):
     tn.seed(3)
     model = alexnet.build(**BUILD)
     optimizer = tn.optim.SGD(model.parameters(), 0.1)
-    numbers = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     return model, checkpoint.Checkpoint(
         build=model.build_arguments,
         classes=["ä", "b", "c"],
         stored_size=76,
-        normalization=Normalization(numbers.uniform(0, 255, (3, 67, 67)), np.full((3, 1, 1), 2.0)),
+        normalization=Normalization(
+            generator.uniform(0, 255, (3, 67, 67)), np.full((3, 1, 1), 2.0)
+        ),
         model=model.state_dict(),
         velocities=optimizer.state_dict() if velocities else None,
         options={"data": "synthetic", "lr": 0.1},
@@ -37,22 +39,22 @@ def example(velocities=True):
     )
 
 
-def test_what_is_saved_comes_back(tmp_path):
+def test_the_saved_values_come_back(tmp_path):
     _, saved = example()
     saved.save(tmp_path / "a.npz")
-    found = checkpoint.load(tmp_path / "a.npz")
+    loaded = checkpoint.load(tmp_path / "a.npz")
     for name in ("build", "classes", "stored_size", "options", "training"):
-        assert getattr(found, name) == getattr(saved, name)
+        assert getattr(loaded, name) == getattr(saved, name)
     for ours, theirs in (
-        (saved.model, found.model),
-        (saved.velocities, found.velocities),
-        (saved.normalization.arrays(), found.normalization.arrays()),
+        (saved.model, loaded.model),
+        (saved.velocities, loaded.velocities),
+        (saved.normalization.arrays(), loaded.normalization.arrays()),
     ):
         assert ours.keys() == theirs.keys()
         assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_the_model_of_a_checkpoint_computes_what_the_saved_one_did(tmp_path):
+def test_the_model_of_a_checkpoint_computes_the_same_as_the_saved_model(tmp_path):
     model, saved = example()
     model.norm1.running_mean.data = np.full(3, 0.5, np.float32)  # a buffer, no parameter
     saved.model = model.state_dict()
@@ -71,7 +73,7 @@ def test_velocities_may_be_left_out(tmp_path):
     assert checkpoint.load(tmp_path / "a.npz").velocities is None
 
 
-def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
+def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(DataError, match="nothing.npz cannot be read: No such file"):
         checkpoint.load(tmp_path / "nothing.npz")
 

@@ -17,38 +17,40 @@ from tinynet.backends import contract, get_backend
 from tinynet.backends.cupy import Backend
 
 PROCESSOR = ["numpy", "numba"]
-# im2col and col2im are exported where they are taught.
+# Exports beyond the contract; im2col and col2im are explained in the numpy backend.
 MORE = {"numpy": {"im2col", "col2im"}, "cupy": {"gpu"}}
 
 
 def differences(backend, files, more=()):
-    """What a backend has otherwise than the contract: sentences, none where it agrees.
+    """The differences between a backend and the contract, one sentence each.
 
-    backend  its namespace; files: file name -> namespace of that file
+    backend  the backend's namespace
+    files    file name -> namespace of the file
+    more     names that may exist beyond the contract
     """
-    found = []
+    sentences = []
     for file, kernels in contract.FILES.items():
         for kernel in kernels:
             if not hasattr(files[file], kernel):
-                found.append(f"{file}.py has no {kernel}")
+                sentences.append(f"{file}.py has no {kernel}")
             elif _unbound(getattr(backend, kernel, None)) is not getattr(files[file], kernel):
-                found.append(f"{kernel} of {file}.py is not exported")
+                sentences.append(f"{kernel} of {file}.py is not exported")
     for name in [*sum(contract.FILES.values(), []), *contract.ARRAYS]:
-        wanted = list(inspect.signature(getattr(contract, name)).parameters)
+        arguments = list(inspect.signature(getattr(contract, name)).parameters)
         if not hasattr(backend, name):
-            found.append(f"{name} is missing")
-        elif list(inspect.signature(getattr(backend, name)).parameters) != wanted:
-            found.append(f"{name} has other arguments than {wanted}")
-    found += [f"{name} is missing" for name in contract.VALUES if not hasattr(backend, name)]
+            sentences.append(f"{name} is missing")
+        elif list(inspect.signature(getattr(backend, name)).parameters) != arguments:
+            sentences.append(f"{name} has other arguments than {arguments}")
+    sentences += [f"{name} is missing" for name in contract.VALUES if not hasattr(backend, name)]
     known = {*sum(contract.FILES.values(), []), *contract.ARRAYS, *contract.VALUES, *more}
     for name, value in vars(backend).items():
         if name not in known and not name.startswith("_") and not isinstance(value, ModuleType):
-            found.append(f"{name} is not in the contract")
-    return found
+            sentences.append(f"{name} is not in the contract")
+    return sentences
 
 
 def _unbound(kernel):
-    """The function itself, where a backend has given it its first argument, the gpu."""
+    """The function itself, if a backend has bound its first argument, the gpu."""
     return kernel.func if isinstance(kernel, partial) else kernel
 
 
@@ -65,8 +67,8 @@ def test_both_processor_backends_can_be_used_here():
 
 
 def test_the_contract_lists_every_function_that_it_describes():
-    described = {n for n, value in vars(contract).items() if inspect.isfunction(value)}
-    assert described == {*sum(contract.FILES.values(), []), *contract.ARRAYS}
+    functions = {n for n, value in vars(contract).items() if inspect.isfunction(value)}
+    assert functions == {*sum(contract.FILES.values(), []), *contract.ARRAYS}
 
 
 @pytest.mark.parametrize("name", backends.NAMES)
@@ -94,7 +96,7 @@ def test_the_kernels_of_the_cupy_backend_know_its_gpu():
         assert bound.args == (backend.gpu,) and not bound.keywords
 
 
-def test_a_kernel_of_another_file_and_one_without_a_gpu_are_found():
+def test_a_kernel_of_another_file_and_one_without_a_gpu_are_reported():
     backend, files = namespaces("cupy")
     backend.relu = partial(files["tanh"].tanh, backend.gpu)
     backend.tanh = files["tanh"].tanh
@@ -104,19 +106,19 @@ def test_a_kernel_of_another_file_and_one_without_a_gpu_are_found():
     }
 
 
-def test_a_missing_an_extra_and_a_changed_kernel_are_found():
+def test_a_missing_an_extra_and_a_changed_kernel_are_reported():
     backend, files = namespaces("numpy")
-    planted = SimpleNamespace(**vars(backend))
-    del planted.relu, planted.asynchronous
-    planted.swish = lambda x, y: None
-    planted.tanh = lambda x, out: None
-    found = differences(planted, files, MORE["numpy"])
-    assert {"relu is missing", "asynchronous is missing"} <= set(found)
-    assert "swish is not in the contract" in found
-    assert "tanh has other arguments than ['x', 'y']" in found
+    changed = SimpleNamespace(**vars(backend))
+    del changed.relu, changed.asynchronous
+    changed.swish = lambda x, y: None
+    changed.tanh = lambda x, out: None
+    sentences = differences(changed, files, MORE["numpy"])
+    assert {"relu is missing", "asynchronous is missing"} <= set(sentences)
+    assert "swish is not in the contract" in sentences
+    assert "tanh has other arguments than ['x', 'y']" in sentences
 
 
-def test_an_unknown_backend_is_an_error_that_names_those_there_are():
+def test_an_unknown_backend_is_an_error_that_names_the_known_ones():
     with pytest.raises(tn.BackendError, match="'abacus'.*numpy, numba, cupy, auto"):
         tn.use_backend("abacus")
 
@@ -132,7 +134,7 @@ def test_a_backend_without_its_package_says_what_to_install(monkeypatch):
     assert tn.available_backends() == []
 
 
-def test_what_to_install_is_the_package_that_is_missing(monkeypatch):
+def test_the_error_says_to_install_the_missing_package(monkeypatch):
     monkeypatch.setattr("tinynet.backends._loaded", {})
     monkeypatch.delitem(sys.modules, "tinynet.backends.numpy")
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
@@ -155,7 +157,7 @@ def test_use_backend_holds_inside_its_block_only():
 
 @pytest.fixture
 def load(monkeypatch):
-    """Sets what the cupy backend's load() does, as in a process that did not load it."""
+    """A function that replaces the cupy backend's load(), as if it had not been loaded yet."""
     monkeypatch.delenv("TINYNET_BACKEND", raising=False)
     monkeypatch.setattr(backends, "_default", None)
     loaded = {name: get_backend(name) for name in PROCESSOR}
@@ -174,7 +176,7 @@ def test_cupy_is_what_its_load_returns_and_is_loaded_once(load):
     assert tn.available_backends() == [*PROCESSOR, "cupy"]
 
 
-def test_cupy_is_not_available_where_it_does_not_load_and_is_asked_for_anew(load):
+def test_cupy_is_not_available_where_it_does_not_load_and_is_tried_again(load):
     load(no_gpu)
     assert tn.available_backends() == PROCESSOR
     assert backends.why_not("cupy") == "no GPU"
@@ -192,7 +194,7 @@ def test_auto_takes_cupy_where_it_loads_else_numba(load, monkeypatch):
         assert tn.Tensor([1.0]).backend == "numba"
     load(lambda: SimpleNamespace(name="cupy"))
     assert get_backend("auto").name == "cupy"
-    assert get_backend().name == "numba"  # which stays the default
+    assert get_backend().name == "numba"  # numba stays the default
     monkeypatch.setattr(backends, "_default", None)
     monkeypatch.setenv("TINYNET_BACKEND", "auto")
     assert get_backend().name == "cupy"
@@ -219,18 +221,18 @@ def test_the_variable_tinynet_backend_chooses_the_backend_and_numba_is_the_defau
     program = "import tinynet as tn; print(tn.Tensor([1.0]).backend)"
     assert in_a_new_process(program, TINYNET_BACKEND="numpy").stdout == "numpy\n"
     assert in_a_new_process(program, TINYNET_BACKEND="").stdout == "numba\n"
-    failed = in_a_new_process(program, TINYNET_BACKEND="abacus")
-    assert "BackendError" in failed.stderr and "'abacus'" in failed.stderr
+    process = in_a_new_process(program, TINYNET_BACKEND="abacus")
+    assert "BackendError" in process.stderr and "'abacus'" in process.stderr
 
 
-def test_asking_what_is_available_is_silent_and_cheap_where_cupy_is_not_installed():
+def test_available_backends_is_silent_and_cheap_where_cupy_is_not_installed():
     program = (
         "import sys; sys.modules['cupy'] = None; import tinynet as tn; "
         "print(tn.available_backends(), [name for name, module in sys.modules.items() "
         "if module and name.startswith(('cupy', 'tinynet.backends.cupy.'))])"
     )
     process = in_a_new_process(program, PYTHONWARNINGS="error")
-    # tinynet.gpu takes names from two small files; the rest waits until a GPU is asked for.
-    loaded = [f"tinynet.backends.cupy.device{file}" for file in ("", ".cublas", ".launch")]
-    loaded.append("tinynet.backends.cupy.device.installation")
-    assert (process.stdout, process.stderr) == (f"{PROCESSOR} {loaded}\n", "")
+    # tinynet.gpu imports names from two small files; the rest is imported when a GPU is requested.
+    modules = [f"tinynet.backends.cupy.device{file}" for file in ("", ".cublas", ".launch")]
+    modules.append("tinynet.backends.cupy.device.installation")
+    assert (process.stdout, process.stderr) == (f"{PROCESSOR} {modules}\n", "")

@@ -1,4 +1,4 @@
-"""Memory that is used again: never while an array sees it, and no more than is needed."""
+"""Reused memory: never while an array still uses it, and no more than needed."""
 
 import gc
 import resource
@@ -17,14 +17,14 @@ CLASSES = 10
 
 @pytest.fixture(params=[each for each in EVERY_BACKEND if each.values != ("cupy-host",)])
 def backend(request):
-    """The backends whose memory is used again: host_memory's on a processor, CuPy's pool on a GPU.
-    The arrays of cupy-host are NumPy's, and new each time."""
+    """The backends that reuse memory: through host_memory on a processor, CuPy's pool on a GPU.
+    cupy-host is left out, because its arrays are new NumPy arrays each time."""
     with tn.use_backend(request.param):
         yield request.param
 
 
 class Network:
-    """Two layers whose activations and gradients all are large enough to be used again."""
+    """Two layers whose activations and gradients are so large that their memory is reused."""
 
     def __init__(self):
         self.conv = tn.nn.Conv2d(3, 8, 3, padding=1)
@@ -35,7 +35,7 @@ class Network:
         self.sgd = tn.optim.SGD(self.parameters, lr=0.01, momentum=0.9)
 
     def step(self, number):
-        """One step; the activation, the output and a gradient that it made."""
+        """Take one step; returns its activation, its output and a gradient."""
         images = np.random.default_rng(number).standard_normal((16, 3, 32, 32), np.float32)
         self.sgd.zero_grad()
         activation = tn.relu(self.conv(tn.Tensor(images)))
@@ -49,25 +49,25 @@ class Network:
 
 def test_views_of_an_activation_an_output_and_a_gradient_keep_their_bits(backend):
     network = Network()
-    network.step(0)  # from here on memory is used again
-    kept = []
+    network.step(0)  # from here on memory is reused
+    pairs = []
     for number in range(1, 5):
         activation, output, gradient = network.step(number)
         views = [activation[2:, 1], output.reshape(-1)[5:].T, gradient[3:, ::2]]
-        kept.append((views, [view.copy() for view in views]))
+        pairs.append((views, [view.copy() for view in views]))
         del activation, output, gradient
-    for views, copies in kept:
+    for views, copies in pairs:
         for view, copy in zip(views, copies, strict=True):
             assert np.array_equal(on_host(view), on_host(copy))
 
 
-def test_steps_are_the_same_whether_memory_is_used_again_or_not(backend):
+def test_steps_are_the_same_whether_memory_is_reused_or_not(backend):
     def weights(keep):
-        network, kept = Network(), []
+        network, arrays = Network(), []
         for number in range(4):
-            made = network.step(number)
+            new = network.step(number)
             if keep:
-                kept.append(made)
+                arrays.append(new)
         return [p.numpy().tobytes() for p in network.parameters]
 
     assert weights(keep=True) == weights(keep=False)
@@ -80,17 +80,17 @@ def test_memory_stays_flat_without_the_collector(backend):
     gc.collect()
     gc.disable()
     try:
-        before = _held(backend)
+        before = _held_bytes(backend)
         for number in range(20):
             network.step(number)
-        # One activation of each step, kept, would be 10 MiB.
-        assert _held(backend) - before < 4 * 1024 * 1024
+        # Keeping one activation of each step would take 10 MiB.
+        assert _held_bytes(backend) - before < 4 * 1024 * 1024
     finally:
         gc.enable()
 
 
-def _held(backend):
-    """Bytes of memory that this process holds: of the GPU's where the arrays are there."""
+def _held_bytes(backend):
+    """The bytes of memory that this process holds: on the GPU if the arrays are there."""
     if backend == "cupy":
         return tn.get_backend().xp.get_default_memory_pool().used_bytes()
     try:
@@ -114,14 +114,14 @@ def test_a_block_comes_back_when_its_array_is_gone():
     assert address(empty(SHAPE, FLOAT)) == where
 
 
-def test_a_block_that_nobody_asks_for_is_given_up(monkeypatch):
+def test_a_block_that_is_not_requested_again_is_freed(monkeypatch):
     monkeypatch.setattr(host_memory, "KEPT", 10)
     rare = (SMALLEST // 4 + 12,)
     arrays = [empty(rare, FLOAT) for _ in range(3)]
     del arrays
     assert len(host_memory._unused[4 * rare[0]]) == 3
     for extra in range(12):
-        empty((SMALLEST // 4 + 100 + extra,), FLOAT)  # sizes never asked for before
+        empty((SMALLEST // 4 + 100 + extra,), FLOAT)  # sizes not requested before
     assert len(host_memory._unused[4 * rare[0]]) == 0
 
 
@@ -139,25 +139,25 @@ def test_a_block_that_nobody_asks_for_is_given_up(monkeypatch):
         lambda a: iter(a),
     ],
 )
-def test_a_block_is_not_handed_out_while_anything_sees_it(look):
+def test_a_block_is_not_handed_out_while_an_object_refers_to_it(look):
     array = empty(SHAPE, FLOAT)
-    where, seen = address(array), look(array)
+    where, view = address(array), look(array)
     del array
     others = [empty(SHAPE, FLOAT) for _ in range(3)]
     assert where not in [address(other) for other in others]
-    del seen, others
+    del view, others
 
 
-def test_a_block_that_pytorch_sees_is_not_handed_out():
+def test_a_block_that_a_pytorch_tensor_uses_is_not_handed_out():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     array = empty(SHAPE, FLOAT)
-    where, seen = address(array), torch.from_numpy(array)[3:]
+    where, view = address(array), torch.from_numpy(array)[3:]
     del array
     assert address(empty(SHAPE, FLOAT)) != where
-    del seen
+    del view
 
 
-def test_an_array_begins_at_the_right_place_and_has_the_right_size():
+def test_an_array_is_aligned_contiguous_and_of_the_requested_shape():
     for shape in [(3,), (2, 0, 5), (), (300, 77)]:
         for dtype in (np.float32, np.float64, np.int32):
             array = empty(shape, np.dtype(dtype))
@@ -165,7 +165,7 @@ def test_an_array_begins_at_the_right_place_and_has_the_right_size():
             assert array.flags.c_contiguous and array.flags.writeable and array.flags.aligned
 
 
-def test_a_workspace_is_the_same_for_a_key_and_another_for_another():
+def test_each_key_has_a_workspace_of_its_own():
     a = workspace("test a", (3, 4), FLOAT)
     b = workspace("test b", (3, 4), FLOAT)
     assert not np.shares_memory(a, b)

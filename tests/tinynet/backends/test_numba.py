@@ -1,5 +1,4 @@
-"""What is special about the numba backend: threads, the cache of compiled kernels, BLAS. That its
-kernels compute the right numbers is the business of tests/oracles/cases.py."""
+"""The numba backend's threads, cache of compiled kernels and BLAS; cases.py checks its numbers."""
 
 import importlib
 import os
@@ -20,12 +19,12 @@ import tinynet.backends.numba as kernels
 from tinynet.backends.numba import blas, threads
 
 PACKAGE = pathlib.Path(tinynet.__file__).parent
-# The files, not their functions.
+# The modules; the package exports functions of the same names.
 linear = importlib.import_module("tinynet.backends.numba.linear")
 relu = importlib.import_module("tinynet.backends.numba.relu")
 
-# Every process below runs this one: a convolution and a pool, whose kernels call others of their
-# files, with a Numba warning as an error. It prints the pool's outputs and the cache's misses.
+# The processes below run this script: a convolution and a pool, whose kernels call other kernels of
+# their files. A Numba warning is an error. It prints the pool's outputs and the cache's misses.
 SCRIPT = """
 import importlib, warnings
 import numba, numpy as np
@@ -47,9 +46,9 @@ def run(script, folder, **environment):
     """The output of a Python process that imports tinynet from this folder."""
     environment = {**os.environ, "PYTHONPATH": str(folder), **environment}
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    process = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 def blas_threads():
@@ -80,17 +79,17 @@ def test_blas_thread_counts_are_the_same_after_a_kernel(two_blas_threads, a_line
 def test_blas_thread_counts_are_the_same_after_an_error_in_a_kernel(
     two_blas_threads, a_linear_layer, monkeypatch
 ):
-    seen = []
+    counts = []
 
     def broken(*arguments):
-        seen.extend(blas_threads())
+        counts.extend(blas_threads())
         raise MemoryError
 
     before = blas_threads()
     monkeypatch.setattr(linear, "_dot_products", broken)
     with pytest.raises(MemoryError):
         kernels.linear(*a_linear_layer)
-    assert set(seen) == {1}, "inside, BLAS had more than one thread"
+    assert set(counts) == {1}, "inside, BLAS had more than one thread"
     assert blas_threads() == before
 
 
@@ -114,9 +113,9 @@ def test_blas_threads_come_back_when_the_last_of_two_threads_leaves(two_blas_thr
 
 
 def test_set_threads_holds_in_every_python_thread_and_for_blas(two_blas_threads, monkeypatch):
-    seen = {}
+    counts = {}
     monkeypatch.setattr(
-        relu, "_relu", lambda *arguments: seen.update(numba=numba.get_num_threads())
+        relu, "_relu", lambda *arguments: counts.update(numba=numba.get_num_threads())
     )
     x = np.zeros(3)
     before = threads.threads()
@@ -125,12 +124,12 @@ def test_set_threads_holds_in_every_python_thread_and_for_blas(two_blas_threads,
         thread = threading.Thread(target=kernels.relu, args=[x, x])
         thread.start()
         thread.join()
-        assert seen == {"numba": 1}
+        assert counts == {"numba": 1}
         assert set(blas_threads()) == {1}
     finally:
         kernels.set_threads(before)
     kernels.relu(x, x)
-    assert seen == {"numba": before}
+    assert counts == {"numba": before}
     assert set(blas_threads()) == {before}
 
 
@@ -144,12 +143,12 @@ def thread_count(request):
     kernels.set_threads(before)
 
 
-def test_at_once_makes_every_call_as_many_at_a_time_as_there_are_threads(thread_count):
+def test_run_on_threads_makes_as_many_calls_at_a_time_as_there_are_threads(thread_count):
     together = threading.Barrier(thread_count)
     calls, blas = [], []
 
     def kernel(number):
-        together.wait(10)  # broken, unless as many threads as threads() meet here
+        together.wait(10)  # breaks unless threads() threads meet here
         calls.append((number, threading.current_thread() is threading.main_thread()))
         blas.extend(blas_threads())
 
@@ -161,20 +160,20 @@ def test_at_once_makes_every_call_as_many_at_a_time_as_there_are_threads(thread_
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
-def test_at_once_raises_what_a_kernel_raises_after_the_others_have_ended(wrong, thread_count):
-    ended = []
+def test_run_on_threads_raises_a_kernels_error_after_the_others_have_ended(wrong, thread_count):
+    numbers = []
 
     def kernel(number):
         if number == wrong:
             raise MemoryError(f"of {number}")
         time.sleep(0.05)
-        ended.append(number)
+        numbers.append(number)
 
     before = blas_threads()
     with pytest.raises(MemoryError, match=f"of {wrong}"):
         threads.run_on_threads(kernel, [(0,), (1,)])
     if thread_count == 2:
-        assert ended == [1 - wrong]
+        assert numbers == [1 - wrong]
     assert blas_threads() == before
 
 
@@ -212,8 +211,8 @@ for thread in together: thread.start()
 for thread in together: thread.join()
 print([set(map(float, mine)) for mine in outputs], [len(mine) for mine in outputs])
 """
-    printed = run(script, PACKAGE.parent, NUMBA_THREADING_LAYER="workqueue")
-    assert printed == "[{128.0}, {128.0}] [300, 300]"
+    output = run(script, PACKAGE.parent, NUMBA_THREADING_LAYER="workqueue")
+    assert output == "[{128.0}, {128.0}] [300, 300]"
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +220,7 @@ def copied_package(tmp_path_factory):
     """A folder with a copy of tinynet whose kernels one process has compiled."""
     folder = tmp_path_factory.mktemp("copy")
     shutil.copytree(PACKAGE, folder / "tinynet", ignore=shutil.ignore_patterns("__pycache__"))
-    # Machine code beside the files, as it is by default.
+    # Without NUMBA_CACHE_DIR the machine code lies beside the files, as by default.
     assert run(SCRIPT, folder, NUMBA_CACHE_DIR="") == "[5.0, 7.0, 13.0, 15.0] 2"
     return folder
 

@@ -1,4 +1,4 @@
-"""Arithmetic: which operands go together, and what their gradients are."""
+"""Arithmetic: the operands that fit together, and their gradients."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ OPERATIONS = {
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operands_broadcast_as_in_numpy_and_their_gradients_sum(operation, shapes, backend):
     function = OPERATIONS[operation]
-    for both in (shapes, shapes[::-1]):
-        a, b = spaced(both[0], "a", positive=True), spaced(both[1], "b", positive=True)
+    for pair in (shapes, shapes[::-1]):
+        a, b = spaced(pair[0], "a", positive=True), spaced(pair[1], "b", positive=True)
         assert np.array_equal(function(tn.Tensor(a), tn.Tensor(b)).numpy(), function(a, b))
         tn.check_gradients(function, [a, b])
 
@@ -60,7 +60,7 @@ def test_powers_of_zero_are_as_in_numpy_and_power_zero_has_no_slope(backend):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_an_array_beside_a_tensor_makes_a_tensor_not_an_array_of_them(operation, backend):
+def test_an_array_beside_a_tensor_makes_a_tensor_not_an_array_of_tensors(operation, backend):
     function = OPERATIONS[operation]
     array, x = np.array([1, 2], np.float32), tn.Tensor([4.0, 8.0], requires_grad=True)
     for y in (function(array, x), function(x, array)):
@@ -106,6 +106,6 @@ def test_matmul_takes_an_array_on_either_side(backend):
     tn.check_gradients(lambda x: a @ x @ a, [x])
 
 
-def test_matmul_sums_the_gradient_of_a_matrix_that_serves_a_stack(backend):
+def test_matmul_sums_the_gradient_of_a_matrix_multiplied_with_a_stack(backend):
     tn.check_gradients(tn.matmul, [spaced((4, 2, 3), "a"), spaced((3, 2), "b")])
     tn.check_gradients(tn.matmul, [spaced((2, 3), "a"), spaced((4, 3, 2), "b")])

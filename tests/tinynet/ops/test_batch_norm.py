@@ -1,4 +1,4 @@
-"""Batch normalisation: what it makes of a batch, and the running statistics."""
+"""Batch normalisation: the normalised batch, and the running statistics."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def test_running_statistics_move_by_the_momentum_as_in_pytorch(backend, dtype):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     x, weight, bias, mean, variance = tensors(dtype)
     peer = torch.nn.BatchNorm2d(7, momentum=0.3, dtype=torch.tensor(x.numpy()).dtype)
-    for turn in range(3):
-        x.data = x.numpy() + turn
+    for step in range(3):
+        x.data = x.numpy() + step
         tn.batch_norm(x, weight, bias, mean, variance, True, momentum=0.3)
         peer(torch.tensor(x.numpy()))
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
@@ -35,7 +35,7 @@ def test_running_statistics_move_by_the_momentum_as_in_pytorch(backend, dtype):
     assert mean.dtype == variance.dtype == dtype
 
 
-def test_a_test_uses_the_running_statistics_and_leaves_them(backend):
+def test_evaluation_uses_the_running_statistics_and_does_not_change_them(backend):
     x, weight, bias, mean, variance = tensors()
     mean.data, variance.data = np.arange(7.0), np.arange(1.0, 8.0)
     y = tn.batch_norm(x, weight, bias, mean, variance, False, eps=0.0).numpy()
@@ -44,12 +44,12 @@ def test_a_test_uses_the_running_statistics_and_leaves_them(backend):
     assert mean.numpy().tolist() == list(range(7))
 
 
-def test_a_step_in_training_does_not_disturb_a_test_that_waits_for_its_backward(backend):
-    def gradient(disturb):
+def test_a_training_step_does_not_change_the_backward_of_an_earlier_evaluation(backend):
+    def gradient(train_between):
         x, weight, bias, mean, variance = tensors()
         leaf = tn.Tensor(x.numpy(), requires_grad=True)
         loss = tn.batch_norm(leaf, weight, bias, mean, variance, False).sum()
-        if disturb:
+        if train_between:
             tn.batch_norm(x, weight, bias, mean, variance, True)
         loss.backward()
         return on_host(leaf.grad)

@@ -1,4 +1,4 @@
-"""Convolution: what it must be whatever the numbers, and im2col with its transpose."""
+"""Convolution: properties that hold for all numbers, and im2col with its transpose."""
 
 import importlib
 
@@ -42,22 +42,22 @@ def test_a_kernel_of_one_pixel_is_a_linear_layer_at_every_pixel(backend):
     assert relative_error(y, np.einsum("nchw,oc->nohw", x, weight)) < 1e-13
 
 
-def test_an_int_is_both_of_a_pair(backend):
+def test_an_int_stands_for_both_numbers_of_a_pair(backend):
     x, weight = spaced(X, "x"), spaced((2, 4, 3, 3), "weight")
     assert np.array_equal(
         conv2d(x, weight, stride=2, padding=1), conv2d(x, weight, stride=(2, 2), padding=[1, 1])
     )
 
 
-def test_each_image_is_computed_for_itself(backend):
+def test_each_image_is_computed_independently(backend):
     x, weight = spaced((5, 4, 7, 5), "x"), spaced(WEIGHT, "weight")
     alone = [conv2d(image[None], weight) for image in x]
     assert relative_error(conv2d(x, weight), np.concatenate(alone)) < 1e-13
 
 
 @pytest.mark.parametrize("columns", [1, 70, 100_000])
-def test_the_number_of_images_at_once_does_not_show(columns, monkeypatch):
-    """Numba's kernels lay images side by side while their columns are few: 35 pixels an image."""
+def test_the_number_of_images_at_once_does_not_change_the_result(columns, monkeypatch):
+    """Numba's kernels put images side by side up to COLUMNS columns; one image has 35 columns."""
     kernels = importlib.import_module("tinynet.backends.numba.conv2d")
     monkeypatch.setattr(kernels, "COLUMNS", columns)
     results = []
@@ -73,7 +73,7 @@ def test_the_number_of_images_at_once_does_not_show(columns, monkeypatch):
 
 
 def test_a_map_may_be_computed_in_parts(backend):
-    # 96 x 3 x 11 weights in a kernel's row: numba takes 315 pixels at a time, of 391 here.
+    # A kernel's row has 96 x 3 x 11 weights: numba computes 315 of the 391 pixels at a time.
     x, weight, bias = spaced((2, 3, 27, 33), "x"), spaced((96, 3, 11, 11), "w"), spaced((96,), "b")
     with tn.use_backend("numpy"):
         expected = conv2d(x, weight) + bias[:, None, None]

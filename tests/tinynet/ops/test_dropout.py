@@ -1,4 +1,4 @@
-"""Dropout: the mask is Philox's, the same everywhere, and both conventions keep the mean."""
+"""Dropout: the mask from Philox is the same everywhere, and both conventions keep the mean."""
 
 import numpy as np
 import pytest
@@ -24,18 +24,18 @@ def test_the_mask_is_the_same_on_every_backend_and_in_every_dtype(seed, draw, ba
 
 
 @pytest.mark.parametrize("drop", [0.1, 0.5, 0.9])
-def test_the_share_that_is_dropped_is_drop(drop, backend):
+def test_the_share_of_dropped_elements_is_drop(drop, backend):
     share = (mask(drop, draw=0) == 0).mean()
     assert abs(share - drop) < 5 * np.sqrt(drop * (1 - drop) / COUNT)
 
 
-def test_a_mask_does_not_follow_from_its_neighbour_or_the_draw_before(backend):
+def test_a_mask_is_independent_of_its_neighbours_and_of_the_draw_before(backend):
     first, second = (mask(0.5, draw=draw) > 0 for draw in (0, 1))
     for a, b in ((first[1:], first[:-1]), (first[4:], first[:-4]), (first, second)):
         assert abs((a == b).mean() - 0.5) < 0.01
 
 
-def test_scaled_in_training_divides_what_is_kept_and_leaves_the_test_alone(backend, dtype):
+def test_scaled_in_training_divides_kept_elements_and_changes_nothing_in_test(backend, dtype):
     x = tn.Tensor(np.ones(COUNT, dtype))
     values = np.unique(tn.dropout(x, 0.2, draw=0).numpy())
     assert np.allclose(values, [0, 1.25], rtol=1e-6)
@@ -58,7 +58,7 @@ def test_drop_0_keeps_and_drop_1_drops_everything(backend):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_what_is_dropped_is_multiplied_by_0_so_nan_and_infinity_stay_seen(backend, dtype):
+def test_dropped_elements_are_multiplied_by_0_so_nan_and_infinity_remain(backend, dtype):
     x = tn.Tensor(np.full(100, np.nan, dtype), requires_grad=True)
     y = tn.dropout(x, 0.5, draw=0)
     y.backward(np.full(100, np.nan, dtype))
@@ -67,32 +67,32 @@ def test_what_is_dropped_is_multiplied_by_0_so_nan_and_infinity_stay_seen(backen
     assert set(map(str, y)) == {"inf", "nan"}
 
 
-def test_the_gradient_has_the_mask_of_the_forward(backend):
+def test_the_gradient_has_the_mask_of_the_forward_pass(backend):
     x = tn.Tensor(np.ones(1000, np.float32), requires_grad=True)
     y = tn.dropout(x, 0.3)
-    tn.dropout(x, 0.3)  # a later mask does not disturb it
+    tn.dropout(x, 0.3)  # a later mask does not change the gradient
     y.sum().backward()
     assert np.array_equal(on_host(x.grad), y.numpy())
 
 
-def test_masks_count_from_the_seed_and_go_on_from_a_state(backend):
-    def two():
+def test_masks_start_from_the_seed_and_continue_from_a_state(backend):
+    def two_masks():
         return [mask(0.5).tobytes() for _ in range(2)]
 
     tn.seed(3)
-    first = two()
+    first = two_masks()
     state = random.get_state()
-    then = two()
-    assert first[0] != first[1] and first != then
+    next_two = two_masks()
+    assert first[0] != first[1] and first != next_two
     tn.seed(3)
-    assert two() == first
+    assert two_masks() == first
     random.set_state(state)
-    assert two() == then
+    assert two_masks() == next_two
     tn.seed(4)
-    assert two() != first
+    assert two_masks() != first
 
 
-def test_a_draw_that_is_given_and_a_test_do_not_count(backend):
+def test_an_explicit_draw_and_test_mode_do_not_advance_the_count(backend):
     tn.seed(3)
     mask(0.5, draw=9)
     mask(0.5, training=False)

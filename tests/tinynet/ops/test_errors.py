@@ -1,4 +1,4 @@
-"""What ops refuse, and that the message names the op, the argument, the shapes and what fits."""
+"""Ops refuse arguments that do not fit, and name the op, the argument, the shapes, the remedy."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def images(*shape):
 X = (2, 6, 5, 4)  # (N, C, H, W)
 LABELS = np.array([0, 1])
 
-# (call, error, parts that its message has)
+# name: (call, error, parts of its message)
 REFUSED = {
     "conv2d: x of rank 3": (
         lambda: tn.conv2d(tensor(6, 5, 4), tensor(2, 6, 3, 3)),
@@ -195,7 +195,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_does_not_fit_is_refused_with_a_message_that_says_what_would(name, backend):
+def test_arguments_that_do_not_fit_are_refused_with_a_message_that_says_what_fits(name, backend):
     call, error, parts = REFUSED[name]
     with pytest.raises(error) as raised:
         call()

@@ -1,4 +1,4 @@
-"""Shapes drawn at random: convolution, linear and pools against PyTorch, forward and backward."""
+"""Convolution, linear and pools of random shapes against PyTorch, forward and backward."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +9,7 @@ from tests.oracles.cases import on_host, relative_error, spaced
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-drawn = settings(
+random_examples = settings(
     max_examples=30,
     deadline=None,
     derandomize=True,
@@ -26,7 +26,7 @@ def int_or_pair(least, most):
 
 
 def assert_as_pytorch(op, peer, arrays):
-    """Output and gradients of op(tensors) and peer(PyTorch's tensors)."""
+    """Compare output and gradients of op(tensors) and peer(PyTorch's tensors)."""
     ours = [tn.Tensor(a, requires_grad=True) for a in arrays]
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
     y, expected = op(*ours), peer(*theirs)
@@ -57,11 +57,11 @@ def convolutions(draw):
     }
 
 
-@given(drawn=convolutions())
-@drawn
-def test_conv2d_of_any_geometry_is_pytorchs(backend, drawn):
-    shapes = [drawn["x"], drawn["weight"], drawn["weight"][:1]][: 3 if drawn["bias"] else 2]
-    arguments = {name: drawn[name] for name in ("stride", "padding", "groups")}
+@given(conv=convolutions())
+@random_examples
+def test_conv2d_of_any_geometry_is_pytorchs(backend, conv):
+    shapes = [conv["x"], conv["weight"], conv["weight"][:1]][: 3 if conv["bias"] else 2]
+    arguments = {name: conv[name] for name in ("stride", "padding", "groups")}
     assert_as_pytorch(
         lambda *tensors: tn.conv2d(*tensors, **arguments),
         lambda *tensors: torch.conv2d(*tensors, **arguments),
@@ -70,7 +70,7 @@ def test_conv2d_of_any_geometry_is_pytorchs(backend, drawn):
 
 
 @given(sizes=st.tuples(*[st.integers(1, 9)] * 3), bias=st.booleans())
-@drawn
+@random_examples
 def test_linear_of_any_sizes_is_pytorchs(backend, sizes, bias):
     images, inputs, outputs = sizes
     shapes = [(images, inputs), (outputs, inputs), (outputs,)][: 3 if bias else 2]
@@ -89,29 +89,29 @@ def pools(draw):
     }
 
 
-@given(drawn=pools())
-@drawn
-def test_max_pool2d_of_any_geometry_is_pytorchs(backend, drawn):
-    window, stride, padding, ceil_mode = drawn["arguments"]
+@given(pool=pools())
+@random_examples
+def test_max_pool2d_of_any_geometry_is_pytorchs(backend, pool):
+    window, stride, padding, ceil_mode = pool["arguments"]
     assert_as_pytorch(
-        lambda x: tn.max_pool2d(x, *drawn["arguments"]),
+        lambda x: tn.max_pool2d(x, *pool["arguments"]),
         lambda x: torch.nn.functional.max_pool2d(x, window, stride, padding, ceil_mode=ceil_mode),
-        [spaced(drawn["x"])],
+        [spaced(pool["x"])],
     )
 
 
-@given(drawn=pools())
-@drawn
-def test_avg_pool2d_of_any_geometry_is_pytorchs(backend, drawn):
+@given(pool=pools())
+@random_examples
+def test_avg_pool2d_of_any_geometry_is_pytorchs(backend, pool):
     assert_as_pytorch(
-        lambda x: tn.avg_pool2d(x, *drawn["arguments"]),
-        lambda x: torch.nn.functional.avg_pool2d(x, *drawn["arguments"]),
-        [spaced(drawn["x"])],
+        lambda x: tn.avg_pool2d(x, *pool["arguments"]),
+        lambda x: torch.nn.functional.avg_pool2d(x, *pool["arguments"]),
+        [spaced(pool["x"])],
     )
 
 
 @given(shape=st.tuples(*[st.integers(1, n) for n in (3, 4, 9, 9)]), size=int_or_pair(1, 7))
-@drawn
+@random_examples
 def test_adaptive_avg_pool2d_of_any_geometry_is_pytorchs(backend, shape, size):
     assert_as_pytorch(
         lambda x: tn.adaptive_avg_pool2d(x, size),

@@ -1,5 +1,4 @@
-"""Every case of cases.py on every backend: against its formula in plain loops, against PyTorch,
-against its own slopes, and with numbers that are not finite."""
+"""Every case of cases.py on every backend: its formula, PyTorch, its slopes, NaN and infinity."""
 
 from functools import cache
 
@@ -10,16 +9,16 @@ import tinynet as tn
 from tests.oracles.cases import CASES, LAYERS, on_host, relative_error, spaced
 from tests.oracles.scalars import evaluate
 
-ELEMENTS = 150  # a case with more is checked along directions; every op has smaller ones
+ELEMENTS = 150  # larger cases are checked along directions; every op has smaller ones
 
 cases = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 layers = pytest.mark.parametrize("case", LAYERS, ids=[case.name for case in LAYERS])
 each_input = pytest.mark.parametrize(
-    ("case", "wanted"),
+    ("case", "index"),
     [pytest.param(c, i, id=f"{c.name}-{i}") for c in LAYERS for i in range(len(c.shapes))],
 )
 
-# NumPy says so where infinity minus infinity is no number; that is what is wanted here.
+# NumPy warns where infinity minus infinity gives NaN; these tests want the NaN.
 not_finite = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
@@ -47,10 +46,10 @@ def run_peer(case, arrays, dtype):
 def assert_alike(case, ours, theirs, dtype):
     tolerance = case.tolerance if dtype == np.float32 else 1e-12
     for number, (a, b) in enumerate(zip([ours[0], *ours[1]], [theirs[0], *theirs[1]], strict=True)):
-        what = "output" if number == 0 else f"gradient {number - 1}"
-        assert a.dtype == dtype, f"{what} is {a.dtype}"
-        assert a.shape == b.shape, f"{what} has shape {a.shape}, not {b.shape}"
-        assert relative_error(a, b) <= tolerance, f"{what}:\n{a}\nis not\n{b}"
+        name = "output" if number == 0 else f"gradient {number - 1}"
+        assert a.dtype == dtype, f"{name} is {a.dtype}"
+        assert a.shape == b.shape, f"{name} has shape {a.shape}, not {b.shape}"
+        assert relative_error(a, b) <= tolerance, f"{name}:\n{a}\nis not\n{b}"
 
 
 @cases
@@ -71,13 +70,13 @@ def test_gradients_are_slopes(case, backend):
 
 
 @each_input
-def test_a_gradient_is_the_same_where_the_others_are_not_wanted(case, wanted, backend):
+def test_a_gradient_is_the_same_where_no_other_is_computed(case, index, backend):
     inputs = case.inputs()
-    tensors = [tn.Tensor(a, requires_grad=i == wanted) for i, a in enumerate(inputs)]
+    tensors = [tn.Tensor(a, requires_grad=i == index) for i, a in enumerate(inputs)]
     y = case.op(*tensors)
     y.backward(spaced(y.shape, "dy"))
-    assert np.array_equal(on_host(tensors[wanted].grad), run(case, inputs, np.float64)[1][wanted])
-    assert all(t.grad is None for i, t in enumerate(tensors) if i != wanted)
+    assert np.array_equal(on_host(tensors[index].grad), run(case, inputs, np.float64)[1][index])
+    assert all(t.grad is None for i, t in enumerate(tensors) if i != index)
 
 
 @layers

@@ -11,37 +11,37 @@ def lrn(x, **arguments):
     return tn.local_response_norm(tn.Tensor(x), **arguments).numpy()
 
 
-def energies(channels, **arguments):
-    """Which channels' energy each channel sees: the sum with one channel lit at a time."""
-    seen = np.zeros((channels, channels), int)
-    for lit in range(channels):
+def windows(channels, **arguments):
+    """A matrix: 1 at (i, j) if channel i's window holds channel j; one channel is large in turn."""
+    matrix = np.zeros((channels, channels), int)
+    for large in range(channels):
         x = np.full((1, channels, 1, 1), 1e-3)
-        x[0, lit] = 10
+        x[0, large] = 10
         y = lrn(x, alpha=1.0, beta=1.0, k=1.0, **arguments)[0, :, 0, 0]
-        seen[:, lit] = y < 0.1 * x[0, :, 0, 0]
-    return seen.tolist()
+        matrix[:, large] = y < 0.1 * x[0, :, 0, 0]
+    return matrix.tolist()
 
 
 def test_the_window_stops_at_the_first_and_at_the_last_channel(backend):
-    reach = [[int(abs(i - j) <= 2) for j in range(7)] for i in range(7)]
-    assert energies(7, size=5) == reach
+    expected = [[int(abs(i - j) <= 2) for j in range(7)] for i in range(7)]
+    assert windows(7, size=5) == expected
 
 
 def test_the_window_of_a_tower_stops_at_its_edge(backend):
-    reach = [[int(abs(i - j) <= 2 and i // 4 == j // 4) for j in range(8)] for i in range(8)]
-    assert energies(8, size=5, groups=2) == reach
+    expected = [[int(abs(i - j) <= 2 and i // 4 == j // 4) for j in range(8)] for i in range(8)]
+    assert windows(8, size=5, groups=2) == expected
 
 
-def test_a_nan_reaches_every_window_that_sees_it_and_no_other(backend):
-    for poisoned in range(9):
+def test_a_nan_reaches_every_window_that_holds_it_and_no_other(backend):
+    for channel in range(9):
         x = tn.Tensor(spaced((1, 9, 2, 2)), requires_grad=True)
-        x.data[0, poisoned] = np.nan
+        x.data[0, channel] = np.nan
         y = tn.local_response_norm(x, size=5, alpha=1.0)
         y.sum().backward()
-        away = abs(np.arange(9) - poisoned)
-        assert (np.isnan(y.numpy()[0, :, 0, 0]) == (away <= 2)).all()
-        # A gradient reads the outputs of its window, and these the inputs of theirs.
-        assert (np.isnan(on_host(x.grad)[0, :, 0, 0]) == (away <= 4)).all()
+        distance = abs(np.arange(9) - channel)
+        assert (np.isnan(y.numpy()[0, :, 0, 0]) == (distance <= 2)).all()
+        # A gradient reads the outputs in its window, and each output reads the inputs in its own.
+        assert (np.isnan(on_host(x.grad)[0, :, 0, 0]) == (distance <= 4)).all()
 
 
 def test_two_towers_are_two_normalisations(backend):

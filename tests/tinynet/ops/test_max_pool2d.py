@@ -25,7 +25,7 @@ def test_the_last_nan_of_a_window_wins(backend):
     assert leaf.grad.tolist() == [[[[0, 0, 0], [1, 0, 0]]]]
 
 
-def test_a_map_of_minus_infinity_stays_one(backend):
+def test_a_map_of_minus_infinity_stays_minus_infinity(backend):
     x = tn.Tensor(np.full((1, 2, 4, 5), -np.inf, np.float32), requires_grad=True)
     y = tn.max_pool2d(x, 3, 2, padding=1)
     y.sum().backward()
@@ -69,7 +69,7 @@ def test_the_published_window_finds_the_first_largest_or_the_last_nan(
         columns = range(max(left, 0), min(left + 3, width))
         cells = [(n, c, h, w) for h, w in product(rows, columns)]
         nans = [cell for cell in cells if np.isnan(x[cell])]
-        winner = nans[-1] if nans else max(cells, key=lambda cell: x[cell])  # max: the first
+        winner = nans[-1] if nans else max(cells, key=lambda cell: x[cell])  # max takes the first
         expected_y[n, c, i, j] = x[winner]
         expected_dx[winner] += dy[n, c, i, j]
     np.testing.assert_array_equal(y.numpy(), expected_y)
@@ -82,8 +82,8 @@ def test_the_published_window_finds_the_first_largest_or_the_last_nan(
      (54, True, [27, 13, 6])],
 )  # fmt: skip
 def test_three_pools_make_alexnets_maps(size, ceil_mode, maps):
-    found = []
+    sizes = []
     for _ in range(3):
         size = output_size(size, 3, 2, 0, ceil_mode)
-        found.append(size)
-    assert found == maps
+        sizes.append(size)
+    assert sizes == maps

@@ -12,7 +12,7 @@ AXES = [None, 0, -1, 1, (0, 2), (-1, 0), (0, 1, 2)]
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("axis", AXES, ids=str)
 @pytest.mark.parametrize("name", ["sum", "mean", "max"])
-def test_a_reduction_is_numpys_and_its_gradient_its_slope(name, axis, keepdims, backend):
+def test_a_reduction_equals_numpys_and_its_gradient_is_its_slope(name, axis, keepdims, backend):
     array = spaced((2, 3, 4), name)
     y = getattr(tn.Tensor(array), name)(axis, keepdims)
     expected = getattr(array, name)(axis=axis, keepdims=keepdims)

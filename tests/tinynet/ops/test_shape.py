@@ -22,7 +22,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_a_key_takes_what_numpy_takes_and_gives_the_gradient_back(name, backend):
+def test_a_key_selects_the_elements_that_numpy_selects_and_returns_the_gradient(name, backend):
     key, array = KEYS[name], spaced((3, 4))
     assert np.array_equal(tn.Tensor(array)[key].numpy(), array[key])
     tn.check_gradients(lambda a: a[key], [array])
@@ -69,7 +69,7 @@ def test_reshape_keeps_the_order_of_the_elements(shape, backend):
 
 
 @pytest.mark.parametrize("axes", [(), (1, 0, 2), (2, 0, 1), (-1, 0, -2)], ids=str)
-def test_transpose_is_numpys_in_c_order(axes, backend):
+def test_transpose_equals_numpys_and_is_in_c_order(axes, backend):
     array = spaced((2, 3, 4))
     y = tn.Tensor(array).transpose(*axes)
     assert np.array_equal(y.numpy(), array.transpose(*axes))

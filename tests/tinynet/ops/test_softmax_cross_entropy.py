@@ -32,7 +32,7 @@ def test_the_largest_of_many_logits_is_found_wherever_it_is(place, backend, dtyp
 
 
 def test_labels_are_checked_once(backend):
-    """Labels out of range are refused where Labels are made, of too many classes where used."""
+    """Labels() refuses labels out of range; the loss refuses Labels of other classes."""
     logits = tn.Tensor(spaced((3, 7)))
     labels = tn.Labels([4, 0, 6], 7)
     assert len(labels) == 3
@@ -70,7 +70,7 @@ def test_labels_are_an_array_a_tensor_or_a_list_of_any_integers(backend):
         assert tn.softmax_cross_entropy(tn.Tensor(logits), labels).item() == expected
 
 
-def test_each_row_of_the_gradient_sums_to_nothing(backend):
+def test_each_row_of_the_gradient_sums_to_zero(backend):
     logits = tn.Tensor(spaced((3, 7)), requires_grad=True)
     tn.softmax_cross_entropy(logits, np.array([4, 0, 6])).backward()
     assert np.allclose(on_host(logits.grad).sum(axis=1), 0, atol=1e-16)

@@ -1,4 +1,4 @@
-"""Convolution by Winograd's tiles: the numbers of im2col, and which of the two is taken when."""
+"""Convolution by Winograd's tiles: the same numbers as im2col, and the choice between the two."""
 
 import importlib
 import subprocess
@@ -19,13 +19,13 @@ kernel_sizes = pytest.mark.parametrize("kernel", [3, 5])
 
 @pytest.fixture(autouse=True)
 def by_winograd():
-    """Convolutions in this file take Winograd's tiles; those of other files take what they took."""
+    """Convolutions in this file use Winograd's tiles; other files keep their algorithm."""
     with tn.conv_algorithm("winograd"):
         yield
 
 
 def run(arrays, dtype, padding, groups=1):
-    """y, dx, dweight and, where there is a bias, dbias."""
+    """y, dx, dweight and, if there is a bias, dbias."""
     tensors = [tn.Tensor(a.astype(dtype), requires_grad=True) for a in arrays]
     y = tn.conv2d(*tensors, padding=padding, groups=groups)
     y.backward(spaced(y.shape, "dy").astype(dtype))
@@ -33,15 +33,15 @@ def run(arrays, dtype, padding, groups=1):
 
 
 def by_im2col(arrays, padding, groups=1):
-    """The same by the reference's im2col in float64."""
+    """The same arrays by the reference's im2col in float64."""
     with tn.use_backend("numpy"), tn.conv_algorithm("im2col"):
         return run(arrays, np.float64, padding, groups)
 
 
 def assert_alike(ours, expected, dtype):
-    for what, a, b in zip(["y", "dx", "dweight", "dbias"], ours, expected, strict=False):
-        assert a.dtype == dtype and a.shape == b.shape, what
-        assert relative_error(a, b) <= TOLERANCE[dtype.name], what
+    for name, a, b in zip(["y", "dx", "dweight", "dbias"], ours, expected, strict=False):
+        assert a.dtype == dtype and a.shape == b.shape, name
+        assert relative_error(a, b) <= TOLERANCE[dtype.name], name
 
 
 # --- the numbers ----------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def assert_alike(ours, expected, dtype):
 
 @st.composite
 def convolutions(draw):
-    """(arrays, padding, groups): maps from one pixel, padding up to more than the kernel."""
+    """(arrays, padding, groups): maps of one pixel or more, padding up to more than the kernel."""
     kernel, groups = draw(st.sampled_from([3, 5])), draw(st.integers(1, 2))
     padding = draw(st.tuples(st.integers(0, 6), st.integers(0, 6)))
     size = [draw(st.integers(max(1, kernel - 2 * p), 14)) for p in padding]
@@ -61,20 +61,20 @@ def convolutions(draw):
     return [spaced(shape, str(i)) for i, shape in enumerate(shapes)], padding, groups
 
 
-@given(drawn=convolutions())
+@given(convolution=convolutions())
 @settings(
     max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_output_and_gradients_are_im2cols_whatever_the_shapes(backend, dtype, drawn):
-    arrays, padding, groups = drawn
+def test_output_and_gradients_are_im2cols_for_all_shapes(backend, dtype, convolution):
+    arrays, padding, groups = convolution
     assert_alike(run(arrays, dtype, padding, groups), by_im2col(arrays, padding, groups), dtype)
 
 
 @kernel_sizes
-def test_more_images_than_are_worked_on_at_once_are_each_computed_for_itself(backend, kernel):
+def test_each_image_of_a_batch_larger_than_a_block_is_computed_independently(backend, kernel):
     arrays = [spaced((131, 2, 5, 6), "x"), spaced((3, 2, kernel, kernel), "weight")]
     ours, expected = run(arrays, np.dtype(float), 1), by_im2col(arrays, 1)
     assert_alike(ours, expected, np.dtype(float))
@@ -141,7 +141,9 @@ def test_the_same_call_gives_the_same_bits_and_leaves_its_inputs_alone(backend, 
 @kernel_sizes
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_not_finite_is_seen_by_all_that_reads_it(backend, dtype, kernel, poison):
+def test_a_number_that_is_not_finite_reaches_every_output_that_reads_it(
+    backend, dtype, kernel, poison
+):
     x, weight = spaced((3, 2, 14, 13), "x"), spaced((2, 2, kernel, kernel), "weight")
     x[1, 0, 4, 5] = poison
     ours, expected = run([x, weight], dtype, 1), by_im2col([x, weight], 1)
@@ -149,7 +151,7 @@ def test_a_number_that_is_not_finite_is_seen_by_all_that_reads_it(backend, dtype
         assert not np.isfinite(a[~np.isfinite(b)]).any()
     y = ours[0]
     assert np.isfinite(y[[0, 2]]).all(), "another image"
-    assert np.isfinite(y[1, :, -3:]).all(), "a tile that does not see the pixel"
+    assert np.isfinite(y[1, :, -3:]).all(), "a tile that does not read the pixel"
 
 
 def test_the_matrices_of_3_x_3_are_lavin_and_grays():
@@ -181,7 +183,7 @@ def calls(backend, monkeypatch):
     """The names of the convolution kernels that are called, in order."""
     kernels, names = tn.get_backend(), []
 
-    def recorded(name):
+    def recorder(name):
         kernel = getattr(kernels, name)
 
         def call(*arguments):
@@ -192,7 +194,7 @@ def calls(backend, monkeypatch):
 
     for algorithm in ("conv2d", "winograd"):
         for name in (algorithm, f"{algorithm}_backward_input", f"{algorithm}_backward_weight"):
-            monkeypatch.setattr(kernels, name, recorded(name))
+            monkeypatch.setattr(kernels, name, recorder(name))
     return names
 
 
@@ -208,7 +210,7 @@ def step(algorithm):
 
 @pytest.mark.parametrize("kernel", [(3, 3), (5, 5)])
 @pytest.mark.parametrize("pays", [True, False])
-def test_a_named_algorithm_is_taken_whether_it_pays_or_not(calls, kernel, pays, monkeypatch):
+def test_a_named_algorithm_is_used_whether_it_pays_or_not(calls, kernel, pays, monkeypatch):
     monkeypatch.setattr(tn.get_backend(), "winograd_pays", lambda *_: pays)
     convolve(kernel).sum().backward()
     assert calls == step("winograd")
@@ -222,7 +224,7 @@ def test_a_named_algorithm_is_taken_whether_it_pays_or_not(calls, kernel, pays, 
     ("kernel", "stride"), [((3, 3), 2), ((5, 5), (1, 2)), ((3, 5), 1), ((1, 1), 1), ((4, 4), 1)]
 )
 @pytest.mark.parametrize("algorithm", ["winograd", "auto"])
-def test_im2col_is_taken_where_winograd_is_not_defined(calls, kernel, stride, algorithm):
+def test_im2col_is_used_where_winograd_is_not_defined(calls, kernel, stride, algorithm):
     with tn.conv_algorithm(algorithm):
         convolve(kernel, stride).sum().backward()
     assert calls == step("conv2d")
@@ -230,15 +232,15 @@ def test_im2col_is_taken_where_winograd_is_not_defined(calls, kernel, stride, al
 
 @pytest.mark.parametrize("pays", [True, False])
 def test_auto_asks_the_backend_whether_winograd_pays(calls, pays, monkeypatch):
-    asked = []
-    monkeypatch.setattr(tn.get_backend(), "winograd_pays", lambda *a: asked.append(a) or pays)
+    questions = []
+    monkeypatch.setattr(tn.get_backend(), "winograd_pays", lambda *a: questions.append(a) or pays)
     with tn.conv_algorithm("auto"):
         convolve().sum().backward()
     assert calls == step("winograd" if pays else "conv2d")
-    assert asked == [((1, 1, 7, 7), (1, 1, 3, 3), (1, 1), (0, 0), 1)]
+    assert questions == [((1, 1, 7, 7), (1, 1, 3, 3), (1, 1), (0, 0), 1)]
 
 
-def test_the_choice_at_the_start_is_auto():
+def test_the_default_choice_is_auto():
     program = (
         "import numpy as np, tinynet as tn\n"
         "tn.use_backend('numpy')\n"
@@ -249,13 +251,13 @@ def test_the_choice_at_the_start_is_auto():
     assert subprocess.run(command, capture_output=True, text=True).stdout == "asked\n"
 
 
-def test_the_reference_takes_im2col_by_itself(monkeypatch):
+def test_auto_chooses_im2col_on_the_reference(monkeypatch):
     with tn.use_backend("numpy"), tn.conv_algorithm("auto"):
         monkeypatch.setattr(tn.get_backend(), "winograd", None)
         assert convolve().shape == (1, 1, 5, 5)
 
 
-def test_the_backward_goes_by_the_algorithm_of_its_forward(calls):
+def test_backward_uses_the_algorithm_of_its_forward(calls):
     y = convolve().sum()
     with tn.conv_algorithm("im2col"):
         y.backward()
@@ -273,13 +275,13 @@ def test_a_choice_holds_inside_its_block_and_blocks_nest(calls):
 
 
 def test_a_choice_without_a_block_holds_from_then_on(calls):
-    tn.conv_algorithm("im2col")  # the fixture's block puts back what was before
+    tn.conv_algorithm("im2col")  # the fixture's block restores the choice before
     convolve()
     assert calls == ["conv2d"]
 
 
 @pytest.mark.parametrize("name", ["fft", "Winograd", None])
-def test_an_unknown_algorithm_is_an_error_that_names_those_there_are(calls, name):
+def test_an_unknown_algorithm_is_an_error_that_names_the_known_ones(calls, name):
     with pytest.raises(ValueError, match=f"conv_algorithm: {name!r}.*im2col, winograd, auto"):
         tn.conv_algorithm(name)
     convolve()

@@ -1,8 +1,8 @@
-"""The default backend on a GPU: each layer's arithmetic as CUDA C in a .cu file beside the .py that
-launches it, products by cuBLAS, arrays by CuPy. What is no layer is in device/.
+"""The backend for GPUs: CUDA C for each layer in a .cu file beside the .py that launches it, cuBLAS
+for products, CuPy for arrays. device/ holds the code that the layers share.
 
-Kernels are functions (gpu, arguments of contract.py); Backend gives them their gpu. CuPy itself is
-imported by load(), so that the kernels can be read, launched and tested where there is none.
+Kernels are functions (gpu, arguments of contract.py); Backend binds their gpu. Only load() imports
+CuPy, so that the kernels can be imported, launched and tested without it.
 """
 
 import importlib
@@ -16,7 +16,7 @@ class Backend:
     """Every function of the contract, on one GPU."""
 
     name = "cupy"
-    asynchronous = True  # kernels are queued, and whoever reads their numbers waits for them
+    asynchronous = True  # kernels are only queued; reading their numbers waits for them
 
     def __init__(self, gpu):
         self.gpu, self.xp = gpu, gpu.xp
@@ -39,7 +39,8 @@ class Backend:
 
 
 def load():
-    """The Backend on CuPy's current device. Raises BackendError, which says what is missing."""
+    """The Backend on CuPy's current device. Raises BackendError with the reason where it
+    cannot be used."""
     from tinynet.backends.cupy.device.installation import find_cupy
 
     cupy = find_cupy()

@@ -7,9 +7,9 @@ struct Sizes {
     int out_rows, out_columns;
 };
 
-// Along one axis, which cells of `size` belong to cell i of `out_size` where both divide the same
-// length evenly: all that it touches. So these are the pixels that an output reads, and, the sizes
-// exchanged, the outputs that read a pixel.
+// One axis is divided evenly, once into `size` cells and once into `out_size` cells: the range of
+// the `size` cells that overlap cell i of the `out_size` cells. These are the pixels that an output
+// reads; with the sizes exchanged, they are the outputs that read a pixel.
 struct Span {
     int first, end;
 };
@@ -38,7 +38,7 @@ __device__ void adaptive_avg_pool2d(const T *x, T *y, long long count, Sizes s) 
     }
 }
 
-// dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+// dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 //
 // dy  (count, OH, OW)
 // dx  (count, H, W)

@@ -23,7 +23,7 @@ def adaptive_avg_pool2d(gpu, x, y):
 
 
 def adaptive_avg_pool2d_backward(gpu, dy, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 
     dy (N, C, OH, OW), dx (N, C, H, W)
     """

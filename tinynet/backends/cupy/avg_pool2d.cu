@@ -3,19 +3,19 @@
 #include "device/elements.cuh"
 #include "device/windows.cuh"
 
-// How many of a window's cells lie on the map or its padding, along one axis. first: the window's
-// first cell on the map, negative in the padding; what hangs over the padded edge (ceil_mode) does
-// not count.
+// How many of a window's cells lie on the map or its padding, along one axis. first: the index of
+// the window's first cell on the map, negative in the padding; cells beyond the padded edge
+// (ceil_mode) do not count.
 __device__ int cells_along(int first, int window, int size, int padding) {
     return min(window, size + padding - first);
 }
 
-// y[n, c, i, j] = the sum of x in the window at (i, j) over the number of its cells.
+// y[n, c, i, j] = the sum of x in the window at (i, j) / (cells of the window).
 //
 // x  (count, H, W)    count: maps of all images
 // y  (count, OH, OW)
-// One thread: one output pixel; it adds the window row by row. Moves x and y once: of the reads of
-// a pixel by windows that overlap, those after the first find it in the cache.
+// One thread: one output pixel; it adds the window row by row. Moves x and y once: where
+// windows overlap, the later reads of a pixel hit the cache.
 template <typename T> __device__ void avg_pool2d(const T *x, T *y, long long count, Windows s) {
     long long map = MY_MAP;
     if (map >= count) return;
@@ -33,12 +33,12 @@ template <typename T> __device__ void avg_pool2d(const T *x, T *y, long long cou
     }
 }
 
-// dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+// dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 //
 // dy  (count, OH, OW)
 // dx  (count, H, W)
-// One thread: one pixel; it gathers from its windows, row by row. Moves dy and dx once: of the
-// reads of a dy, those after the first find it in the cache.
+// One thread: one pixel; it gathers from its windows, row by row. Moves dy and dx once: the
+// later reads of a dy hit the cache.
 template <typename T>
 __device__ void avg_pool2d_backward(const T *dy, T *dx, long long count, Windows s) {
     long long map = MY_MAP;

@@ -1,7 +1,7 @@
 """Average pooling: each output is the mean of its window. The kernels are in avg_pool2d.cu.
 
-The window's cells count where they lie on the map or its padding (zeros); what hangs over the
-padded edge (ceil_mode) does not count. Source: FACTS of the pools, Caffe and PyTorch
+The window's cells count where they lie on the map or its padding (zeros); cells beyond the
+padded edge (ceil_mode) do not count. Source: FACTS on pools, Caffe and PyTorch
 (count_include_pad=True).
 """
 
@@ -14,7 +14,7 @@ CU = Path(__file__).with_suffix(".cu")
 
 
 def avg_pool2d(gpu, x, window, stride, padding, y):
-    """y[n, c, i, j] = the sum of x in the window at (i, j) over the number of its cells.
+    """y[n, c, i, j] = the sum of x in the window at (i, j) / (cells of the window).
 
     x          (N, C, H, W)
     y          (N, C, OH, OW)
@@ -28,7 +28,7 @@ def avg_pool2d(gpu, x, window, stride, padding, y):
 
 
 def avg_pool2d_backward(gpu, dy, window, stride, padding, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 
     dy         (N, C, OH, OW)
     dx         (N, C, H, W)

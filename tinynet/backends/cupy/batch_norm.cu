@@ -1,5 +1,4 @@
-// Batch normalisation: each channel's sums over images and pixels, and then what is done to each
-// pixel.
+// Batch normalisation: each channel's sums over images and pixels, then the formula for each pixel.
 
 #include "device/elements.cuh"
 #include "device/sums.cuh"
@@ -83,7 +82,7 @@ __device__ void batch_norm_backward(const T *dy, const T *x, const T *weight, co
     }
 }
 
-// dx = weight / sqrt(variance + eps) * dy, for mean and variance that do not move with x.
+// dx = weight / sqrt(variance + eps) * dy, where mean and variance do not depend on x.
 //
 // dy, dx            (images, channels, pixels)
 // weight, variance  (channels)

@@ -4,9 +4,9 @@ then to a learned mean and deviation. The kernels are in batch_norm.cu.
     xhat = (x - mean) / sqrt(variance + eps)        mean, variance over N, H, W
     y    = weight xhat + bias
 
-A channel's sums are taken in two steps, each of a fixed order: over parts of the images, then over
-the parts. The variance has a pass of its own: the mean of x^2 less the square of the mean would
-cancel. In the kernels H W is one axis.
+A channel's sum takes two steps, each in a fixed order: over parts of the images, then over the
+parts. The variance takes a second pass over x: the mean of x^2 minus the square of the mean would
+lose digits by cancellation. The kernels treat H W as one axis.
 Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 """
 
@@ -36,8 +36,8 @@ def batch_norm(gpu, x, weight, bias, mean, variance, eps, y):
 
 
 def batch_norm_backward(gpu, dy, x, weight, mean, variance, eps, dx, dweight, dbias):
-    """dbias = sum of dy; dweight = sum of dy xhat; with M = N H W, since mean and variance move
-    with x: dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M).
+    """dbias = sum of dy; dweight = sum of dy xhat. Mean and variance depend on x, so with M = N H W
+    dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M).
 
     dy, x, dx (N, C, H, W); weight, mean, variance, dweight, dbias (C,)
     """

@@ -1,5 +1,5 @@
-// Convolution's moves: im2col, its transpose col2im, and maps laid side by side and back. The
-// products between them are cuBLAS's.
+// The copies of convolution: im2col, its transpose col2im, and maps of several images laid side by
+// side and back. cuBLAS computes the products between them.
 
 #include "device/elements.cuh"
 
@@ -16,9 +16,9 @@ struct Geometry {
 //
 // x        (images, C, H, W)
 // columns  (C, KH, KW, images, OH, OW)
-// One thread: the KH KW pixels under the kernel at (i, j) in one map; its neighbours have j + 1,
-// ..., so each of its writes is one of a row of neighbours. Moves x once and all columns once: of
-// the KH KW reads of a pixel, those after the first find it in the cache.
+// One thread: the KH KW pixels under the kernel at (i, j) in one map; the next thread has j + 1, so
+// neighbouring threads write neighbouring addresses. Moves x once and all columns once: of the KH
+// KW reads of a pixel, the later ones hit the cache.
 template <typename T> __device__ void im2col(const T *x, T *columns, long long images, Geometry g) {
     int pixels = g.out_rows * g.out_columns;
     long long map = MY_MAP;  // n C + c
@@ -85,7 +85,7 @@ __device__ void gather(const T *__restrict__ maps, T *__restrict__ side_by_side,
     FOR_MY_PIXELS(p, pixels) side_by_side[place * pixels + p] = maps[map * pixels + p];
 }
 
-// y[n, o, p] = side_by_side[o, n, p] + bias[o], the way back.
+// y[n, o, p] = side_by_side[o, n, p] + bias[o]: the inverse of gather, and the bias.
 //
 // side_by_side  (channels, images, pixels)
 // bias          (channels), or null for none

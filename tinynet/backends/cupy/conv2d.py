@@ -1,20 +1,20 @@
 """Convolution as a matrix product: im2col of several images at a time. The kernels are in
 conv2d.cu.
 
-The columns of n images lie side by side, so that one product serves them all, group by group:
+The columns of n images lie side by side, so that one product for each group serves all n images:
 
-    columns  (G, C / G KH KW, n OH OW)     one column an output pixel
-    product  = weight (G, O / G, C / G KH KW)  @  columns       then each image gets its maps back
+    columns  (G, C / G KH KW, n OH OW)     one column for each output pixel
+    product  = weight (G, O / G, C / G KH KW)  @  columns       then maps go back to their images
     dproduct (G, O / G, n OH OW)                                dy with its maps side by side
     dweight += dproduct @ columns^T
     dcolumns = weight^T @ dproduct,                             added back to the pixels: col2im
 
-n is as many as gpu.chunk_bytes hold the columns of, the size of the cache. Sums over chunks go in
-their order: the same bits on every run.
+n is the number of images whose columns fit gpu.chunk_bytes, the size of the L2 cache. Chunks are
+summed in order: the same bits on every run.
 
-The numba backend leaves out the copies for the kernel's rows and lets products read the image with
-a row's offset. Here that would be a product for each of those rows, adding to the same output;
-whether it is quicker was not measured.
+The numba backend copies only for the kernel's columns and computes one product for each kernel row,
+at an offset. Here that would be KH products that add to the same output; whether it is quicker was
+not measured.
 
 N images, C channels in, O out, G groups, H x W the map, (KH, KW) the kernel, (OH, OW) the output.
 Source: Chellapilla, Puri, Simard, High performance convolutional neural networks for document
@@ -30,7 +30,7 @@ CU = Path(__file__).with_suffix(".cu")
 
 
 def conv2d(gpu, x, weight, bias, stride, padding, groups, y):
-    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel under it.
 
     x       (N, C, H, W)
     weight  (O, C / G, KH, KW)
@@ -46,7 +46,7 @@ def conv2d(gpu, x, weight, bias, stride, padding, groups, y):
 
 
 def conv2d_backward_input(gpu, dy, weight, stride, padding, groups, dx):
-    """dx = the sum over all outputs that read the pixel of weight times dy.
+    """dx[pixel] = the sum of weight times dy over all outputs that read the pixel.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, KH, KW)
@@ -66,7 +66,7 @@ def conv2d_backward_input(gpu, dy, weight, stride, padding, groups, dx):
 
 
 def conv2d_backward_weight(gpu, dy, x, stride, padding, groups, dweight):
-    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel under the weight.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
@@ -115,13 +115,13 @@ def _spread(gpu, side_by_side, bias, y):
 
 
 def chunks(gpu, x, image_bytes):
-    """Slices of the images x: as many as fit gpu.chunk_bytes, at image_bytes each; one at least."""
+    """Slices of the images x: as many images each as fit gpu.chunk_bytes, but at least one."""
     count = max(1, gpu.chunk_bytes // image_bytes)
     return [slice(first, min(first + count, len(x))) for first in range(0, len(x), count)]
 
 
 def _chunks(gpu, x, weight, y):
-    """Those whose columns fit."""
+    """Slices of the images x whose columns fit gpu.chunk_bytes."""
     columns_of_image = x.shape[1] * weight.shape[2] * weight.shape[3] * y.shape[2] * y.shape[3]
     return chunks(gpu, x, columns_of_image * x.itemsize)
 

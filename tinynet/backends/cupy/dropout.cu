@@ -3,7 +3,7 @@
 #include "device/elements.cuh"
 #include "device/philox.cuh"
 
-// y[i] = x[i] times kept_scale where the 32 bits of element i are not below threshold, else x[i]
+// y[i] = x[i] times kept_scale where the 32 bits of element i are at least threshold, else x[i]
 // times 0.
 //
 // x, y          count elements

@@ -1,5 +1,6 @@
-"""Dropout by a mask that Philox computes from the element's number alone, so that every backend
-drops the same elements and the backward pass computes the mask again. The kernel is in dropout.cu.
+"""Dropout by a mask that Philox computes from the seed, the draw and the element's number. So every
+backend drops the same elements, and the backward pass computes the mask again. The kernel is in
+dropout.cu.
 
 Source: the paper, section 4.2; the counter's layout: tinynet/random.py.
 """
@@ -18,8 +19,7 @@ def dropout(gpu, x, drop, kept_scale, seed, draw, y):
     x, y         any shape, the same, numbered in C order
     drop         the probability to drop, 0 to 1
     kept_scale   1 / (1 - drop) for inverted dropout, 1 for the paper's
-    A product, not a choice: a dropped NaN is still NaN. What gpu.draws_before holds is added to
-    draw.
+    The mask is a factor, so a dropped NaN stays NaN. gpu.draws_before is added to draw.
     """
     seed = int(seed)
     gpu.launch(

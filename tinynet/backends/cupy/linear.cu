@@ -1,4 +1,4 @@
-// What a fully connected layer does besides its products: the bias, and the bias's gradient.
+// The bias of a fully connected layer, and the bias's gradient. cuBLAS computes the products.
 
 #include "device/elements.cuh"
 #include "device/sums.cuh"
@@ -20,7 +20,7 @@ __device__ void add_bias(const T *bias, T *y, long long images, long long output
 // dy     (images, outputs)
 // dbias  (outputs)
 // One block: blockDim.x outputs side by side. Its row y of threads adds up the images y,
-// y + blockDim.y, ..., then the rows add up, in pairs. Moves dy once.
+// y + blockDim.y, ...; then the rows are added in pairs. Moves dy once.
 template <typename T>
 __device__ void sum_of_rows(const T *dy, T *dbias, long long images, long long outputs) {
     __shared__ T sums[BLOCK];  // (blockDim.y, blockDim.x)

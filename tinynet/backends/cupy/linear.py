@@ -1,4 +1,5 @@
-"""Fully connected layer: y = x weight^T + bias. The products are cuBLAS's, the bias linear.cu's.
+"""Fully connected layer: y = x weight^T + bias. cuBLAS computes the products,
+linear.cu the bias.
 
 N images, IN and OUT features. The weight has a row for each output.
 """

@@ -1,7 +1,7 @@
 // Local response normalisation over channels, and its gradient, each in one pass.
 //
-// A thread stays at its pixel and walks along the channels. What it meets it puts into windows that
-// move along with it: registers that know the channels around the one in the middle.
+// A thread stays at its pixel and goes along the channels. It pushes the numbers that it reads into
+// sliding windows: registers that hold the numbers of the channels around the current one.
 
 #include "device/elements.cuh"
 
@@ -13,11 +13,11 @@ struct Geometry {
     int channels, tile, tiles, reach, pixels;
 };
 
-// A number of each channel from REACH below the middle to REACH above it.
+// One number for each channel from REACH below the middle to REACH above it.
 template <typename T, int REACH> struct Window {
     T at[2 * REACH + 1];
 
-    // The next channel comes in at the upper end.
+    // The next channel enters at the upper end.
     __device__ void push(T number) {
         UNROLLED for (int i = 0; i < 2 * REACH; i++) at[i] = at[i + 1];
         at[2 * REACH] = number;
@@ -34,7 +34,7 @@ template <typename T, int REACH> struct Window {
     }
 };
 
-// scale^-beta. The paper's beta, 3/4, is two square roots.
+// scale^-beta. The paper's beta, 3/4, takes two square roots.
 template <typename T> __device__ T inverse_power(T scale, T beta) {
     if (beta == T(0.75)) {
         T root = rsqrt(scale);
@@ -46,8 +46,8 @@ template <typename T> __device__ T inverse_power(T scale, T beta) {
 // y[c] = x[c] / (k + alpha * sum of x[j]^2 over the channels j within reach of c)^beta.
 //
 // x, y  (groups of all images, channels, pixels)
-// One thread: one pixel, `tile` channels. Moves 2 numbers an element; REACH channels on either side
-// are read by two threads.
+// One thread: one pixel, `tile` channels. Moves 2 numbers an element; two threads read the REACH
+// channels on either side of a tile.
 template <typename T, int REACH>
 __device__ void local_response_norm(const T *__restrict__ x, T *__restrict__ y, T alpha, T beta,
                                     T k, long long tiles_in_all, Geometry g) {
@@ -75,9 +75,9 @@ __device__ void local_response_norm(const T *__restrict__ x, T *__restrict__ y, 
 // reach of c, where ratio = dy x scale^(-beta - 1).
 //
 // dy, x, dx  (groups of all images, channels, pixels)
-// One thread: one pixel, `tile` channels. x is put into windows around channel c = top - REACH,
-// which tell its scale; what follows from it into windows around b = c - REACH, which tell its dx.
-// Moves 3 numbers an element; up to 2 REACH channels on either side are read by two threads.
+// One thread: one pixel, `tile` channels. Windows of x around channel c = top - REACH give the
+// scale of c; windows of the numbers computed from it around b = c - REACH give dx of b. Moves 3
+// numbers an element; two threads read up to 2 REACH channels on either side of a tile.
 template <typename T, int REACH>
 __device__ void local_response_norm_backward(const T *__restrict__ dy, const T *__restrict__ x,
                                              T *__restrict__ dx, T alpha, T beta, T k,
@@ -125,7 +125,7 @@ __device__ void local_response_norm_backward(const T *__restrict__ dy, const T *
         local_response_norm_backward<T, REACH>(dy, x, dx, alpha, beta, k, tiles_in_all, g); \
     }
 
-// Sizes up to 5, the paper's; up to 17; up to 129, whose windows are too large for registers.
+// Window sizes up to 5 (the paper's), up to 17, and up to 129, which is too large for registers.
 KERNELS(2, float)
 KERNELS(2, double)
 KERNELS(8, float)

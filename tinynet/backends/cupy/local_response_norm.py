@@ -5,7 +5,7 @@ channel axis, at the same pixel. The kernels are in local_response_norm.cu.
     y_i     = x_i / scale_i^beta
     dx_i    = dy_i scale_i^-beta - 2 alpha beta x_i * sum of dy_j x_j scale_j^(-beta - 1) over i's window
 
-A thread stays at one pixel of some channels and walks along them, with the window in its registers.
+A thread has one pixel of TILE channels and goes along them, with the window in its registers.
 
 Source: the paper, section 3.3; groups: the authors' program of 2012, whose window stops at the
 tower's edge.
@@ -16,8 +16,8 @@ from pathlib import Path
 from tinynet.backends.cupy.device.launch import int_struct, maps
 
 CU = Path(__file__).with_suffix(".cu")
-TILE = 32  # channels of a thread; those beside them are read by two
-REACHES = (2, 8, 64)  # of the windows that there are kernels for
+TILE = 32  # channels of a thread; two threads read the channels at a tile's edge
+REACHES = (2, 8, 64)  # the largest size // 2 of each kernel in the .cu file
 
 
 def local_response_norm(gpu, x, size, alpha, beta, k, groups, y):

@@ -24,7 +24,7 @@ __device__ void max_pool2d(const T *x, T *y, int *switches, long long maps, Wind
         first_row = max(first_row, 0);
         first_column = max(first_column, 0);
         int where = first_row * s.width + first_column;
-        T largest = image[where];  // every window meets the map
+        T largest = image[where];  // every window overlaps the map
         for (int row = first_row; row < last_row; row++) {
             for (int column = first_column; column < last_column; column++) {
                 T candidate = image[row * s.width + column];
@@ -43,7 +43,7 @@ __device__ void max_pool2d(const T *x, T *y, int *switches, long long maps, Wind
 //
 // dy, switches  (maps, OH, OW)
 // dx            (maps, H, W)
-// One thread: one pixel; it asks the windows that cover it, row by row, for their switch. Moves dy,
+// One thread: one pixel; it reads the switches of the windows that cover it, row by row. Moves dy,
 // switches and dx once.
 template <typename T>
 __device__ void max_pool2d_backward(const T *dy, const int *switches, T *dx, long long maps,

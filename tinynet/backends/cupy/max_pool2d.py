@@ -19,7 +19,7 @@ def max_pool2d(gpu, x, window, stride, padding, y, switches):
     y          (N, C, OH, OW)
     switches   (N, C, OH, OW)  int32, index into the H x W map; ties go to the first
     window, stride, padding    pairs (rows, columns)
-    Padding counts as -inf; NaN wins (the window's last).
+    Padding counts as -inf; NaN wins (the window's last NaN).
     """
     count = x.shape[0] * x.shape[1]
     gpu.launch(
@@ -34,7 +34,7 @@ def max_pool2d_backward(gpu, dy, switches, window, stride, padding, dx):
     dy        (N, C, OH, OW)
     switches  (N, C, OH, OW)  int32
     dx        (N, C, H, W)
-    window, stride, padding    pairs: which windows may have a switch at a pixel
+    window, stride, padding    pairs; they say which windows cover a pixel
     """
     count = dx.shape[0] * dx.shape[1]
     gpu.launch(

@@ -12,7 +12,7 @@ template <typename T> __device__ void relu(const T *x, T *y, long long count) {
     store_mine(mine, y, count);
 }
 
-// dx[i] = dy[i] where y[i] > 0, else 0. Asked as y <= 0, so that a NaN in y lets dy through.
+// dx[i] = dy[i] where y[i] > 0, else 0. The test is y <= 0, so that a NaN in y lets dy through.
 //
 // dy, y, dx  count elements
 // One thread: ITEMS_PER_THREAD elements, a block apart. Moves 3 count numbers.

@@ -1,10 +1,11 @@
-"""Stochastic gradient descent with momentum and weight decay, in the two rules in use. The kernels
-are in sgd.cu; one launch moves all parameters.
+"""Stochastic gradient descent with momentum and weight decay, by two rules. The kernels are in
+sgd.cu; one launch moves all parameters.
 
     paper    v = momentum v - weight_decay lr w - lr g       w = w + v
     PyTorch  v = momentum v + (g + weight_decay w)           w = w - lr v
 
-Equal while lr is constant. After it changes, the paper's velocity still carries the old rate.
+The two are equal while lr is constant. After it changes, the paper's velocity still contains the
+old rate.
 Source: the paper, section 5; torch.optim.SGD.
 """
 
@@ -20,7 +21,7 @@ CU = Path(__file__).with_suffix(".cu")
 def sgd_paper(gpu, weights, gradients, velocities, lr, momentum, weight_decay):
     """One step of the paper's rule, in place.
 
-    weights, gradients, velocities  lists of arrays; the i-th of each have one shape
+    weights, gradients, velocities  lists of arrays; the i-th arrays of all have one shape
     lr                              a number, or an array () that holds it when the kernel runs
     momentum, weight_decay          numbers
     """

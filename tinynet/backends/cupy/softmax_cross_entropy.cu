@@ -6,8 +6,7 @@
 
 #define FOR_MY_CLASSES(c, classes) for (long long c = threadIdx.x; c < (classes); c += blockDim.x)
 
-// The row's largest number, given to every thread. A NaN is passed over here; it comes back in the
-// sum.
+// The row's largest number, returned to every thread. max ignores a NaN; the sum becomes NaN later.
 template <typename T> __device__ T largest_of_row(const T *row, long long classes) {
     __shared__ T numbers[BLOCK];
     T largest = row[0];

@@ -16,7 +16,7 @@ CU = Path(__file__).with_suffix(".cu")
 
 
 def softmax(gpu, logits, y):
-    """y = each row's exponentials over their sum. logits, y (N, classes)"""
+    """y = each row's exponentials divided by their sum. logits, y (N, classes)"""
     images, classes = logits.shape
     gpu.launch(CU, "softmax", blocks(images), logits, y, classes)
 

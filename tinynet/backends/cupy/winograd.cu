@@ -1,13 +1,13 @@
-// Winograd's tiles: maps to tiles of 6 x 6 and back, kernels to tiles and back. The products at the
-// tiles' 36 points are cuBLAS's. numpy/winograd.py derives the matrices A, B and G.
+// Winograd's tiles: maps to tiles of 6 x 6 and back, kernels to tiles and back. cuBLAS computes the
+// products at the tiles' 36 points. numpy/winograd.py derives the matrices A, B and G.
 //
-// K is the kernel's size, 3 or 5, and m = 7 - K that of a tile's outputs.
+// K is the kernel's size, 3 or 5. A tile gives m x m outputs, m = 7 - K.
 
 #include "device/elements.cuh"
 
 // --- along one line of a tile, in place: its six numbers lie `step` apart ---
 
-// B^T d: of the matrix
+// B^T d with B^T =
 //     4  0 -5  0  1  0
 //     0 -4 -4  1  1  0
 //     0  4 -4 -1  1  0
@@ -42,7 +42,7 @@ template <int count, typename T> __device__ __forceinline__ void evaluate(T *a, 
     a[5 * step] = last;
 }
 
-// The transpose, from six numbers to `count`: A^T M where count is m.
+// The transpose of evaluate, from six numbers to `count`: A^T M where count is m.
 template <int count, typename T>
 __device__ __forceinline__ void evaluate_transposed(T *a, int step) {
     T even = a[step] + a[2 * step], odd = a[step] - a[2 * step];
@@ -56,7 +56,7 @@ __device__ __forceinline__ void evaluate_transposed(T *a, int step) {
     a[(count - 1) * step] += last;
 }
 
-// What the points' values are divided by: the product of p - q over the other points q.
+// Divide the value at each point p by the product of p - q over the other points q.
 template <typename T> __device__ __forceinline__ void divide(T *a, int step) {
     a[0] *= T(1) / 4;
     a[step] *= -T(1) / 6;
@@ -67,16 +67,15 @@ template <typename T> __device__ __forceinline__ void divide(T *a, int step) {
 
 // --- maps and tiles ---
 
-// The maps of a chunk of images, each covered by down x across tiles, m pixels from one to the
-// next.
+// The maps of a chunk of images, each covered by down x across tiles, m pixels apart.
 struct Maps {
     int channels, height, width;
     int down, across;
-    int row_padding, column_padding;  // where negative, the map is cut off there
+    int row_padding, column_padding;  // negative: rows, columns are cut off
 };
 
-// The size x size pixels of tile t in channel c, zeros outside the map, into the corner of a 6 x 6
-// tile.
+// Copies the size x size pixels of tile t in channel c, zeros outside the map, into the upper left
+// corner of a 6 x 6 tile.
 template <int size, int m, typename T>
 __device__ __forceinline__ void cut(const T *maps, long long c, int t, const Maps &s, T *tile) {
     int n = t / (s.down * s.across), in_map = t % (s.down * s.across);
@@ -96,9 +95,9 @@ __device__ __forceinline__ void cut(const T *maps, long long c, int t, const Map
 //
 // x  (images, C, H, W)
 // V  (36, C, tiles)     tiles of all the images
-// One thread: one tile of one channel; the threads beside it have the tiles beside it, so that each
-// of its 36 writes is one of a row of neighbours. Moves x once and V once: tiles overlap by K - 1
-// pixels, which the second reader finds in the cache.
+// One thread: one tile of one channel; the next thread has the next tile, so neighbouring threads
+// write neighbouring addresses. Moves x once and V once: tiles overlap by K - 1 pixels, whose later
+// reads hit the cache.
 template <typename T, int K> __device__ void x_to_V(const T *x, T *V, long long tiles, Maps s) {
     long long c = MY_MAP;
     if (c >= s.channels) return;

@@ -8,16 +8,17 @@ outputs, m = 7 - kernel; its neighbours are m pixels away:
     dM = A dy A^T                   dU = dM V^T                        dg = G^T dU G   for weights
 
 The input's gradient is a convolution too, of dy with the kernels turned by 180 degrees and their
-inputs and outputs exchanged, so it is a forward whose U is transposed.
+inputs and outputs exchanged, so it is a forward pass with U transposed.
 
-At each of the 36 points of each group the sum over channels is a product, all of them one stack:
+At each of the 36 points of each group the sum over channels is a matrix product. One call computes
+all of them as a stack:
 
     U, dU  (36 G, O / G, C / G)
     V      (36 G, C / G, tiles)      of all images of a chunk
     M, dM  (36 G, O / G, tiles)
 
-A chunk is as many images as gpu.chunk_bytes hold V and M of, the size of the cache. Sums over
-chunks go in their order: the same bits on every run.
+A chunk is the number of images whose V and M fit gpu.chunk_bytes, the size of the L2 cache. Chunks
+are summed in order: the same bits on every run.
 
 N images, C channels in, O out, G groups, H x W the map, K = 3 or 5 the kernel, (OH, OW) the output.
 Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 2016).
@@ -30,15 +31,15 @@ from tinynet.backends.cupy.device.launch import int_struct, maps, threads
 
 CU = Path(__file__).with_suffix(".cu")
 POINTS = 36  # of a tile
-# Channels, or outputs, of a group: with fewer, matrices leave most of a block's threads idle.
+# Channels, or outputs, of a group: with fewer, small matrices leave most of a block's threads idle.
 THIN = 16
-# An NVIDIA H100's products of float32 in the time that its memory moves one number, by its data
-# sheet: 67 TFLOP/s, two to a product, and 3.35 TB/s, four bytes a number.
+# How many float32 products an NVIDIA H100 computes while its memory moves one number, by its data
+# sheet: 67 TFLOP/s, two operations a product, and 3.35 TB/s, four bytes a number.
 PRODUCTS_A_NUMBER = 40
 
 
 def winograd(gpu, x, weight, bias, padding, groups, y):
-    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel under it.
 
     x       (N, C, H, W)
     weight  (O, C / G, K, K)
@@ -50,7 +51,7 @@ def winograd(gpu, x, weight, bias, padding, groups, y):
 
 
 def winograd_backward_input(gpu, dy, weight, padding, groups, dx):
-    """dx = the sum over all outputs that read the pixel of weight times dy.
+    """dx[pixel] = the sum of weight times dy over all outputs that read the pixel.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, K, K)
@@ -62,7 +63,7 @@ def winograd_backward_input(gpu, dy, weight, padding, groups, dx):
 
 
 def winograd_backward_weight(gpu, dy, x, padding, groups, dweight):
-    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel under the weight.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
@@ -84,16 +85,16 @@ def winograd_backward_weight(gpu, dy, x, padding, groups, dweight):
 
 
 def winograd_pays(gpu, x_shape, weight_shape, stride, padding, groups):
-    """Whether a training step of this layer should be quicker this way. This follows from counting,
-    not from measuring:
+    """Whether a training step of this layer should be quicker by winograd. This is an estimate from
+    counts, not a measurement:
 
         im2col    O C/G K K OH OW         products an image, columns and maps written and read
         winograd  36 O C/G tiles          products an image, V and M written and read,
                                           and once a batch U
 
-    where a number written or read counts as PRODUCTS_A_NUMBER products, in the cache too. The three
-    products of a step have the same counts, so one stands for all. False where the tensor cores
-    multiply: their products cost less than the transforms.
+    A number written or read counts as PRODUCTS_A_NUMBER products, even in the cache. The forward
+    and the two backward products have the same counts, so one is counted for all three. False for
+    tf32: products by tensor cores cost less than the transforms.
     """
     images, channels, height, width = x_shape
     outputs, inputs, *kernel = weight_shape
@@ -172,7 +173,7 @@ def _grid(kernel, y):
 
 
 def _maps(x, kernel, y, padding=(0, 0)):
-    """struct Maps of winograd.cu: maps of x, cut into as many tiles as cover those of y."""
+    """struct Maps of winograd.cu: maps of x, cut into as many tiles as cover the maps of y."""
     _, channels, height, width = x.shape
     down, across = _grid(kernel, y)
     return int_struct(

@@ -1,5 +1,5 @@
-"""The default backend on a processor: the reference's steps as loops in memory order, compiled by
-Numba and shared out among threads, and BLAS for products."""
+"""The default backend, for processors: the steps of the reference backend as loops in memory order,
+compiled by Numba and shared among threads, and BLAS for products."""
 
 import numpy as xp
 

@@ -15,17 +15,17 @@ from tinynet.backends.numba.threads import parallel
 def adaptive_avg_pool2d(x, y):
     """y[n, c, i, j] = the mean of x over the window of (i, j). x (N, C, H, W), y (N, C, OH, OW)
 
-    One turn of the parallel loop: one map of one image.
+    One iteration of the parallel loop: one map of one image.
     """
     _adaptive_avg_pool2d(x.reshape(-1, *x.shape[2:]), y.reshape(-1, *y.shape[2:]))
 
 
 @parallel
 def adaptive_avg_pool2d_backward(dy, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 
     dy (N, C, OH, OW), dx (N, C, H, W)
-    One turn of the parallel loop: one map of one image, so no other turn adds to it.
+    One iteration of the parallel loop: one map of one image, so no other iteration adds to it.
     """
     _adaptive_avg_pool2d_backward(dy.reshape(-1, *dy.shape[2:]), dx.reshape(-1, *dx.shape[2:]))
 

@@ -1,7 +1,7 @@
 """Average pooling: each output is the mean of its window.
 
-The window's cells count where they lie on the map or its padding (zeros); what hangs over the
-padded edge (ceil_mode) does not count. Source: FACTS of the pools, Caffe and PyTorch
+The window's cells count where they lie on the map or its padding (zeros); cells beyond the
+padded edge (ceil_mode) do not count. Source: FACTS on pools, Caffe and PyTorch
 (count_include_pad=True).
 """
 
@@ -13,12 +13,12 @@ from tinynet.backends.numba.threads import parallel
 
 @parallel
 def avg_pool2d(x, window, stride, padding, y):
-    """y[n, c, i, j] = the sum of x in the window at (i, j) over the number of its cells.
+    """y[n, c, i, j] = the sum of x in the window at (i, j) / (cells of the window).
 
     x          (N, C, H, W)
     y          (N, C, OH, OW)
     window, stride, padding    pairs (rows, columns)
-    One turn of the parallel loop: one map of one image.
+    One iteration of the parallel loop: one map of one image.
     """
     x_maps, y_maps = x.reshape(-1, *x.shape[2:]), y.reshape(-1, *y.shape[2:])
     _avg_pool2d(x_maps, window, stride, padding, y_maps)
@@ -26,11 +26,11 @@ def avg_pool2d(x, window, stride, padding, y):
 
 @parallel
 def avg_pool2d_backward(dy, window, stride, padding, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 
     dy         (N, C, OH, OW)
     dx         (N, C, H, W)
-    One turn of the parallel loop: one map of one image, so no other turn adds to it.
+    One iteration of the parallel loop: one map of one image, so no other iteration adds to it.
     """
     dy_maps, dx_maps = dy.reshape(-1, *dy.shape[2:]), dx.reshape(-1, *dx.shape[2:])
     _avg_pool2d_backward(dy_maps, window, stride, padding, dx_maps)

@@ -4,7 +4,8 @@ then to a learned mean and deviation.
     xhat = (x - mean) / sqrt(variance + eps)        mean, variance over N, H, W
     y    = weight xhat + bias
 
-A channel's sums are kept in float64, one map after the other. In the kernels H W is one axis.
+A channel's sums over its maps are kept in float64, each map's sum in x's dtype. The kernels treat
+H W as one axis.
 Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 """
 
@@ -20,7 +21,7 @@ from tinynet.backends.numba.threads import parallel
 def batch_norm_statistics(x, mean, variance):
     """Each channel's mean and variance (divided by the count). x (N, C, H, W); both (C,)
 
-    One turn of the parallel loop: one channel of all images.
+    One iteration of the parallel loop: one channel of all images.
     """
     _statistics(x.reshape(*x.shape[:2], -1), mean, variance)
 
@@ -29,7 +30,7 @@ def batch_norm_statistics(x, mean, variance):
 def batch_norm(x, weight, bias, mean, variance, eps, y):
     """y = weight xhat + bias. x, y (N, C, H, W); weight, bias, mean, variance (C,)
 
-    One turn of the parallel loop: one channel of all images.
+    One iteration of the parallel loop: one channel of all images.
     """
     maps = (*x.shape[:2], -1)
     _normalise(x.reshape(maps), weight, bias, mean, variance, eps, y.reshape(maps))
@@ -37,11 +38,11 @@ def batch_norm(x, weight, bias, mean, variance, eps, y):
 
 @parallel
 def batch_norm_backward(dy, x, weight, mean, variance, eps, dx, dweight, dbias):
-    """dbias = sum of dy; dweight = sum of dy xhat; with M = N H W, since mean and variance move
-    with x: dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M).
+    """dbias = sum of dy; dweight = sum of dy xhat. Mean and variance depend on x, so with M = N H W
+    dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M).
 
     dy, x, dx (N, C, H, W); weight, mean, variance, dweight, dbias (C,)
-    One turn of the parallel loop: one channel of all images.
+    One iteration of the parallel loop: one channel of all images.
     """
     _differentiate(dy, x, weight, mean, variance, eps, True, dx, dweight, dbias)
 

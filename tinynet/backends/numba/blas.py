@@ -1,15 +1,15 @@
 """SciPy's matrix product, callable from compiled kernels.
 
-SciPy publishes the addresses of its BLAS functions. They are given to LLVM under names of our own,
-and a kernel refers to the name, so that its machine code can be cached: an address would change
-with every process. BLAS is Fortran: every argument is a pointer, integers have 32 bits and
+SciPy publishes the addresses of its BLAS functions. They are registered with LLVM under names of
+our own, and a kernel refers to the name, so that its machine code can be cached: an address would
+change with every process. BLAS is Fortran: every argument is a pointer, integers have 32 bits and
 matrices lie column by column.
 
     gemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
     c (m, n) = alpha a (m, k) b (k, n) + beta c
 
-The arguments are declared as integers, addresses, so that one function can be written for both
-sgemm (float32) and dgemm (float64).
+The arguments are declared as integers that hold addresses, so that one function can be written for
+both sgemm (float32) and dgemm (float64).
 
 Source: scipy.linalg.cython_blas; Dongarra and others, A set of level 3 basic linear algebra
 subprograms (1990).
@@ -34,7 +34,7 @@ def _declare(name):
 _sgemm = _declare("sgemm")
 _dgemm = _declare("dgemm")
 
-SMALL = 1_000_000  # multiplications: up to here OpenBLAS reads matrices where they lie, uncopied
+SMALL = 1_000_000  # multiplications: up to this many OpenBLAS does not copy its matrices
 _AS_IT_IS, _TRANSPOSED = np.uint8(ord("N")), np.uint8(ord("T"))  # BLAS's letters
 
 
@@ -54,9 +54,9 @@ def product(a, b, beta, c):
     """c = a @ b + beta c; beta 0 overwrites whatever c holds.
 
     a (m, k), b (k, n), c (m, n)  one dtype, float32 or float64; the rows of c, and the rows or the
-                                  columns of a and b, are contiguous: slices and .T are welcome
+                                  columns of a and b, are contiguous: slices and .T are allowed
     """
-    # Read column by column our c is its transpose, and c^T = b^T a^T: b comes first.
+    # Read column by column, c is its transpose, and c^T = b^T a^T: b comes first.
     alpha_at, beta_at = _address_of(c.dtype.type(1)), _address_of(c.dtype.type(beta))
     m, n, k = np.int32(c.shape[0]), np.int32(c.shape[1]), np.int32(a.shape[1])
     sizes_at = _address_of(n), _address_of(m), _address_of(k)
@@ -75,8 +75,9 @@ def product(a, b, beta, c):
 
 @loops
 def _layout(matrix):
-    """BLAS's letter for the matrix, N or T (its columns are contiguous), and how many cells lie
-    from one row, or column, to the next. A single row tells no distance: then its length."""
+    """BLAS's letter for the matrix, N or T (its columns are contiguous), and the number of cells
+    from one row, or column, to the next. The stride of a single row is arbitrary, so its length is
+    used."""
     rows, columns = matrix.shape
     down, right = matrix.strides
     if right == matrix.itemsize:

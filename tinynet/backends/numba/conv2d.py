@@ -1,12 +1,12 @@
-"""Convolution as matrix products: im2col along the kernel's columns; its rows come free.
+"""Convolution as matrix products: im2col for the kernel's columns only.
 
 The reference copies every pixel KH KW times, once for each place under the kernel. Here it is
 copied KW times, for the kernel's columns only, row by row:
 
     columns[c, v, h, j] = padded[c, h, v + j]
 
-For the kernel's row u, output row i needs the image's row i + u. Rows of `columns` lie one behind
-the other, so the matrix that row u needs begins u rows later in the same memory (KH = 3, OH = 4):
+For the kernel's row u, output row i needs the image's row i + u. Rows of `columns` are
+consecutive in memory, so the matrix for kernel row u begins u rows later (KH = 3, OH = 4):
 
     h       0   1   2   3   4   5
           | OW| OW| OW| OW| OW| OW|      one c, v
@@ -14,18 +14,18 @@ the other, so the matrix that row u needs begins u rows later in the same memory
     u = 1      [-------------]           a pointer moves on, nothing is copied
     u = 2          [-------------]
 
-The layer is one product for each kernel row, of the weights in that row, added up:
+The layer is the sum of one product for each kernel row:
 
     y        = bias + sum over u of weight_u (O/G, C/G KW)  @  columns_u (C/G KW, OH OW)
     dweight_u      += dy (O/G, OH OW)                       @  columns_u^T
     dcolumns_u     += weight_u^T                            @  dy,      then folded back into dx
 
-`columns` is KH times smaller than im2col's, so that it stays in a core's cache, and so does the
-work of filling it. With stride S, row u meets the rows u, u + S, u + 2 S, ... of the image. They
-lie in the same phase, the rows whose number leaves the same rest when divided by S; `padded` and
-`columns` are kept phase by phase, columns of the image likewise, and all is contiguous again.
+`columns` is KH times smaller than in im2col: it stays in a core's cache, and filling it takes KH
+times less work. With stride S, kernel row u reads the image rows u, u + S, u + 2 S, ... These rows
+are one phase: the rows with the same number modulo S. `padded` and `columns` are stored phase by
+phase, and the image's columns likewise, so that everything is contiguous again.
 
-Each thread takes its share of the images, with buffers of its own and BLAS on that one thread.
+Each thread takes its share of the images, with its own buffers and single-threaded BLAS.
 Where maps are so small that a product would do little more than read the weights, the rows of B
 images lie side by side, at most COLUMNS columns in all:
 
@@ -38,7 +38,7 @@ N images, C channels in, O out, G groups, H x W the map, (KH, KW) the kernel, (O
 H' and W' the rows and columns of a phase.
 Source: Cho, Brand, MEC: memory-efficient convolution for deep neural network (ICML 2017); groups as
 in the paper's two towers, section 3.5.
-"""  # noqa: E501
+"""
 
 import numpy as np
 from numba import prange
@@ -48,18 +48,18 @@ from tinynet.backends.numba.blas import SMALL, product
 from tinynet.backends.numba.compilation import loops, parallel_loops
 from tinynet.backends.numba.threads import parallel, run_on_threads, shares, threads
 
-COLUMNS = 256  # of a product: enough to run at full speed, few enough for a core's cache
+COLUMNS = 256  # of a product: enough for full speed, few enough for a core's cache
 
 
 def conv2d(x, weight, bias, stride, padding, groups, y):
-    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel under it.
 
     x       (N, C, H, W)
     weight  (O, C / G, KH, KW)
     bias    (O,) or None
     y       (N, O, OH, OW)
-    Each thread takes its share of the images; of fewer images than threads, its share of the
-    outputs of one image after the other.
+    Each thread takes its share of the images. With fewer images than threads, each takes its share
+    of the outputs, one image after the other.
     """
     if bias is None:
         bias = np.zeros(len(weight), weight.dtype)
@@ -94,7 +94,7 @@ def _conv2d_of_few(x, weight, bias, stride, padding, groups, y):
 
 
 def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
-    """dx = the sum over all outputs that read the pixel of weight times dy.
+    """dx[pixel] = the sum of weight times dy over all outputs that read the pixel.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, KH, KW)
@@ -109,7 +109,7 @@ def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
 
 
 def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
-    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel under the weight.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
@@ -131,7 +131,7 @@ def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
 def conv2d_backward_bias(dy, dbias):
     """dbias[o] = sum over n, i, j of dy[n, o, i, j]. dy (N, O, OH, OW), dbias (O,)
 
-    One turn of the parallel loop: one channel of all images.
+    One iteration of the parallel loop: one channel of all images.
     """
     _backward_bias(dy.reshape(*dy.shape[:2], -1), dbias)
 
@@ -151,8 +151,8 @@ def _shape_by_row(weight, groups):
 
 
 def _shared(x, weight, stride, padding, groups, y):
-    """For every thread, or every image if they are fewer, the slice of the images that it takes,
-    and its buffers."""
+    """(slice of the images, *buffers) for each thread, or for each image if there are fewer images
+    than threads."""
     images = [slice(*share) for share in shares(len(x))]
     most = -(-len(x) // len(images))
     buffers = _buffers(len(images), most, x, weight, stride, padding, groups, y)
@@ -160,11 +160,11 @@ def _shared(x, weight, stride, padding, groups, y):
 
 
 def _buffers(count, images, x, weight, stride, padding, groups, y):
-    """So many times padded, columns and rows, for a share of so many images."""
+    """`count` tuples (padded, columns, rows), each for a share of `images` images."""
     _, outputs, out_rows, out_columns = y.shape
     _, channels, _, kernel_columns = weight.shape
     most = max(1, COLUMNS // (out_rows * out_columns))
-    beside = -(-images // -(-images // most))  # B; the share in equal parts: the same for all
+    beside = -(-images // -(-images // most))  # B: the share in equal parts
     height = -(-(x.shape[2] + 2 * padding[0]) // stride[0])
     width = -(-(x.shape[3] + 2 * padding[1]) // stride[1])
     padded = (channels, stride[0], height, stride[1], width)
@@ -194,7 +194,7 @@ def _forward(x, weights, bias, padding, y, padded, columns, rows):
             y_matrix = _matrix(y_maps) if beside == 1 else _matrix(rows)
             for o in range(outputs):
                 y_matrix[o] = bias[first + o]
-            # A large map in parts, if such small products still have columns enough: conv1.
+            # A large map goes in parts if such small products still have enough columns: conv1.
             pixels = y_matrix.shape[1]
             part = SMALL // weights[g, 0].size
             part = part if part >= COLUMNS else pixels
@@ -261,8 +261,8 @@ def _matrix(maps):
 
 @loops
 def _columns_of_row(columns, u, first, last):
-    """columns_u (C/G KW, OH B OW): the columns that the kernel's row u meets, for those from first
-    to last - 1 of y."""
+    """Columns first to last - 1 of columns_u (C/G KW, OH B OW), the matrix for the kernel's row
+    u."""
     channels, kernel_columns, phases, height, beside, out_columns = columns.shape
     row = beside * out_columns
     matrix = columns.reshape((channels * kernel_columns, phases * height * row))
@@ -321,7 +321,7 @@ def _from_kernel_rows(weights, weight):
 def _unfold(padded, b, columns):
     """columns[c, v, phase, h, b, j] = padded[c, phase, h, v % S, v // S + j]"""
     channels, kernel_columns, phases, height, _, out_columns = columns.shape
-    # Unsigned: signed indices are tested for being negative, cell by cell, and nothing vectorises.
+    # Unsigned: signed indices are tested for being negative, and the loop does not vectorise.
     b, step = np.uintp(b), np.uintp(padded.shape[3])
     for c in range(np.uintp(channels)):
         for v in range(np.uintp(kernel_columns)):

@@ -1,6 +1,6 @@
 """Dropout: each element is dropped with a given probability, by a mask that Philox computes from
-the element's number alone, so that every backend drops the same elements and the backward pass
-computes the mask again instead of keeping it.
+the seed, the draw and the element's number. So every backend drops the same elements, and the
+backward pass computes the mask again instead of keeping it.
 
 Source: the paper, section 4.2; the counter's layout: tinynet/random.py.
 """
@@ -25,7 +25,7 @@ def dropout(x, drop, kept_scale, seed, draw, y):
     x, y         any shape, the same, numbered in C order
     drop         the probability to drop, 0 to 1
     kept_scale   1 / (1 - drop) for inverted dropout, 1 for the paper's
-    A product, not a choice: a dropped NaN is still NaN. One turn of the parallel loop: four
+    The mask is a factor, so a dropped NaN stays NaN. One iteration of the parallel loop: four
     elements, one call of Philox.
     """
     threshold = np.uint64(drop * 2.0**32)

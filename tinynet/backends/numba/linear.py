@@ -1,11 +1,11 @@
 """Fully connected layer: y = x weight^T + bias, one dot product for each image and output.
 
-Each thread computes its share of the output, by BLAS on that one thread. BLAS's own threads wait
-for one another many times within a product, which costs dearly when something else, such as
-the readers of images, wants a processor: thirty times the product's time was seen.
+Each thread computes its share of the output with single-threaded BLAS. BLAS's own threads wait for
+one another many times within a product. When other threads, such as the image loaders, need a
+processor, these waits grow (measured: a product took thirty times as long).
 
-A product first copies the weights into an order of its own. For FEW images that takes longer than
-to multiply: then plain dot products read each weight once, from where it lies.
+BLAS first copies the weights into its own order. For up to FEW images the copy takes longer than
+the product: then plain dot products read each weight once, in place.
 
 N images, IN and OUT features. The weight has a row for each output.
 """

@@ -4,14 +4,14 @@ channel axis, at the same pixel.
     scale_i = k + alpha * sum of x_j^2 over the channels j within size // 2 of i
     y_i     = x_i / scale_i^beta
 
-A channel i reads its neighbours, and so its neighbours' outputs read x_i:
+Channel i reads its neighbours, and the neighbours' outputs read x_i, so:
 
     dx_i = dy_i scale_i^-beta - 2 alpha beta x_i * sum of dy_j x_j scale_j^(-beta - 1) over i's window
 
-The scale is not kept from the forward for the backward: to write and read it would take longer than
-to compute it again. The published window, five channels, takes one loop over the pixels, so that
-roots are computed while memory is read. Each window is summed anew: a sum that moves along, adding
-a channel and taking one away, would be shorter, but a NaN would stay in it for all channels to come.
+The backward pass computes the scale again: to store and read it would take longer. The published
+window of five channels takes one loop over the pixels, so that roots are computed while memory is
+read. Each window is summed anew: a running sum, which adds a channel and subtracts one, would be
+shorter, but a NaN would stay in it for all later channels.
 
 Source: the paper, section 3.3; groups: the authors' program of 2012, whose window stops at the
 tower's edge.
@@ -82,14 +82,13 @@ def _differentiate(dy, x, first, last, reach, width, alpha, beta, k, dx):
 
 @loops
 def _differentiate_image(dy, x, reach, width, alpha, beta, k, dx):
-    """All channels of one image, (C, H W), from the first to the last. ratio_j, which is
-    dy_j x_j scale_j^(-beta - 1), is kept for as many channels as a window has: channel j's in row j
-    modulo their number."""
+    """All channels of one image (C, H W), in order. ratio_j = dy_j x_j scale_j^(-beta - 1) is kept
+    for as many channels as a window has: for channel j in row j modulo that number."""
     channels, pixels = x.shape
     rows = 2 * reach + 1
     ratio = np.empty((rows, pixels), x.dtype)
     factor = x.dtype.type(2) * alpha * beta
-    ready = 0  # the channels below have their ratio
+    ready = 0  # channels below this one have their ratio
     for i in range(channels):
         start, end = _window(i, reach, width)
         for j in range(ready, end):
@@ -100,7 +99,7 @@ def _differentiate_image(dy, x, reach, width, alpha, beta, k, dx):
 
 @loops
 def _direct_and_ratio(dy, x, j, reach, width, alpha, beta, k, direct, ratio):
-    """direct = dy_j scale_j^-beta, the first part of dx_j"""
+    """direct = dy_j scale_j^-beta, the first term of dx_j; ratio = dy_j x_j scale_j^(-beta - 1)."""
     start, end = _window(j, reach, width)
     x_j = x[j]
     if end - start == 5:
@@ -121,7 +120,7 @@ def _direct_and_ratio(dy, x, j, reach, width, alpha, beta, k, direct, ratio):
 def _subtract_window(ratio, start, end, factor, x, dx):
     """dx -= factor x times the sum of the ratios of the channels from start to end - 1."""
     rows = len(ratio)
-    if end - start == rows == 5:  # in whatever order the rows are
+    if end - start == rows == 5:  # the order of the rows does not matter
         a, b, c, d, e = ratio[0], ratio[1], ratio[2], ratio[3], ratio[4]
         for p in range(len(dx)):
             dx[p] -= factor * x[p] * (a[p] + b[p] + c[p] + d[p] + e[p])
@@ -134,7 +133,7 @@ def _subtract_window(ratio, start, end, factor, x, dx):
 
 @loops
 def _scale(x, start, end, alpha, k, scale):
-    """Of a window of any size: the channels of x (C, H W) from start to end - 1."""
+    """scale = k + the sum of alpha x_j^2 over the channels start to end - 1 of x (C, H W)."""
     for p in range(len(scale)):
         scale[p] = k
     for j in range(start, end):
@@ -150,7 +149,7 @@ def _energy(a, b, c, d, e):
 
 @loops
 def _powers(scale, beta):
-    """scale^-beta and scale^-1; the published beta takes two roots, far quicker than a power."""
+    """scale^-beta and scale^-1; for the published beta by two roots, far quicker than a power."""
     if beta == 0.75:
         root = np.float32(1) / math.sqrt(scale)
         return root * math.sqrt(root), root * root

@@ -1,19 +1,19 @@
 """Max-pooling: each output is the largest value in its window; windows may overlap.
 
-Forward, the published windows (3 x 3, two apart) are compared eight neighbours at a time: a loop of
-eight turns over neighbouring cells is one vector instruction a step. But the cells that neighbours
-compare at the same time lie two apart. So a map, one line of cells, row after row, is first dealt
-out into two strips, like cards: cell p to place p // 2 of strip p % 2. Here for width 7:
+The forward pass compares eight neighbouring windows of the published kind (3 x 3, stride 2) at a
+time: a loop over eight contiguous cells compiles to vector instructions. But neighbouring windows
+read cells that lie two apart. So a map, as one line of cells, is first split into two strips: cell
+p goes to place p // 2 of strip p % 2. Here for width 7:
 
     line      0  1  2  3  4  5  6 | 7  8  9 10 11 12 13 | ...
     strip 0   0  2  4  6  8 10 12 ...      cell (0, 0) of windows 0, 1, 2:   0  2  4
     strip 1   1  3  5  7  9 11 13 ...      cell (1, 2) of windows 0, 1, 2:   9 11 13
 
-The last eight windows of a row may be fewer. All eight are written nevertheless: the outputs beyond
-the row's end are wrong, but they are those that come next, and are overwritten. Behind the map the
-strips hold -inf, for windows that hang over its lower edge. One by one go: windows over the other
-edges, a thread's last few, those that come after a NaN on their map, and all of another size or
-stride.
+The last group of a row may have fewer than eight windows. Eight outputs are written nevertheless:
+the outputs beyond the row's end are wrong, but later windows overwrite them. Behind the map the
+strips hold -inf, for windows that hang over its lower edge. Some windows are compared one by one:
+windows over the other edges, a thread's last few, windows after a NaN on their map, and all windows
+of another size or stride.
 
 Source: the paper, section 3.4 (window 3, stride 2).
 """
@@ -26,7 +26,7 @@ from tinynet.backends.numba.compilation import loops, parallel_loops
 from tinynet.backends.numba.threads import parallel, threads
 
 WINDOWS = 8  # side by side, compared together: one vector of float32 with AVX
-AHEAD = 256  # places dealt out beyond those needed: memory is read while windows are compared
+AHEAD = 256  # places filled beyond the needed ones: memory is read while windows are compared
 
 
 @parallel
@@ -37,13 +37,13 @@ def max_pool2d(x, window, stride, padding, y, switches):
     y          (N, C, OH, OW)
     switches   (N, C, OH, OW)  int32, index into the H x W map; ties go to the first
     window, stride, padding    pairs (rows, columns)
-    Padding counts as -inf; NaN wins (the window's last). One turn of the parallel loop: one
-    thread's share of the maps.
+    Padding counts as -inf; NaN wins (the window's last NaN).
+    One iteration of the parallel loop: one thread's share of the maps.
     """
     maps, size, out_size = x.shape[0] * x.shape[1], x.shape[2:], y.shape[2:]
     rows = columns = (0, 0)
     if window == (3, 3) and stride == (2, 2):
-        # From the first window that begins on the map to before the first over its right edge.
+        # The windows that begin on the map and do not hang over its right edge.
         rows = (padding[0] + 1) // 2, out_size[0]
         columns = (padding[1] + 1) // 2, min((size[1] + padding[1] - 3) // 2 + 1, out_size[1])
     x, y, switches = x.reshape(maps, size[0] * size[1]), y.reshape(-1), switches.reshape(-1)
@@ -60,8 +60,8 @@ def max_pool2d_backward(dy, switches, window, stride, padding, dx):
     dy        (N, C, OH, OW)
     switches  (N, C, OH, OW)  int32
     dx        (N, C, H, W)
-    window, stride, padding    not read: each window knows its switch
-    One turn of the parallel loop: one map of one image, so no other turn adds to it.
+    window, stride, padding    not read: the switches say where dy goes
+    One iteration of the parallel loop: one map of one image, so no other iteration adds to it.
     """
     maps = dx.shape[0] * dx.shape[1]
     _max_pool2d_backward(dy.reshape(maps, -1), switches.reshape(maps, -1), dx.reshape(maps, -1))
@@ -73,11 +73,11 @@ def _max_pool2d(x, size, out_size, window, stride, padding, rows, columns, strip
 
     x             (N C, H W)
     y, switches   (N C OH OW,)
-    strips        (threads, 2, H W / 2 and what windows reach behind the map)
-    rows, columns windows from the first to before the second go eight at a time
+    strips        (threads, 2, H W / 2 and the places that windows reach behind the map)
+    rows, columns (first, end): the windows first to end - 1 go eight at a time
 
-    It takes no views of arrays and keeps no truth values in variables: either would stop Numba from
-    promising the compiler that arrays do not overlap, and eight windows from being one vector.
+    It takes no views of arrays and keeps no booleans in variables. Either would stop Numba from
+    telling the compiler that arrays do not overlap, and eight windows would not become one vector.
     """
     height, width = size
     out_rows, out_columns = out_size
@@ -88,11 +88,11 @@ def _max_pool2d(x, size, out_size, window, stride, padding, rows, columns, strip
     for s in prange(shares):
         end = len(x) * (s + 1) // shares * out_rows * out_columns
         for m in range(len(x) * s // shares, len(x) * (s + 1) // shares):
-            dealt, nans = 0, 0
+            dealt, nans = 0, 0  # places of the strips filled so far; the NaNs among them
             for i in range(out_rows):
                 row = (m * out_rows + i) * out_columns  # the row's first output
                 first, after = row + columns[0], row + columns[1]
-                done = first  # the outputs from first to before done are written
+                done = first  # the outputs first to done - 1 are written
                 if rows[0] <= i < rows[1]:
                     needed = min(((2 * i - padding[0] + 3) * width + 1) // 2, pairs)
                     if dealt < needed:
@@ -137,8 +137,8 @@ def _max_pool2d(x, size, out_size, window, stride, padding, rows, columns, strip
 
 @loops
 def _one_window(x, m, size, i, j, window, stride, padding):
-    """The largest cell of map m on window (i, j), and its index; of the cells on the map, since
-    padding never wins."""
+    """The largest cell of map m in window (i, j), and its index. Only cells on the map are
+    compared, since padding never wins."""
     top, left = i * stride[0] - padding[0], j * stride[1] - padding[1]
     bottom, right = min(top + window[0], size[0]), min(left + window[1], size[1])
     top, left = max(top, 0), max(left, 0)

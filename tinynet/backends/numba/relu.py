@@ -13,7 +13,7 @@ from tinynet.backends.numba.threads import parallel
 def relu(x, y):
     """y = max(x, 0), element by element. x, y: any shape, the same. NaN stays NaN.
 
-    One turn of the parallel loop: one element.
+    One iteration of the parallel loop: one element.
     """
     _relu(x.reshape(-1), y.reshape(-1))
 
@@ -22,7 +22,7 @@ def relu(x, y):
 def relu_backward(dy, y, dx):
     """dx = dy where y > 0, else 0. dy, y, dx: any shape, the same.
 
-    Asked as y <= 0, so that a NaN in y lets dy through. One turn: one element.
+    The test is y <= 0, so that a NaN in y lets dy through. One iteration: one element.
     """
     _relu_backward(dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
 

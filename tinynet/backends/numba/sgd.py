@@ -1,9 +1,10 @@
-"""Stochastic gradient descent with momentum and weight decay, in the two rules in use.
+"""Stochastic gradient descent with momentum and weight decay, by two rules.
 
     paper    v = momentum v - weight_decay lr w - lr g       w = w + v
     PyTorch  v = momentum v + (g + weight_decay w)           w = w - lr v
 
-Equal while lr is constant. After it changes, the paper's velocity still carries the old rate.
+The two are equal while lr is constant. After it changes, the paper's velocity still contains the
+old rate.
 Source: the paper, section 5; torch.optim.SGD.
 """
 
@@ -17,9 +18,9 @@ from tinynet.backends.numba.threads import parallel
 def sgd_paper(weights, gradients, velocities, lr, momentum, weight_decay):
     """One step of the paper's rule, in place.
 
-    weights, gradients, velocities  lists of arrays; the i-th of each have one shape
+    weights, gradients, velocities  lists of arrays; the i-th arrays of all have one shape
     lr, momentum, weight_decay      numbers
-    One turn of the parallel loop: one weight, read and written once.
+    One iteration of the parallel loop: one weight, read and written once.
     """
     for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
         numbers = [weight.dtype.type(number) for number in (lr, momentum, weight_decay)]
@@ -28,7 +29,7 @@ def sgd_paper(weights, gradients, velocities, lr, momentum, weight_decay):
 
 @parallel
 def sgd_pytorch(weights, gradients, velocities, lr, momentum, weight_decay):
-    """One step of PyTorch's rule, in place. Arguments and turns as in sgd_paper."""
+    """One step of PyTorch's rule, in place. Arguments and iterations as in sgd_paper."""
     for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
         numbers = [weight.dtype.type(number) for number in (lr, momentum, weight_decay)]
         _pytorch(weight.reshape(-1), gradient.reshape(-1), velocity.reshape(-1), *numbers)

@@ -15,7 +15,7 @@ from tinynet.backends.numba.threads import parallel
 def tanh(x, y):
     """y = tanh(x), element by element. x, y: any shape, the same.
 
-    One turn of the parallel loop: one element.
+    One iteration of the parallel loop: one element.
     """
     _tanh(x.reshape(-1), y.reshape(-1))
 
@@ -24,7 +24,7 @@ def tanh(x, y):
 def tanh_backward(dy, y, dx):
     """dx = dy (1 - y^2), from tanh' = 1 - tanh^2. dy, y, dx: any shape, the same.
 
-    One turn of the parallel loop: one element.
+    One iteration of the parallel loop: one element.
     """
     _tanh_backward(dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
 

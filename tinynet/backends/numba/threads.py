@@ -1,14 +1,14 @@
-"""Who may use how many threads: kernels, and the BLAS libraries inside and beside them.
+"""How many threads are used by kernels, and by the BLAS libraries inside and outside of them.
 
 - There are two ways to use several threads. Numba's parallel loops start in 10 us, but compile
   their body once more, with all functions that it calls: they are for short bodies.
   run_on_threads() takes 25 us to start and compiles nothing: it is for kernels of many functions.
   The convolutions take 15 s to compile this way, 42 s as parallel loops.
-- A matrix product inside either one runs on its own thread alone: with more, every thread would
-  start threads of BLAS. Elsewhere products use all threads.
-- Numba counts threads for each Python thread separately; set_threads is meant for all of them.
+- A matrix product inside either one uses one thread; otherwise every thread would start BLAS
+  threads. Elsewhere products use all threads.
+- Numba keeps a number of threads for each Python thread; set_threads sets it for all of them.
 - Numba's workqueue layer ends the process when two Python threads enter parallel loops at once.
-  There, and wherever the layer does not promise otherwise, they take turns.
+  With this layer, and with every layer outside SAFE_LAYERS, Python threads take turns.
 """
 
 import concurrent.futures
@@ -25,10 +25,10 @@ SAFE_LAYERS = ("omp", "tbb")  # Numba's layers that several Python threads may e
 
 
 class _OneBlasThread:
-    """`with one_blas_thread:` holds every BLAS to one thread; the last thread to leave restores."""
+    """`with one_blas_thread:` limits BLAS to one thread; the last thread to leave restores it."""
 
     def __init__(self):
-        # NumPy and SciPy bring a library each.
+        # NumPy and SciPy each bring a library.
         controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
         self._libraries = controller.lib_controllers
         self._lock = threading.Lock()
@@ -57,8 +57,8 @@ class _OneBlasThread:
 
     def _set(self, counts):
         for library, count in zip(self._libraries, counts, strict=True):
-            # From 3.8 on threadpoolctl listens to one Python thread only, the first to set a
-            # count, and in silence ignores the others until that one is forgotten.
+            # From 3.8 on threadpoolctl obeys only the first Python thread that sets a count, and
+            # silently ignores the others until that thread is forgotten.
             forget = getattr(library, "clear_controlling_thread", lambda force: None)
             forget(force=True)
             library.set_num_threads(count)
@@ -66,7 +66,7 @@ class _OneBlasThread:
 
 
 class _ThisThread(threading.local):
-    count = None  # the number of threads that Numba was last told in this Python thread
+    count = None  # the number of threads last set in Numba by this Python thread
 
 
 # Idle OpenMP threads busy-wait and starve the image loaders (measured: small kernels 50 times
@@ -88,7 +88,7 @@ def threads():
 
 
 def set_threads(count):
-    """Use this many threads from now on, in loops and products, whichever Python thread calls.
+    """Use this many threads from now on, in the loops and products of all Python threads.
 
     count  1 to the number of processors that Numba saw (NUMBA_NUM_THREADS in the environment)
     """
@@ -119,18 +119,18 @@ def parallel(kernel):
 
 
 def shares(count):
-    """`count` things dealt out to the threads: for each the first of its own and the one after the
-    last. None is empty: where things are fewer than threads, so are the shares."""
+    """`count` items split among the threads: for each thread (first, one after the last). No share
+    is empty: with fewer items than threads there are fewer shares."""
     number = min(_count, count)
     return [(count * s // number, count * (s + 1) // number) for s in range(number)]
 
 
 def run_on_threads(kernel, calls):
-    """kernel(*arguments) for all arguments in `calls`, as many at a time as there are threads().
-    The calling thread takes the first. Each has one thread of BLAS.
+    """Call kernel(*arguments) for all arguments in `calls`, threads() calls at a time. The calling
+    thread takes the first. BLAS uses one thread in each call.
 
-    kernel  compiled with nogil, as all are: until it returns it lets go of the interpreter's lock
-    Raises what a kernel raises, after those that run have come to their end.
+    kernel  compiled with nogil, as all are: it releases the interpreter's lock while it runs
+    Raises the error of a kernel, after the running kernels have ended.
     """
     with one_blas_thread:
         for start in range(0, len(calls), _count):

@@ -7,18 +7,18 @@ outputs, m = 7 - kernel; its neighbours are m pixels away:
     dM = A dy A^T                   dU = dM V^T                        dg = G^T dU G   for weights
 
 The input's gradient is a convolution too, of dy with the kernels turned by 180 degrees and their
-inputs and outputs exchanged, so it takes the forward loops.
+inputs and outputs exchanged, so it uses the forward loops.
 
-Here IMAGES images lie side by side: the last axis of `frames` is the image, so that each number of
-a tile is a row of IMAGES numbers in a vector register, however narrow the map. A strip is a row of
-tiles of all these images. Each thread takes its share of the images, IMAGES at a time (several
-times IMAGES where maps are small), and of those a block of strips, about COLUMNS tiles, so that V
-and M stay in cache:
+IMAGES images lie side by side: the last axis of `frames` is the image, so that one element
+of IMAGES tiles fills a vector register, however narrow the map. A strip is a row of tiles of all
+these images. Each thread takes its share of the images, IMAGES at a time (a multiple of IMAGES
+where maps are small). Of these it takes a block of strips at a time, about COLUMNS tiles, so that V
+and M stay in the cache:
 
     frames  (C/G, sets, rows, columns, IMAGES)        the images with their padding
     V       (C/G, 36 COLUMNS + GAP)                   tiles of a block: strip, column, image
     M       (O/G, 36 COLUMNS + GAP)
-    lines   (40, ...)                                 one channel between columns and rows
+    lines   (40, ...)                                 one channel between the two transforms
     U       (G, 36, O/G, C/G)
     dU      (shares, G, 36, O/G, C/G)
 
@@ -38,11 +38,11 @@ from tinynet.backends.numba.winograd_weights import backward_weight_tiles, weigh
 
 IMAGES = 8  # side by side: one vector of float32 with AVX
 COLUMNS = {3: 256, 5: 128}  # tiles in a product: enough for full speed, few enough for a cache
-GAP = 16  # numbers between channels, whose points would else compete for few sets of a cache
+GAP = 16  # numbers between channels, so that their points do not compete for few cache sets
 
 
 def winograd(x, weight, bias, padding, groups, y):
-    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel under it.
 
     x       (N, C, H, W)
     weight  (O, C / G, K, K)
@@ -56,7 +56,7 @@ def winograd(x, weight, bias, padding, groups, y):
 
 
 def winograd_backward_input(dy, weight, padding, groups, dx):
-    """dx = the sum over all outputs that read the pixel of weight times dy.
+    """dx[pixel] = the sum of weight times dy over all outputs that read the pixel.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, K, K)
@@ -72,13 +72,13 @@ def winograd_backward_input(dy, weight, padding, groups, dx):
 
 
 def winograd_backward_weight(dy, x, padding, groups, dweight):
-    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel under the weight.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
     dweight  (O, C / G, K, K)
-    Each thread adds its share of the images to a sum of its own. The
-    sums are then added in the order of the shares: the same bits on every run.
+    Each thread adds its share of the images to a sum of its own. The sums are then added in the
+    order of the shares: the same bits on every run.
     """
     kernels = _per_group(dweight, groups)
     shares, strips, frames, V, lines = _shares(kernels, dy)
@@ -94,9 +94,10 @@ def winograd_backward_weight(dy, x, padding, groups, dweight):
 
 
 def winograd_pays(x_shape, weight_shape, stride, padding, groups):
-    """Whether a training step of this layer is quicker this way, by what was measured: the tiles
-    save multiplications also after those that they waste at the map's edge, every thread gets whole
-    sets of images, and there are channels and tiles enough to make the transforms worth while."""
+    """Whether a training step of this layer is quicker by winograd. By measurements it is if tiles
+    save a factor of 1.5 in multiplications, after the waste at the map's edge; if every thread gets
+    a whole set of IMAGES images; and if there are enough channels and tiles to pay for the
+    transforms."""
     images, _, height, width = x_shape
     outputs, channels, *kernel = weight_shape
     if kernel not in ([3, 3], [5, 5]) or tuple(stride) != (1, 1):
@@ -135,8 +136,8 @@ def _grid(kernel, y):
 
 
 def _shares(kernels, y):
-    """For every thread the slice of the images that it takes; how many strips a block has; frames,
-    V and lines, each with an axis of threads in front."""
+    """(the slice of the images of each thread, the number of strips in a block, frames, V, lines).
+    The first axis of frames, V and lines is the thread."""
     _, _, channels, _, kernel = kernels.shape
     columns = COLUMNS[kernel]
     m, down, across = _grid(kernel, y)
@@ -145,8 +146,8 @@ def _shares(kernels, y):
     sets = min(sets_a_share, max(1, columns // (down * across * IMAGES)))
     strips = min(sets * down, max(1, columns // (across * IMAGES)))
     rows, width = m * down + kernel - 1, m * across + kernel - 1
-    # One strip of an input, 6 lines; or a block of outputs, 6 m lines between columns and rows and
-    # then m m.
+    # The lines hold one strip of an input, 6 lines; or a block of outputs, 6 m lines after the
+    # transform of the columns and m m lines after the transform of the rows.
     length = max(width * IMAGES, strips * across * IMAGES)
     chunk = sets * IMAGES
     ends = [-(-len(y) // chunk) * share // shares * chunk for share in range(shares + 1)]
@@ -161,8 +162,8 @@ def _shares(kernels, y):
 
 @loops
 def _multiply(x, U, bias, padding, m, strips, y, frames, V, M, lines):
-    """The convolution of a share of the images: chunk by chunk, as many as fill the frames, and of
-    each block by block."""
+    """The convolution of a share of the images: in chunks that fill the frames, and block by block
+    in each chunk."""
     groups, _, outputs, channels = U.shape
     down, across = (y.shape[2] + m - 1) // m, (y.shape[3] + m - 1) // m
     chunk = frames.shape[1] * IMAGES
@@ -235,7 +236,7 @@ def _side_by_side(x, first, top, left, frames):
 
 @loops
 def _write(lines, first, last, down, across, m, bias, y, o):
-    """y[n, o] = the outputs in lines (m m, tiles) of the strips first to last, and the bias."""
+    """y[n, o] = bias + the outputs in lines (m m, tiles), for the strips first to last - 1."""
     height, width = y.shape[2:]
     for strip in range(first, last):
         start, top = (strip - first) * across * IMAGES, strip % down * m
@@ -252,12 +253,12 @@ def _write(lines, first, last, down, across, m, bias, y, o):
 
 
 # --- the transforms, first along columns, then along rows -----------------------------------------
-# Whole numbers are made the arrays' dtype first: times an integer, float32 becomes float64.
+# Constants are converted to the arrays' dtype first: float32 times an integer is float64 in Numba.
 
 
 @loops
 def _V(frame, first, last, down, m, lines, V, tiles):
-    """V (36 tiles,) = B^T d B of the tiles d of a channel, in the strips first to last.
+    """V (36 tiles,) = B^T d B of the tiles d of a channel, in the strips first to last - 1.
 
     frame (sets, rows, columns, IMAGES)
     """
@@ -345,7 +346,7 @@ def _A_transposed(M, j, step, m, y, i, step_y):
 
 @loops
 def _dM(frame, first, last, down, m, lines, dM, tiles):
-    """dM (36 tiles,) = A dy A^T of the tiles dy of a channel, in the strips first to last.
+    """dM (36 tiles,) = A dy A^T of the tiles dy of a channel, in the strips first to last - 1.
 
     frame (sets, rows, columns, IMAGES)
     """

@@ -1,4 +1,4 @@
-"""Between a convolution's kernels and Winograd's tiles of 6 x 6: winograd.py, numpy/winograd.py.
+"""Transforms between kernels and Winograd's 6 x 6 tiles: winograd.py, numpy/winograd.py.
 
     U = G g G^T         dg = G^T dU G
 

@@ -1,4 +1,4 @@
-"""The reference backend: each kernel is its definition written down in NumPy, readable first."""
+"""The reference backend: each kernel is its definition in NumPy, written for readers."""
 
 import numpy as xp
 import threadpoolctl

@@ -14,7 +14,7 @@ def adaptive_avg_pool2d(x, y):
 
 
 def adaptive_avg_pool2d_backward(dy, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 
     dy (N, C, OH, OW), dx (N, C, H, W)
     """

@@ -1,7 +1,7 @@
 """Average pooling: each output is the mean of its window.
 
-The window's cells count where they lie on the map or its padding (zeros); what hangs over the
-padded edge (ceil_mode) does not count. Source: FACTS of the pools, Caffe and PyTorch
+The window's cells count where they lie on the map or its padding (zeros); cells beyond the
+padded edge (ceil_mode) do not count. Source: FACTS on pools, Caffe and PyTorch
 (count_include_pad=True).
 """
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def avg_pool2d(x, window, stride, padding, y):
-    """y[n, c, i, j] = the sum of x in the window at (i, j) over the number of its cells.
+    """y[n, c, i, j] = the sum of x in the window at (i, j) / (cells of the window).
 
     x          (N, C, H, W)
     y          (N, C, OH, OW)
@@ -24,7 +24,7 @@ def avg_pool2d(x, window, stride, padding, y):
 
 
 def avg_pool2d_backward(dy, window, stride, padding, dx):
-    """dx = the sum over the windows that cover the pixel of dy over that window's number of cells.
+    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
 
     dy         (N, C, OH, OW)
     dx         (N, C, H, W)
@@ -39,14 +39,14 @@ def avg_pool2d_backward(dy, window, stride, padding, dx):
 
 
 def _met_by(u, v, stride, y):
-    """The padded map's rows and columns that the window's cell (u, v) meets, one an output."""
+    """The padded map's rows and columns under the window's cell (u, v), one for each output."""
     rows = slice(u, u + stride[0] * (y.shape[2] - 1) + 1, stride[0])
     columns = slice(v, v + stride[1] * (y.shape[3] - 1) + 1, stride[1])
     return rows, columns
 
 
 def _borders(x, window, stride, padding, y):
-    """How far to pad: by the padding, and on to where the last window ends."""
+    """How far to pad: by the padding, and further to the end of the last window."""
     below = stride[0] * (y.shape[2] - 1) + window[0] - x.shape[2] - padding[0]
     right = stride[1] * (y.shape[3] - 1) + window[1] - x.shape[3] - padding[1]
     return (0, 0), (0, 0), (padding[0], max(below, 0)), (padding[1], max(right, 0))

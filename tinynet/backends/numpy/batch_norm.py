@@ -24,8 +24,8 @@ def batch_norm(x, weight, bias, mean, variance, eps, y):
 
 
 def batch_norm_backward(dy, x, weight, mean, variance, eps, dx, dweight, dbias):
-    """dbias = sum of dy; dweight = sum of dy xhat; with M = N H W, since mean and variance move
-    with x: dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M).
+    """dbias = sum of dy; dweight = sum of dy xhat. Mean and variance depend on x, so with M = N H W
+    dx = weight / sqrt(variance + eps) * (dy - dbias / M - xhat dweight / M).
 
     dy, x, dx (N, C, H, W); weight, mean, variance, dweight, dbias (C,)
     """

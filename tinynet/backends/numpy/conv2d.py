@@ -4,7 +4,7 @@ Every output pixel is a dot product of the weights with the patch of the image u
 im2col copies the patches of one image side by side, each as a column; the whole layer is then one
 matrix product for each group:
 
-    columns  (C KH KW, OH OW)    one column an output pixel
+    columns  (C KH KW, OH OW)    one column for each output pixel
     y        = weight (O, C KH KW)  @  columns
     dweight  = dy (O, OH OW)        @  columns^T
     dcolumns = weight^T             @  dy,      added back to where the patches came from: col2im
@@ -54,7 +54,7 @@ def col2im(columns, stride, padding, image):
 
 
 def conv2d(x, weight, bias, stride, padding, groups, y):
-    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel under it.
 
     x       (N, C, H, W)
     weight  (O, C / G, KH, KW)
@@ -71,7 +71,7 @@ def conv2d(x, weight, bias, stride, padding, groups, y):
 
 
 def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
-    """dx = the sum over all outputs that read the pixel of weight times dy.
+    """dx[pixel] = the sum of weight times dy over all outputs that read the pixel.
 
     dy      (N, O, OH, OW)
     weight  (O, C / G, KH, KW)
@@ -86,7 +86,7 @@ def conv2d_backward_input(dy, weight, stride, padding, groups, dx):
 
 
 def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
-    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel under the weight.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)

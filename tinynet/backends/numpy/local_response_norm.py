@@ -4,7 +4,7 @@ channel axis, at the same pixel.
     scale_i = k + alpha * sum of x_j^2 over the channels j within size // 2 of i
     y_i     = x_i / scale_i^beta
 
-A channel i reads its neighbours, and so its neighbours' outputs read x_i:
+Channel i reads its neighbours, and the neighbours' outputs read x_i, so:
 
     dx_i = dy_i scale_i^-beta - 2 alpha beta x_i * sum of dy_j x_j scale_j^(-beta - 1) over i's window
 

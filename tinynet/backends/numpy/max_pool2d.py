@@ -13,7 +13,7 @@ def max_pool2d(x, window, stride, padding, y, switches):
     y          (N, C, OH, OW)
     switches   (N, C, OH, OW)  int32, index into the H x W map; ties go to the first
     window, stride, padding    pairs (rows, columns)
-    Padding counts as -inf; NaN wins (the window's last).
+    Padding counts as -inf; NaN wins (the window's last NaN).
     """
     height, width = x.shape[2:]
     out_rows, out_columns = y.shape[2:]
@@ -44,7 +44,7 @@ def max_pool2d_backward(dy, switches, window, stride, padding, dx):
     dy        (N, C, OH, OW)
     switches  (N, C, OH, OW)  int32
     dx        (N, C, H, W)
-    window, stride, padding    not read: each window knows its switch
+    window, stride, padding    not read: the switches say where dy goes
     """
     maps = dx.shape[0] * dx.shape[1]
     dx_maps, switch_maps = dx.reshape(maps, -1), switches.reshape(maps, -1)

@@ -14,6 +14,6 @@ def relu(x, y):
 def relu_backward(dy, y, dx):
     """dx = dy where y > 0, else 0. dy, y, dx: any shape, the same.
 
-    Asked as y <= 0, so that a NaN in y lets dy through.
+    The test is y <= 0, so that a NaN in y lets dy through.
     """
     dx[...] = np.where(y <= 0, 0, dy)

@@ -1,9 +1,10 @@
-"""Stochastic gradient descent with momentum and weight decay, in the two rules in use.
+"""Stochastic gradient descent with momentum and weight decay, by two rules.
 
     paper    v = momentum v - weight_decay lr w - lr g       w = w + v
     PyTorch  v = momentum v + (g + weight_decay w)           w = w - lr v
 
-Equal while lr is constant. After it changes, the paper's velocity still carries the old rate.
+The two are equal while lr is constant. After it changes, the paper's velocity still contains the
+old rate.
 Source: the paper, section 5; torch.optim.SGD.
 """
 
@@ -11,7 +12,7 @@ Source: the paper, section 5; torch.optim.SGD.
 def sgd_paper(weights, gradients, velocities, lr, momentum, weight_decay):
     """One step of the paper's rule, in place.
 
-    weights, gradients, velocities  lists of arrays; the i-th of each have one shape
+    weights, gradients, velocities  lists of arrays; the i-th arrays of all have one shape
     lr, momentum, weight_decay      numbers
     """
     for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def softmax(logits, y):
-    """y = each row's exponentials over their sum. logits, y (N, classes)"""
+    """y = each row's exponentials divided by their sum. logits, y (N, classes)"""
     np.exp(logits - logits.max(axis=1, keepdims=True), out=y)
     y /= y.sum(axis=1, keepdims=True)
 

@@ -9,7 +9,8 @@ fixed g, y is a matrix times d. The transpose of that matrix takes m numbers h t
 
     s[i + k] = sum of g[k] h[i],              the coefficients of s(x) = g(x) h(x)
 
-and polynomials are multiplied cheaply through their values: a product of degree 5 is known by six.
+and polynomials are multiplied cheaply through their values: six values determine a product
+of degree 5.
 
     evaluate     g and h at 0, 1, -1, 2, -2 and "infinity", the leading coefficient    G g, A h
     multiply     value by value, six products                                          (G g) * (A h)
@@ -17,12 +18,12 @@ and polynomials are multiplied cheaply through their values: a product of degree
                  M(x) = product of (x - p) over the points p
                  L_p(x) = product of (x - q) / (p - q) over the points q other than p
 
-So h -> s is the matrix B diag(G g) A, and its transpose is the convolution that was asked for:
+So h -> s is the matrix B diag(G g) A, and its transpose is the convolution:
 
     y = A^T [(G g) * (B^T d)]
 
-L_p's denominator may scale the kernel's value at p just as well: G holds it, and A and B are small
-whole numbers. For r = 3 that gives Lavin and Gray's F(4, 3); r = 5 shares B^T and exchanges the
+L_p's denominator can scale the kernel's value at p instead: G holds it, and A and B are small whole
+numbers. For r = 3 this gives Lavin and Gray's F(4, 3); r = 5 shares B^T and exchanges the
 lengths of G and A, which is F(2, 5):
 
           4  0 -5  0  1  0           1  1  1  1  1  0           1/4     0     0
@@ -32,7 +33,8 @@ lengths of G and A, which is F(2, 5):
           0  2 -1 -2  1  0                                     1/24 -1/12   1/6
           0  4  0 -5  0  1                                        0     0     1
 
-Two dimensions. The same along rows and along columns; M adds up the channels before it goes back:
+Two dimensions. The same along rows and along columns; M is summed over the channels before the
+inverse transform:
 
     U = G g G^T     V = B^T d B     M = sum over channels of U * V     y = A^T M A
 
@@ -43,12 +45,12 @@ so the gradients are the transposed steps in reverse order:
     dM = A dy A^T     dV = U^T dM     dd = B dV B^T     dU = dM V^T     dg = G^T dU G
 
 A tile is a patch of 6 x 6 pixels, m pixels from the next: im2col at stride m cuts the tiles out and
-col2im adds them up where they overlap. Tiles that reach beyond the padded map see zeros.
+col2im adds them up where they overlap. Tiles that reach beyond the padded map read zeros.
 
 Rounding. In float32 the output and both gradients stay within 1e-4 of float64's, relative to the
 largest element: on AlexNet's conv2 and conv3 with normal numbers, 8 images, the largest error seen
-was 1.3e-5, and 6.4e-7 by im2col. Infinity and NaN reach every output of a tile that sees them;
-infinity turns to NaN there (inf - inf, 0 inf).
+was 1.3e-5, and 6.4e-7 by im2col. Infinity and NaN reach every output of a tile that contains
+them; infinity becomes NaN there (inf - inf, 0 inf).
 
 N images, C channels in, O out, H x W the map, K = 3 or 5, (OH, OW) the output.
 Source: Winograd, Arithmetic complexity of computations (1980); Lavin, Gray, Fast algorithms for
@@ -64,7 +66,7 @@ TILE = len(POINTS) + 1  # rows, and columns, of a tile
 
 
 def winograd(x, weight, bias, padding, groups, y):
-    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel it meets.
+    """y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] times the pixel under it.
 
     x       (N, C, H, W)
     weight  (O, C / groups, K, K)
@@ -82,7 +84,7 @@ def winograd(x, weight, bias, padding, groups, y):
 
 
 def winograd_backward_input(dy, weight, padding, groups, dx):
-    """dx = the sum over all outputs that read the pixel of weight times dy.
+    """dx[pixel] = the sum of weight times dy over all outputs that read the pixel.
 
     dy      (N, O, OH, OW)
     weight  (O, C / groups, K, K)
@@ -98,7 +100,7 @@ def winograd_backward_input(dy, weight, padding, groups, dx):
 
 
 def winograd_backward_weight(dy, x, padding, groups, dweight):
-    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel that met it.
+    """dweight[o, c, u, v] = sum over n, i, j of dy[n, o, i, j] times the pixel under the weight.
 
     dy       (N, O, OH, OW)
     x        (N, C, H, W)
@@ -115,7 +117,7 @@ def winograd_backward_weight(dy, x, padding, groups, dweight):
 
 
 def winograd_pays(x_shape, weight_shape, stride, padding, groups):
-    """False: here im2col is what "auto" means, the algorithm to read first."""
+    """False: on this backend "auto" is im2col, the algorithm to read first."""
     return False
 
 
@@ -133,13 +135,13 @@ def matrices(kernel, dtype):
 
 
 def _evaluate(count):
-    """(6, count): a polynomial's coefficients to its values; row p holds 1, p, p^2, ..."""
+    """(6, count): from a polynomial's coefficients to its values; row p holds 1, p, p^2, ..."""
     at_infinity = np.eye(count)[-1:]
     return np.concatenate([np.vander(POINTS, count, increasing=True), at_infinity])
 
 
 def _coefficients(roots):
-    """Of the product of (x - root), the constant first."""
+    """The coefficients of the product of (x - root), the constant first."""
     return np.poly(roots)[::-1]
 
 

@@ -1,5 +1,4 @@
-"""Every .cu file compiles for the GPUs that the backend is meant for, by NVRTC as CuPy uses it, or
-by nvcc. Neither needs a GPU."""
+"""Every .cu file compiles for the supported GPUs, by NVRTC as in CuPy or by nvcc, without a GPU."""
 
 import ctypes
 import importlib.util
@@ -15,7 +14,7 @@ import tinynet
 from tinynet.backends.cupy.device import launch
 
 ARCHITECTURES = ("sm_80", "sm_90")  # A100; H100 and H200
-OPTIONS = ["--std=c++17", "-ftz=true"]  # Gpu's, and what CuPy adds
+OPTIONS = ["--std=c++17", "-ftz=true"]  # Gpu's option, and CuPy's
 PACKAGES = [Path(package.__file__).parent for package in (tinynet, alexnet)]
 FILES = sorted(file for folder in PACKAGES for file in folder.rglob("*.cu"))
 
@@ -23,9 +22,9 @@ FILES = sorted(file for folder in PACKAGES for file in folder.rglob("*.cu"))
 @cache
 def nvrtc():
     """PyPI's NVRTC as a ctypes library, or None."""
-    found = importlib.util.find_spec("nvidia")
-    for folder in found.submodule_search_locations if found else ():
-        # Builtins are opened by name from the folder of the library, which the loader must know.
+    package = importlib.util.find_spec("nvidia")
+    for folder in package.submodule_search_locations if package else ():
+        # The library opens its builtins by name, so the loader must know them first.
         for library in sorted(Path(folder).glob("*/lib/libnvrtc.so.*")):
             for builtins in library.parent.glob("libnvrtc-builtins.so.*"):
                 ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
@@ -34,7 +33,7 @@ def nvrtc():
 
 
 def compile_by_nvrtc(source, architecture):
-    """What NVRTC says about a source, and whether it compiled."""
+    """NVRTC's log for a source, and whether it compiled."""
     program = ctypes.c_void_p()
     library = nvrtc()
     status = library.nvrtcCreateProgram(
@@ -56,11 +55,11 @@ def compile_by_nvcc(source, architecture, folder):
     file = folder / "kernels.cu"
     file.write_text(source)
     command = ["nvcc", *OPTIONS, f"-arch={architecture}", "-cubin", "-o", "cubin", file.name]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return done.stdout + done.stderr, done.returncode == 0
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return process.stdout + process.stderr, process.returncode == 0
 
 
-def compiled(source, architecture, folder):
+def compile_source(source, architecture, folder):
     if nvrtc():
         return compile_by_nvrtc(source, architecture)
     if shutil.which("nvcc"):
@@ -75,10 +74,12 @@ def test_there_are_files_to_compile():
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_a_file_compiles_for_a_gpu(file, architecture, tmp_path):
-    log, fine = compiled(launch.source(file), architecture, tmp_path)
-    assert fine, log
+    log, success = compile_source(launch.source(file), architecture, tmp_path)
+    assert success, log
 
 
 def test_a_mistake_does_not_compile(tmp_path):
-    _, fine = compiled("__global__ void f(float *x) { x[0] = nowhere; }", "sm_90", tmp_path)
-    assert not fine
+    _, success = compile_source(
+        "__global__ void f(float *x) { x[0] = nowhere; }", "sm_90", tmp_path
+    )
+    assert not success

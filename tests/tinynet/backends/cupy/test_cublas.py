@@ -1,5 +1,4 @@
-"""What cuBLAS is asked for: a library of its own kind, written down here from its manual, computes
-what the backend calls it with."""
+"""The calls of cuBLAS: a stand-in, written from its manual, computes the products they ask for."""
 
 import ctypes
 from types import SimpleNamespace
@@ -45,9 +44,9 @@ class ColumnMajor:
 
         def __call__(
             self, handle, op_a, op_b, m, n, k, alpha, a, a_type, a_lead, a_stride,
-            b, b_type, b_lead, b_stride, beta, c, c_type, c_lead, c_stride, stacks, compute, how,
+            b, b_type, b_lead, b_stride, beta, c, c_type, c_lead, c_stride, stacks, compute, algo,
         ):  # fmt: skip
-            assert handle == HANDLE and how == cublas.DEFAULT and a_type == b_type == c_type
+            assert handle == HANDLE and algo == cublas.DEFAULT and a_type == b_type == c_type
             dtype = {cublas.R_32F: np.float32, cublas.R_64F: np.float64}[a_type]
             number = np.ctypeslib.as_ctypes_type(dtype)
             alpha, beta = (ctypes.cast(x, ctypes.POINTER(number))[0] for x in (alpha, beta))
@@ -71,7 +70,7 @@ class ColumnMajor:
 
 
 class Array:
-    """What the backend asks of a CuPy array."""
+    """The attributes of a CuPy array that the backend reads."""
 
     def __init__(self, host):
         self.host = host
@@ -98,12 +97,12 @@ def blas(library):
     return Cublas(SimpleNamespace(cuda=cuda))
 
 
-def matrices(generator, stacks, rows, columns, dtype, transposed, stretched):
+def matrices(generator, stacks, rows, columns, dtype, transposed, gaps):
     """A stack of matrices as views: plain, transposed, or with gaps between the rows."""
     if transposed:
-        plain = matrices(generator, stacks, columns, rows, dtype, False, stretched)
+        plain = matrices(generator, stacks, columns, rows, dtype, False, gaps)
         return plain.transpose(0, 2, 1)
-    whole = generator.standard_normal((stacks, rows, columns + 3 * stretched)).astype(dtype)
+    whole = generator.standard_normal((stacks, rows, columns + 3 * gaps)).astype(dtype)
     return whole[:, :, :columns]
 
 
@@ -114,25 +113,25 @@ def test_every_layout_is_the_product_that_numpy_gives(blas):
     @settings(deadline=None, max_examples=200)
     @given(sizes, sizes, sizes, sizes, st.booleans(), st.booleans(), st.booleans(), st.booleans(),
            st.sampled_from([np.float32, np.float64]))  # fmt: skip
-    def check(stacks, rows, inner, columns, a_turned, b_turned, stretched, add, dtype):
+    def check(stacks, rows, inner, columns, a_transposed, b_transposed, gaps, add, dtype):
         generator = np.random.default_rng(0)
-        a = matrices(generator, stacks, rows, inner, dtype, a_turned, stretched)
-        b = matrices(generator, stacks, inner, columns, dtype, b_turned, stretched)
-        out = matrices(generator, stacks, rows, columns, dtype, False, stretched)
-        wanted = a @ b + (out if add else 0)
+        a = matrices(generator, stacks, rows, inner, dtype, a_transposed, gaps)
+        b = matrices(generator, stacks, inner, columns, dtype, b_transposed, gaps)
+        out = matrices(generator, stacks, rows, columns, dtype, False, gaps)
+        expected = a @ b + (out if add else 0)
         blas.product(Array(a), Array(b), Array(out), add, tf32=False)
-        assert np.allclose(out, wanted, rtol=1e-5, atol=1e-5)
+        assert np.allclose(out, expected, rtol=1e-5, atol=1e-5)
 
     check()
 
 
-def test_what_out_held_before_does_not_matter_even_where_it_was_no_number(blas):
+def test_the_old_content_of_out_does_not_matter_even_if_it_is_nan(blas):
     a, b, out = np.ones((1, 2, 3)), np.ones((1, 3, 2)), np.full((1, 2, 2), np.nan)
     blas.product(Array(a), Array(b), Array(out), False, tf32=False)
     assert (out == 3).all()
 
 
-def test_an_out_of_columns_is_refused(blas):
+def test_a_transposed_out_is_refused(blas):
     out = np.empty((1, 3, 2)).transpose(0, 2, 1)
     with pytest.raises(ValueError, match="out"):
         blas.product(Array(np.ones((1, 2, 4))), Array(np.ones((1, 4, 3))), Array(out), False, False)
@@ -146,13 +145,13 @@ def test_an_out_of_columns_is_refused(blas):
         (np.float64, True, cublas.COMPUTE_64F),
     ],
 )
-def test_the_precision_is_that_asked_for(blas, library, dtype, tf32, compute):
+def test_a_product_has_the_requested_precision(blas, library, dtype, tf32, compute):
     a, out = np.ones((1, 2, 2), dtype), np.empty((1, 2, 2), dtype)
     blas.product(Array(a), Array(a), Array(out), False, tf32)
     assert library.calls[-1] == ("gemm", compute)
 
 
-def test_numbers_and_types_are_those_of_nvidias_header(blas, library):
+def test_numbers_and_types_match_nvidias_header(blas, library):
     """cublas_api.h, library_types.h."""
     assert (cublas.R_32F, cublas.R_64F, cublas.NORMAL, cublas.TRANSPOSED) == (0, 1, 0, 1)
     assert (cublas.COMPUTE_32F, cublas.COMPUTE_64F, cublas.COMPUTE_32F_FAST_TF32) == (68, 70, 77)
@@ -162,8 +161,8 @@ def test_numbers_and_types_are_those_of_nvidias_header(blas, library):
     assert types == "piiiii" + "p" + "piiq" + "piiq" + "p" + "piiq" + "iii"
 
 
-def test_what_others_may_have_changed_is_set_before_each_product(blas, library):
-    """Others use CuPy's handle too. The workspace comes after the stream, which takes it away."""
+def test_settings_that_other_code_may_have_changed_are_set_before_each_product(blas, library):
+    """CuPy's handle is shared. The workspace is set after the stream, which resets it."""
     a, out = np.ones((1, 2, 2)), np.empty((1, 2, 2))
     blas.product(Array(a), Array(a), Array(out), False, False)
     before = library.calls[-5:-1]

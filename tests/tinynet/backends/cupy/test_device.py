@@ -1,4 +1,4 @@
-"""Launches and copies as CuPy gets them, with a stand-in for CuPy: gpu_on_cpu/fake_cupy.py."""
+"""Launches and copies as they reach CuPy, with a stand-in for it: gpu_on_cpu/fake_cupy.py."""
 
 from types import SimpleNamespace
 
@@ -40,15 +40,15 @@ def test_the_gpu_is_the_device_that_cupy_uses(gpu):
 
 
 @pytest.mark.parametrize("precision", gpu_module.PRECISIONS)
-def test_products_have_the_precision_asked_for(precision, gpu):
-    asked = []
-    gpu._cublas = SimpleNamespace(product=lambda *a, tf32: asked.append((a, tf32)))
+def test_products_have_the_requested_precision(precision, gpu):
+    calls = []
+    gpu._cublas = SimpleNamespace(product=lambda *a, tf32: calls.append((a, tf32)))
     gpu.precision = precision
     gpu.product("a", "b", "out", add=True)
-    assert asked == [(("a", "b", "out", True), precision == "tf32")]
+    assert calls == [(("a", "b", "out", True), precision == "tf32")]
 
 
-def test_a_list_holds_arrays_of_one_dtype_side_by_side_in_memory(gpu, file):
+def test_a_list_must_hold_contiguous_arrays_of_one_dtype(gpu, file):
     with pytest.raises(TypeError, match="float32, float64"):
         gpu.launch(file, "k", ((1,), (1,)), [array(np.float32), array(np.float64)])
     with pytest.raises(ValueError, match="not contiguous"):
@@ -66,16 +66,16 @@ def test_a_kernel_is_compiled_once_and_named_after_its_dtype(gpu, file):
     ]
 
 
-def test_arguments_have_the_types_of_c(gpu, file):
+def test_arguments_have_c_types(gpu, file):
     a, switches = array(np.float32), array(np.int32)
     geometry = launch.int_struct(height=3, width=4)
     gpu.launch(file, "k", ((1,), (1,)), a, switches, 5, 0.25, None, geometry)
-    *_, passed = fake_cupy.Kernel.launches[0]
-    assert passed[:2] == (a, switches)
-    assert passed[2] == 5 and passed[2].dtype == np.int64
-    assert passed[3] == 0.25 and passed[3].dtype == np.float32
-    assert passed[4] == 0 and passed[4].itemsize == 8
-    assert passed[5].tobytes() == np.array([3, 4], np.int32).tobytes()
+    *_, arguments = fake_cupy.Kernel.launches[0]
+    assert arguments[:2] == (a, switches)
+    assert arguments[2] == 5 and arguments[2].dtype == np.int64
+    assert arguments[3] == 0.25 and arguments[3].dtype == np.float32
+    assert arguments[4] == 0 and arguments[4].itemsize == 8
+    assert arguments[5].tobytes() == np.array([3, 4], np.int32).tobytes()
 
 
 def test_a_list_becomes_a_table_of_addresses(gpu, file):
@@ -88,7 +88,7 @@ def test_a_list_becomes_a_table_of_addresses(gpu, file):
     assert number.dtype == np.float64
 
 
-def test_scratch_memory_grows_and_is_used_again(gpu):
+def test_scratch_memory_grows_and_is_reused(gpu):
     small = gpu.workspace("key", (2, 3), np.float32)
     large = gpu.workspace("key", (5, 7), np.float64)
     again = gpu.workspace("key", (2, 3), np.float32)
@@ -98,31 +98,31 @@ def test_scratch_memory_grows_and_is_used_again(gpu):
     assert other.data.ptr != again.data.ptr
 
 
-def test_batches_arrive_whole_although_memory_is_used_again(cupy):
-    """Kernels that run as late as they may, on uploads that are begun as early as they may be."""
-    uploads, seen = Uploads(cupy), []
+def test_batches_arrive_whole_although_memory_is_reused(cupy):
+    """Kernels run as late as possible, and uploads start as early as possible."""
+    uploads, copies = Uploads(cupy), []
     compute = fake_cupy.current
 
     def kernel(images, labels):
-        compute.add(lambda: seen.append((images.host.copy(), labels.host.copy())))
+        compute.add(lambda: copies.append((images.host.copy(), labels.host.copy())))
 
     batches = [(np.full((4, 5), n, np.uint8), np.full(4, -n, np.int64)) for n in range(7)]
     batches.append((np.full((2, 5), 9, np.uint8), np.full(2, -9, np.int64)))  # the last is smaller
-    under_way = None
+    upload = None
     for images, labels in batches:
-        own = images.copy(), labels.copy()
-        sent = uploads.start(list(own))
-        own[0][...], own[1][...] = 111, 111  # the caller's arrays are his again
-        if under_way:
-            kernel(*under_way.arrive())
-            under_way.done()
-        under_way = sent
-    kernel(*under_way.arrive())
-    under_way.done()
+        arrays = images.copy(), labels.copy()
+        next_upload = uploads.start(list(arrays))
+        arrays[0][...], arrays[1][...] = 111, 111  # the caller may write to its arrays again
+        if upload:
+            kernel(*upload.arrive())
+            upload.done()
+        upload = next_upload
+    kernel(*upload.arrive())
+    upload.done()
     compute.run()
-    assert len(seen) == len(batches)
-    for (images, labels), (ours, our_labels) in zip(batches, seen, strict=True):
-        assert np.array_equal(ours, images) and np.array_equal(our_labels, labels)
+    assert len(copies) == len(batches)
+    for (images, labels), (copy, label_copy) in zip(batches, copies, strict=True):
+        assert np.array_equal(copy, images) and np.array_equal(label_copy, labels)
 
 
 def test_an_upload_of_another_dtype_is_an_error(cupy):
@@ -133,10 +133,10 @@ def test_an_upload_of_another_dtype_is_an_error(cupy):
         uploads.start([np.zeros(3, np.float64)])
 
 
-def test_a_download_is_of_the_moment_in_which_it_was_queued(cupy):
+def test_a_download_has_the_numbers_from_the_time_when_it_was_queued(cupy):
     compute, loss = fake_cupy.current, array(np.float32)
     compute.add(lambda: loss.host.fill(2))
     download = Download(cupy, loss)
     compute.add(lambda: loss.host.fill(3))
     assert download.get().tolist() == [2, 2, 2]
-    assert compute.done < len(compute.queue), "nothing after the copy was waited for"
+    assert compute.done < len(compute.queue), "the download waited for work after the copy"

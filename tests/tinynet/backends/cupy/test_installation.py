@@ -1,4 +1,4 @@
-"""Where the cupy backend cannot work it says why and what to do: each reason, made up."""
+"""A cupy backend that cannot work says why and what to do; every reason is simulated."""
 
 import ctypes
 import sys
@@ -14,7 +14,7 @@ from tinynet.backends.cupy.device.installation import find_cupy
 
 
 class CUDARuntimeError(RuntimeError):
-    """As CuPy's: with CUDA's number of the error."""
+    """As CuPy's class: with CUDA's error number."""
 
     def __init__(self, status, text):
         super().__init__(text)
@@ -39,7 +39,7 @@ def answer(value):
 
 
 def fake_cupy(runtime=13020, count=1, sync=None, nvrtc=(13, 0), cublas=130000):
-    """As much of the cupy module as find_cupy asks: what its functions answer."""
+    """The parts of the cupy module that find_cupy calls, with these answers."""
     return SimpleNamespace(
         cuda=SimpleNamespace(
             runtime=SimpleNamespace(
@@ -56,22 +56,22 @@ def fake_cupy(runtime=13020, count=1, sync=None, nvrtc=(13, 0), cublas=130000):
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Sets what is found here."""
+    """A function that sets what find_cupy finds on this machine."""
     loaded = {name: module for name, module in backends._loaded.items() if name != "cupy"}
     monkeypatch.setattr(backends, "_loaded", loaded)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
-    def is_found(packages=("cupy-cuda13x",), driver=13000, visible=None, **answers):
+    def set_machine(packages=("cupy-cuda13x",), driver=13000, visible=None, **answers):
         monkeypatch.setattr(installation, "installed_packages", lambda: list(packages))
         monkeypatch.setattr(installation, "driver_version", lambda: driver)
         monkeypatch.setitem(sys.modules, "cupy", fake_cupy(**answers))
         if visible is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    return is_found
+    return set_machine
 
 
-# what is found: (the reason in words, the remedy)
+# name: (the machine, the reason in words, the remedy)
 UNUSABLE = {
     "CuPy missing, driver of CUDA 13": (
         dict(packages=()),
@@ -140,9 +140,9 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_what_is_wrong_and_what_to_do(name, machine):
-    found, reason, remedy = UNUSABLE[name]
-    machine(**found)
+def test_the_error_says_the_reason_and_the_remedy(name, machine):
+    arguments, reason, remedy = UNUSABLE[name]
+    machine(**arguments)
     with pytest.raises(tn.BackendError) as raised:
         find_cupy()
     assert str(raised.value) == (
@@ -152,7 +152,7 @@ def test_what_is_wrong_and_what_to_do(name, machine):
 
 
 @pytest.mark.parametrize(
-    "found",
+    "arguments",
     [
         dict(),
         dict(driver=12020, runtime=12090, packages=("cupy-cuda12x",)),  # of the same major version
@@ -160,12 +160,12 @@ def test_what_is_wrong_and_what_to_do(name, machine):
         dict(count=8, visible="0,1,2,3,4,5,6,7"),
     ],
 )
-def test_the_cupy_module_is_found_where_all_is_there(found, machine):
-    machine(**found)
+def test_the_cupy_module_is_found_where_nothing_is_missing(arguments, machine):
+    machine(**arguments)
     assert find_cupy() is sys.modules["cupy"]
 
 
-# --- the facts ---
+# --- driver and packages ---
 
 
 def test_without_its_library_there_is_no_driver(monkeypatch):
@@ -182,21 +182,21 @@ def test_the_drivers_version_is_what_its_library_says(monkeypatch):
     assert installation.driver_version() == 12040
 
 
-def test_the_packages_are_those_that_brought_a_cupy_folder(tmp_path, monkeypatch):
+def test_the_packages_are_the_ones_that_installed_a_cupy_folder(tmp_path, monkeypatch):
     (tmp_path / "cupy").mkdir()
     (tmp_path / "cupy" / "__init__.py").touch()
     for name in ("cupy-cuda12x", "cupy-rocm-7-0", "cupy-xarray"):
         folder = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        brought = "cupy_xarray" if name == "cupy-xarray" else "cupy\ncupyx\n"
-        (folder / "top_level.txt").write_text(brought)
+        top_level = "cupy_xarray" if name == "cupy-xarray" else "cupy\ncupyx\n"
+        (folder / "top_level.txt").write_text(top_level)
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
-    # Twice on the path: as in a virtual environment over a system that has the same package.
+    # The folder is on the path twice, as in a virtual environment over a system with this package.
     monkeypatch.setattr(sys, "path", [str(tmp_path), f"{tmp_path}/cupy/.."])
     assert installation.installed_packages() == ["cupy-cuda12x", "cupy-rocm-7-0"]
     monkeypatch.setattr(installation.importlib.metadata, "packages_distributions", dict)
-    assert installation.installed_packages() == ["cupy"]  # built here, say
+    assert installation.installed_packages() == ["cupy"]  # for example built on this machine
     monkeypatch.setattr(sys, "path", [])
     assert installation.installed_packages() == []
 
@@ -233,7 +233,7 @@ def test_a_gpu_whose_memory_is_full_is_not_usable(monkeypatch):
     assert raised.value.reason == "the GPU's memory is full"
 
 
-def test_auto_that_finds_nothing_says_why_of_both(monkeypatch):
+def test_auto_without_a_usable_backend_gives_both_reasons(monkeypatch):
     monkeypatch.setattr(backends, "why_not", {"cupy": "no driver", "numba": "no Numba"}.get)
     with pytest.raises(tn.BackendError, match=r"cupy .*\(no driver\), numba .*\(no Numba\).*numpy"):
         backends.get_backend("auto")

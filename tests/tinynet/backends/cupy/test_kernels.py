@@ -1,5 +1,4 @@
-"""What only the cupy backend does: chunks of images, sums in parts, grids that go on over large
-maps, lists of arrays, checks of arguments."""
+"""The cupy backend's own work: chunks of images, partial sums, grids, lists of arrays, checks."""
 
 import subprocess
 import sys
@@ -30,8 +29,8 @@ def run(case, dtype=np.float64):
     "case", [c for c in LAYERS if c.name.startswith(OVER_MAPS)], ids=lambda case: case.name
 )
 @pytest.mark.parametrize("limit", ["HEIGHT", "MANY"])
-def test_a_grid_of_fewer_rows_goes_on_over_the_whole_map(limit, case, on_gpu, monkeypatch):
-    """As maps of more than two million pixels would have it, and more than MANY threads."""
+def test_a_grid_of_fewer_rows_covers_the_whole_map(limit, case, on_gpu, monkeypatch):
+    """The grid is as for maps of more than two million pixels, and for more than MANY threads."""
     whole = run(case)
     monkeypatch.setattr(launch, limit, 1)
     for a, b in zip(run(case), whole, strict=True):
@@ -69,23 +68,23 @@ def test_sums_over_maps_take_every_image(images, on_gpu):
 
 @pytest.mark.parametrize("shape", [(130, 2, 2, 2), (40, 3, 9, 11), (3, 2, 1, 1), (520, 1, 1, 1)])
 def test_batch_norm_takes_every_image(shape, on_gpu):
-    """Of one part and of several, with small maps and with larger ones than a block has threads."""
+    """In one part and in several, with small maps and with more pixels than a block has threads."""
     generator = np.random.default_rng(0)
     x, dy = generator.standard_normal((2, *shape))
     weight, bias = generator.standard_normal((2, shape[1]))
-    found = []
+    results = []
     for name in (on_gpu, "numpy"):
         with tn.use_backend(name):
             tensors = [tn.Tensor(a, requires_grad=True) for a in (x, weight, bias)]
             running = [tn.Tensor(np.zeros(shape[1])), tn.Tensor(np.ones(shape[1]))]
             y = tn.batch_norm(*tensors, *running, True)
             y.backward(dy)
-            found.append([y.numpy(), running[1].numpy(), *(on_host(t.grad) for t in tensors)])
-    for a, b in zip(*found, strict=True):
+            results.append([y.numpy(), running[1].numpy(), *(on_host(t.grad) for t in tensors)])
+    for a, b in zip(*results, strict=True):
         assert relative_error(a, b) < 1e-10
 
 
-def test_one_launch_moves_many_arrays_and_more_than_a_table_holds_take_two(on_gpu):
+def test_one_launch_moves_many_arrays_and_more_than_a_table_holds_take_two_launches(on_gpu):
     generator = np.random.default_rng(0)
     shapes = [(n % 5 + 1, n * 37 % 401 + 1) for n in range(launch.TABLE + 3)]
     arrays = [[generator.standard_normal(shape) for shape in shapes] for _ in range(3)]
@@ -109,7 +108,7 @@ def test_a_rate_in_an_array_is_read_when_the_kernel_runs(on_gpu):
     assert parameter.numpy() == on_host(w) == 1.75
 
 
-def test_a_window_that_there_is_no_kernel_for_is_an_error_that_says_what_fits(on_gpu):
+def test_a_window_without_a_kernel_is_an_error_that_says_what_fits(on_gpu):
     x = tn.Tensor(np.ones((1, 600, 2, 2)))
     with pytest.raises(ValueError, match="local_response_norm: size 131 on 600 .* 129 fits"):
         tn.local_response_norm(x, size=131)
@@ -118,15 +117,15 @@ def test_a_window_that_there_is_no_kernel_for_is_an_error_that_says_what_fits(on
 @pytest.mark.parametrize("size", [5, 15, 129])
 def test_local_response_norm_has_kernels_for_many_channels_and_wide_windows(size, on_gpu):
     x = np.random.default_rng(0).standard_normal((1, 70, 2, 3))
-    found = []
+    results = []
     for name in (on_gpu, "numpy"):
         with tn.use_backend(name):
             tensor = tn.Tensor(x, requires_grad=True)
             y = tn.local_response_norm(tensor, size=size)
             y.backward(np.ones(x.shape))
-            found.append((y.numpy(), on_host(tensor.grad)))
+            results.append((y.numpy(), on_host(tensor.grad)))
     assert local_response_norm.TILE < 70
-    assert all(relative_error(a, b) < 1e-12 for a, b in zip(*found, strict=True))
+    assert all(relative_error(a, b) < 1e-12 for a, b in zip(*results, strict=True))
 
 
 def test_draws_before_are_added_to_dropouts_draw(on_gpu):
@@ -139,7 +138,7 @@ def test_draws_before_are_added_to_dropouts_draw(on_gpu):
         gpu().draws_before.fill(0)
 
 
-def test_a_launch_refuses_what_would_be_a_wrong_number(on_gpu):
+def test_a_launch_refuses_arguments_that_would_give_wrong_numbers(on_gpu):
     float32, float64 = (tn.Tensor(np.ones((4, 4), d)).data for d in (np.float32, np.float64))
     relu = gpu().launch, tn.get_backend().relu.func.__globals__["CU"], "relu", launch.elements(16)
     start, *kernel = relu
@@ -177,8 +176,8 @@ def test_tensor_cores_leave_the_convolution_to_im2col(on_gpu, monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.skipif("cupy" not in tn.available_backends(), reason="there is no GPU")
-def test_more_elements_than_32_bits_count():
-    """The first and the last images of a batch of 2^31 and some elements."""
+def test_more_elements_than_32_bits_can_count():
+    """Check the first and the last image of a batch of more than 2^31 elements."""
     with tn.use_backend("cupy"):
         kernels = tn.get_backend()
         free, _ = kernels.xp.cuda.runtime.memGetInfo()
@@ -203,7 +202,7 @@ def test_more_elements_than_32_bits_count():
         kernels.xp.get_default_memory_pool().free_all_blocks()
 
 
-def test_the_text_of_a_kernel_holds_what_it_includes(tmp_path):
+def test_the_text_of_a_kernel_contains_its_includes(tmp_path):
     file = tmp_path / "kernels.cu"
     file.write_text('#include "device/elements.cuh"\nint mine;\n')
     text = launch.source(file)
@@ -225,5 +224,5 @@ def test_the_kernels_can_be_imported_without_cupy_and_without_numba():
     program = (
         f"import sys, {modules}; print([m for m in sys.modules if m.startswith(('cupy', 'numba'))])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "[]\n", done.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert process.stdout == "[]\n", process.stderr

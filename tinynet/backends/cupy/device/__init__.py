@@ -1,2 +1,2 @@
-"""What the layers' kernels stand on: the device itself, launches, products by cuBLAS, copies,
-recordings, and whether CuPy can be used here at all."""
+"""Code that the layers' kernels share: the device, launches, products by cuBLAS, copies,
+recordings, and the check that CuPy can be used here."""

@@ -1,12 +1,12 @@
 """Matrix products by cuBLAS, called through ctypes on CuPy's handle and stream.
 
-CuPy's own cuBLAS calls refuse to be captured in a CUDA graph; the library itself does not mind, as
-long as its scratch memory is ours. There is one call, cublasGemmStridedBatchedEx, for all products:
+CuPy's own cuBLAS calls cannot be captured in a CUDA graph. Calls of the library can, if the caller
+provides its workspace. One function, cublasGemmStridedBatchedEx, computes all products:
 
     C[s] = alpha A[s] B[s] + beta C[s]      alpha 1, beta 0 or 1
 
-cuBLAS counts in columns: a matrix of ours, rows one after the other, is to it the transposed
-matrix. So it is asked for out^T = b^T a^T.
+cuBLAS expects matrices column by column, so it reads our matrices, which lie row by row, as their
+transposes. Therefore it is asked for out^T = b^T a^T.
 
 Source: cuBLAS Library User's Guide, cublasGemmStridedBatchedEx, cublasSetWorkspace.
 """
@@ -15,18 +15,18 @@ import ctypes
 
 import numpy as np
 
-# Of products of float32: "tf32" rounds what is multiplied from 23 bits after the point to 10.
+# For products of float32: "tf32" rounds the factors from 23 bits after the point to 10.
 PRECISIONS = ("float32", "tf32")
 R_32F, R_64F = 0, 1  # cudaDataType
 COMPUTE_32F, COMPUTE_32F_FAST_TF32, COMPUTE_64F = 68, 77, 70  # cublasComputeType_t
 NORMAL, TRANSPOSED = 0, 1
 DEFAULT = -1  # cublasGemmAlgo_t
 HOST_POINTERS, DEFAULT_MATH = 0, 0
-WORKSPACE = 64 << 20  # bytes: twice what cuBLAS takes for itself on an H100
+WORKSPACE = 64 << 20  # bytes: twice cuBLAS's own default on an H100
 
 _int, _long, _pointer = ctypes.c_int, ctypes.c_longlong, ctypes.c_void_p
-# op a, op b, m, n, k, alpha, A, its type, leading dimension, stride, B ..., beta, C ..., stacks,
-# compute type, algorithm
+# handle, op a, op b, m, n, k, alpha, A, its type, leading dimension, stride, B ..., beta, C ...,
+# stacks, compute type, algorithm
 _SIGNATURE = [
     _pointer, _int, _int, _int, _int, _int, _pointer,
     _pointer, _int, _int, _long, _pointer, _int, _int, _long,
@@ -39,7 +39,7 @@ class Cublas:
 
     def __init__(self, cupy):
         self._cuda = cupy.cuda
-        # CuPy has loaded the library that it was built for: ask for that one, by its version.
+        # CuPy has loaded the version that it was built for: load the same one.
         major = cupy.cuda.cublas.getVersion(cupy.cuda.device.get_cublas_handle()) // 10_000
         self._library = ctypes.CDLL(f"libcublas.so.{major}")
         self._gemm = self._library.cublasGemmStridedBatchedEx
@@ -47,7 +47,7 @@ class Cublas:
         self._workspace = cupy.cuda.alloc(WORKSPACE)
 
     def product(self, a, b, out, add, tf32):
-        """out = a @ b, or out += a @ b: stacks of matrices as product_shapes has them."""
+        """out = a @ b, or with add out += a @ b, stack by stack. Shapes: product_shapes."""
         stacks, rows, inner, columns = product_shapes(a, b, out)
         if a.dtype == np.float32:
             number, kind = ctypes.c_float, R_32F
@@ -62,7 +62,7 @@ class Cublas:
         out_order, out_lead, out_stride = _layout(out)
         if out_order != NORMAL:
             raise ValueError(
-                f"product: out {out.shape} has its columns in a row; it must have rows"
+                f"product: out {out.shape} has contiguous columns; its rows must be contiguous"
             )
         status = self._gemm(
             handle, b_order, a_order, columns, rows, inner, ctypes.byref(one),
@@ -73,12 +73,12 @@ class Cublas:
         _check(status, f"product of {a.shape} and {b.shape}")
 
     def _prepare(self, handle):
-        """Stream, scratch memory, where alpha and beta lie, and that float32 is float32: other
-        users of CuPy's handle may have left them otherwise."""
+        """Set the stream, the workspace, where alpha and beta lie, and that float32 stays float32:
+        other users of CuPy's handle may have changed these settings."""
         stream = self._cuda.get_current_stream().ptr
         library, handle = self._library, _pointer(handle)
         _check(library.cublasSetStream_v2(handle, _pointer(stream)), "stream")
-        # After the stream: setting a stream takes the library's own scratch memory again.
+        # After the stream: setting a stream resets the workspace to the library's own.
         _check(
             library.cublasSetWorkspace_v2(
                 handle, _pointer(self._workspace.ptr), ctypes.c_size_t(WORKSPACE)
@@ -95,8 +95,8 @@ def product_shapes(a, b, out):
     a    (stacks, rows, inner)
     b    (stacks, inner, columns)
     out  (stacks, rows, columns)
-    Raises ValueError where shapes, dtypes or strides do not fit: rows or columns of a matrix must
-    lie side by side in memory.
+    Raises ValueError where shapes, dtypes or strides do not fit: a matrix must have contiguous rows
+    or contiguous columns.
     """
     stacks, rows, inner = a.shape
     columns = b.shape[2]
@@ -111,10 +111,10 @@ def product_shapes(a, b, out):
 
 
 def _layout(matrix):
-    """(op, leading dimension, stride) of a stack of matrices, in elements, as cuBLAS has them."""
+    """(op, leading dimension, stride) of a stack of matrices, in elements, as cuBLAS takes them."""
     _, rows, columns = matrix.shape
     stack, row, column = (s // matrix.itemsize for s in matrix.strides)
-    # The stride of an axis of size 1 says nothing.
+    # The stride of an axis of size 1 is arbitrary.
     if column == 1:
         return NORMAL, max(row if rows > 1 else columns, 1), stack
     return TRANSPOSED, max(column if columns > 1 else rows, 1), stack

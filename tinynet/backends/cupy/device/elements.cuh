@@ -1,15 +1,16 @@
-// What the kernels share: how one begins, and which elements are whose.
+// Shared by the kernels: how a kernel is declared, and which elements each thread has.
 
 #define KERNEL extern "C" __global__ void
 
-// Before a loop over a small array: unrolled, every index is known, so numbers stay in registers.
+// Before a loop over a small array: unrolling makes every index known, so the array stays in
+// registers.
 #define UNROLLED _Pragma("unroll")
 
 #define ITEMS_PER_THREAD 4  // as in launch.py
 
 // Element by element: a thread has ITEMS_PER_THREAD elements, a block apart, so that the threads of
-// a warp read 32 neighbours together. It loads all of them before it uses the first: loads that are
-// under way at the same time wait together. launch.py: elements().
+// a warp read 32 neighbours together. It loads all of them before it uses the first, so that their
+// latencies overlap. Grid and block: elements() of launch.py.
 template <typename T> struct Elements {
     T at[ITEMS_PER_THREAD];
 };
@@ -29,7 +30,8 @@ template <typename T> __device__ void store_mine(Elements<T> mine, T *y, long lo
         if (MY_ELEMENT(item) < count) y[MY_ELEMENT(item)] = mine.at[item];
 }
 
-// Pixel by pixel: a block has blockDim.x pixels of blockDim.y maps. launch.py: maps().
+// Pixel by pixel: a block has blockDim.x pixels of blockDim.y maps. Grid and block: maps() of
+// launch.py.
 #define MY_MAP ((long long)blockIdx.x * blockDim.y + threadIdx.y)
 #define FOR_MY_PIXELS(p, pixels) \
     for (int p = blockIdx.y * blockDim.x + threadIdx.x; p < (pixels); p += gridDim.y * blockDim.x)

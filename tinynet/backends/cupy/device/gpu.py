@@ -1,7 +1,7 @@
 """The GPU, as kernels see it: launches, products, scratch memory.
 
 Kernels get a gpu as their first argument. This one is CuPy's; tests have one that runs the same .cu
-files on a processor. Everything is queued on CuPy's current stream and nothing waits for it.
+files on a processor. All work is queued on CuPy's current stream, and no method waits for it.
 """
 
 import math
@@ -19,9 +19,9 @@ class Gpu:
     """CuPy's current device.
 
     xp            the array module
-    name          the device's
-    chunk_bytes   of what convolutions make at a time: as much as the L2 cache holds
-    precision     of products of float32: one of cublas.PRECISIONS
+    name          the device's name
+    chunk_bytes   bytes of a convolution's buffers for one chunk of images: the L2 cache's size
+    precision     the precision of float32 products: one of cublas.PRECISIONS
     draws_before  int64 (1,): added to every draw of dropout (tinynet/gpu.py, CudaGraph)
     """
 
@@ -40,7 +40,7 @@ class Gpu:
         """Queue a kernel.
 
         file            the .cu file
-        name            the kernel's, without _float or _double
+        name            the kernel's name, without _float or _double
         grid_and_block  from launch.elements, threads, maps or blocks
         arguments       as launch.py describes
         """
@@ -53,7 +53,7 @@ class Gpu:
         self._cublas.product(a, b, out, add, tf32=self.precision == "tf32")
 
     def workspace(self, key, shape, dtype):
-        """Scratch memory, contents undefined, until this thread's next call with this key."""
+        """Scratch memory, contents undefined, valid until this thread's next call with this key."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if key not in self.buffers or self.buffers[key].nbytes < size:
             self.buffers[key] = self.xp.empty(size, np.uint8)
@@ -69,19 +69,20 @@ class Gpu:
         return Recorder(self.xp)
 
     def address(self, array):
-        """Where an array's first element lies."""
+        """The address of an array's first element."""
         return array.data.ptr
 
     def uploads(self):
-        """What sends batches to the GPU while kernels run: transfers.Uploads."""
+        """A transfers.Uploads, which sends batches to the GPU while kernels run."""
         return Uploads(self.xp)
 
     def download(self, array):
-        """Begin to copy an array to the processor; its get() waits for that copy alone."""
+        """Start to copy an array to the processor. Returns a transfers.Download, whose get() waits
+        for that copy alone."""
         return Download(self.xp, array)
 
     def _compiled(self, file, name, dtype):
-        """A kernel of a .cu file, compiled; CuPy keeps what it compiled on disk, under its text."""
+        """A compiled kernel of a .cu file. CuPy caches compiled code on disk, keyed by source."""
         if file not in self._modules:
             code = launch.source(file)
             self._modules[file] = self.xp.RawModule(code=code, options=("--std=c++17",))

@@ -1,14 +1,14 @@
-"""Whether CuPy and a GPU can be used here; where not, what is wrong and what to do about it.
+"""Whether CuPy and a GPU can be used here; if not, the reason and the remedy.
 
-CuPy itself tells late, and in words for every GPU program: two of its packages at once are a
-warning, a missing driver or library shows at the first array or product. Here the questions are
-asked beforehand, the cheap ones first:
+CuPy itself reports problems late and in general terms: two installed packages are only a warning,
+and a missing driver or library shows at the first array or product. Here the checks come first, the
+cheap ones before the others:
 
-    CuPy there?   one package of it?   a driver?   does CuPy import?   is the driver new enough?
-    a device?   does it answer?   are CUDA's libraries there?
+    is CuPy installed?   by one package?   is there a driver?   does CuPy import?   is the driver
+    new enough?   is there a device?   does it answer?   are CUDA's libraries and headers installed?
 
-A driver runs programs made for the CUDA of its own major version or an earlier one; versions are
-numbers as CUDA gives them, 13020 for 13.2.
+A driver runs programs that were built for its own major version of CUDA or an earlier one. Versions
+are CUDA's numbers: 13020 is 13.2.
 Source: NVIDIA, CUDA Compatibility, "Minor Version Compatibility", table 1; the CUDA runtime's
 reference, "Version Management" and "Error Handling".
 """
@@ -21,13 +21,13 @@ import os
 from tinynet.backends import BackendError
 
 NO_DEVICE = 100  # cudaErrorNoDevice
-OLDEST_CUDA = 12  # the oldest that there is a CuPy 14 for
+OLDEST_CUDA = 12  # the oldest that CuPy 14 supports
 DRIVER = "NVIDIA's driver 580 or later (CUDA 13)"
 
 
 def find_cupy():
-    """The cupy module, on a machine where it can compute. Raises BackendError with the reason why
-    it cannot, and the remedy."""
+    """The cupy module, if it can compute here. Raises BackendError with the reason and the remedy
+    if it cannot."""
     driver = driver_version()
     packages = installed_packages()
     check_packages(packages, driver)
@@ -56,16 +56,16 @@ def driver_version():
 
 
 def installed_packages():
-    """The names of the packages that brought a cupy folder here; ["cupy"] where one lies here that
-    no package knows of."""
+    """The names of the installed packages that contain a cupy folder; ["cupy"] for a folder that
+    belongs to no package."""
     if importlib.util.find_spec("cupy") is None:
         return []
     return sorted(set(importlib.metadata.packages_distributions().get("cupy", ["cupy"])))
 
 
 def find_headers():
-    """The folder of CUDA's headers, with which CuPy compiles its own kernels; None where CuPy would
-    find none, "" where it does not ask (before version 14)."""
+    """The folder of CUDA's headers, which CuPy needs to compile its own kernels; None where CuPy
+    would not find it, "" where CuPy does not look for it (before version 14)."""
     try:
         from cuda.pathfinder import find_nvidia_header_directory
     except ImportError:
@@ -73,11 +73,11 @@ def find_headers():
     return find_nvidia_header_directory("cudart")
 
 
-# --- what they mean -------------------------------------------------------------------------------
+# --- checks --------------------------------------------------------------------------------------
 
 
 def check_packages(packages, driver):
-    """Exactly one: two write into one folder, and what is left is a mixture of both."""
+    """Exactly one package is installed: two would write into one folder and leave a mixture."""
     if not packages:
         without = "" if driver else " and no NVIDIA driver answers"
         raise _unusable(f"CuPy is not installed{without}", _install_cupy(driver))
@@ -89,7 +89,7 @@ def check_packages(packages, driver):
 
 
 def check_driver(driver):
-    """A driver is there."""
+    """There is a driver."""
     if not driver:
         raise _unusable(
             "no NVIDIA driver answers",
@@ -101,8 +101,8 @@ def import_cupy(driver):
     """The cupy module."""
     try:
         import cupy
-    except Exception as error:  # a NumPy that does not fit is a ValueError, a broken file anything
-        # CuPy puts a page of advice round the error that it met itself.
+    except Exception as error:  # ValueError for a NumPy that does not fit, any for a broken file
+        # CuPy wraps the original error in a page of advice.
         raise _unusable(
             f"CuPy is installed but cannot be imported ({_line(error.__cause__ or error)})",
             f"pip uninstall it, then {_install_cupy(driver)}",
@@ -111,7 +111,7 @@ def import_cupy(driver):
 
 
 def check_driver_fits(driver, runtime, package):
-    """The driver is of the major version that CuPy was made for, or a later one."""
+    """The driver has the major version of CUDA that CuPy was built for, or a later one."""
     if driver // 1000 >= runtime // 1000:
         return
     remedy = f"install an NVIDIA driver for CUDA {runtime // 1000} or later"
@@ -151,8 +151,8 @@ def _no_device(visible):
 
 
 def check_libraries(cuda, driver):
-    """The compiler of the kernels and the library of matrix products are there: CuPy's packages do
-    not hold them."""
+    """The kernel compiler (NVRTC) and the library of matrix products (cuBLAS) are installed: CuPy's
+    packages do not contain them."""
     try:
         cuda.nvrtc.getVersion()
         cuda.cublas.getVersion(0)
@@ -163,12 +163,12 @@ def check_libraries(cuda, driver):
 
 
 def check_headers(folder, driver):
-    """CUDA's headers are there."""
+    """CUDA's headers are installed."""
     if folder is None:
         raise _unusable("CUDA's headers are not installed", _install_cupy(driver))
 
 
-# --- words ----------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------
 
 
 def _unusable(reason, remedy):
@@ -177,7 +177,7 @@ def _unusable(reason, remedy):
 
 
 def _install_cupy(driver):
-    """How to get the CuPy that fits a driver, with CUDA's libraries: [ctk]."""
+    """How to install the CuPy that fits a driver, with CUDA's libraries: [ctk]."""
     major = driver // 1000
     first = "" if major >= OLDEST_CUDA else f"install {DRIVER}, then "
     return f"{first}pip install 'cupy-cuda{12 if major == 12 else 13}x[ctk]'"

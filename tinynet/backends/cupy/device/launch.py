@@ -1,8 +1,8 @@
-"""What every launch of a kernel shares: the grid, the typed arguments, and the source text.
+"""Shared by all kernel launches: the grid, the typed arguments, and the source text.
 
-A kernel is launched as gpu.launch(CU, name, grid, *arguments), where CU is the .cu file beside the
-launching .py, gpu the device (gpu.py, or the tests' stand-in that runs the same sources on a
-processor), and the arguments become what the kernel's C parameters are:
+A kernel is launched as gpu.launch(CU, name, grid, *arguments). CU is the .cu file beside the
+launching .py; gpu is the device (gpu.py, or the tests' stand-in that runs the same sources on a
+processor). The arguments are converted to the types of the kernel's C parameters:
 
     array            T *, or int *, long long *, unsigned char *: contiguous, floats of one dtype
     list of arrays   Arrays<T>                   up to TABLE pointers by value (arrays.cuh)
@@ -11,9 +11,9 @@ processor), and the arguments become what the kernel's C parameters are:
     None             a null pointer
     struct()         a struct by value
 
-A kernel sees no strides and no dtypes, so a wrong array would be a wrong number: it is refused
-here.
-"""  # noqa: E501
+A kernel sees no strides and no dtypes, and would compute wrong numbers from a wrong array. So wrong
+arrays are refused here.
+"""
 
 import math
 from functools import cache
@@ -29,7 +29,7 @@ TABLE = 64  # arrays in a list at most
 MANY = 1 << 21  # threads that keep a large GPU busy several times over
 HEIGHT = 65_535  # blocks of a grid along y at most
 
-ROOT = Path(__file__).resolve().parents[1]  # from where the .cu files name their includes
+ROOT = Path(__file__).resolve().parents[1]  # the .cu files name their includes from here
 NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 INTEGERS = (np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.uint8))
 
@@ -47,9 +47,10 @@ def threads(count):
 def maps(count, pixels):
     """(grid, block) of a kernel over maps: LANES pixels of MAPS maps a block.
 
-    Maps lie along x, of which a grid has 2^31 - 1; along y it has HEIGHT, so threads go on from
-    pixel to pixel by the grid's whole height. They also do, ITEMS_PER_THREAD pixels, where there
-    are more threads than MANY: what a thread computes once, it then uses ITEMS_PER_THREAD times.
+    Maps lie along x, where a grid has up to 2^31 - 1 blocks. Along y it has up to HEIGHT blocks, so
+    a thread takes further pixels, each the grid's whole height after the last. Where there would be
+    more threads than MANY, each takes ITEMS_PER_THREAD pixels, so that the numbers it computes once
+    for a map serve all of them.
     """
     rows = max(1, math.ceil(pixels / LANES))
     if count * rows * LANES > MANY:
@@ -67,7 +68,7 @@ def typed(name, arguments, array_type):
 
     array_type  the device's arrays
     Raises ValueError for an array that is not contiguous, and TypeError for floats of two dtypes,
-    integers of other sizes than the kernels', and what is no argument.
+    for integer arrays of a dtype that kernels do not take, and for objects of other types.
     """
     arrays = []
     for a in arguments:
@@ -105,17 +106,16 @@ def int_struct(**numbers):
 
 
 def struct(numbers, dtype):
-    """Numbers side by side, as one element that CuPy passes by value. Without names of fields: it
-    would describe them anew at every launch."""
+    """Numbers side by side, as one element that CuPy passes by value. It has no named fields,
+    because CuPy would describe them anew at every launch."""
     array = np.array(numbers, dtype)
     return array.view(f"V{array.nbytes}")
 
 
 @cache
 def source(file):
-    """The text of a .cu file with its includes, which are named from backends/cupy/, written out:
-    CuPy's disk cache knows a kernel by its text alone, and would not see a change in an included
-    file."""
+    """The text of a .cu file with its includes (paths from backends/cupy/) written out. CuPy's disk
+    cache is keyed by the text alone and would not see a change in an included file."""
     lines = []
     for line in Path(file).read_text().splitlines():
         if line.startswith('#include "'):

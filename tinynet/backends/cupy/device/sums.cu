@@ -1,4 +1,5 @@
-// The sum of each channel over images and pixels: first of every few images, then of those sums.
+// The sum of each channel over images and pixels: first over parts of the images, then over the
+// parts.
 
 #include "device/elements.cuh"
 #include "device/sums.cuh"
@@ -16,7 +17,7 @@ template <typename T> __device__ void sum_of_images(const T *x, T *partial, Shar
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-// sums[c] = sum over i of partial[c, i], over divisor.
+// sums[c] = (sum over i of partial[c, i]) / divisor.
 //
 // partial  (channels, parts)
 // sums     (channels)

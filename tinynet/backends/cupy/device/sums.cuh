@@ -1,7 +1,8 @@
 // Sums in a fixed order: over the threads of a block, and how blocks share a channel.
 
-// Every thread gives its number and gets the sum. Pairs of threads half the block apart add, then a
-// quarter apart, and so on: the block has a power of two of threads, BLOCK at most.
+// Every thread passes a number and gets the block's sum. Threads half a block apart add their
+// numbers in pairs, then threads a quarter apart, and so on: the number of threads in a block must
+// be a power of two, at most BLOCK.
 #define BLOCK 256  // as in launch.py
 template <typename T> __device__ T block_sum(T number) {
     __shared__ T numbers[BLOCK];
@@ -16,9 +17,9 @@ template <typename T> __device__ T block_sum(T number) {
     return sum;
 }
 
-// How a channel is shared: block i of its `parts` blocks takes the images n = i, i + parts, ...; of
-// these it takes blockDim.x / lanes at a time, `lanes` threads to a map, so that small maps leave
-// no thread idle. sums.py: share().
+// How blocks share a channel: block i of its `parts` blocks takes the images n = i, i + parts, ...,
+// and blockDim.x / lanes of these at a time, with `lanes` threads for each map, so that small maps
+// leave no thread idle. Made by share() of sums.py.
 struct Share {
     int images, channels, pixels;
     int parts, lanes;  // lanes: a power of two

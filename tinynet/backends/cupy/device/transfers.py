@@ -1,11 +1,12 @@
-"""Copies between the processor's memory and the GPU's that nobody waits for.
+"""Asynchronous copies between the processor's memory and the GPU's.
 
-A copy runs beside the processor and beside kernels only from pinned memory, which the system does
-not move, and only on a stream of its own. Uploads has SLOTS places in turn, each with pinned memory
-and memory on the GPU: while the kernels work on one batch, the next is on its way to another.
+A copy to the GPU runs beside the processor and beside kernels only from pinned memory, which the
+system does not move, and only on a stream of its own. Uploads uses SLOTS slots in turn, each with
+pinned memory and memory on the GPU: while kernels read one batch, the next is copied to another
+slot.
 
 Source: CUDA C++ Programming Guide, "Asynchronous Concurrent Execution"; cupy#7939: a pinned source
-is read when the copy runs, so it must not be written before.
+is read when the copy runs, so it must not be overwritten before.
 """
 
 import math
@@ -18,17 +19,18 @@ SLOTS = 2
 
 
 class Uploads:
-    """Sends lists of arrays to the GPU, each list of the shapes and dtypes of the first that its
-    place had, or shorter."""
+    """Sends lists of arrays to the GPU. The arrays must have the shapes and dtypes of the slot's
+    first list, or be shorter."""
 
     def __init__(self, cupy):
         self._slots = cycle([_Slot(cupy) for _ in range(SLOTS)])
         self._stream = cupy.cuda.Stream(non_blocking=True)
-        # The memory must not be another's while a copy is under way.
+        # The memory must not be freed while a copy is under way.
         weakref.finalize(self, self._stream.synchronize).atexit = False
 
     def start(self, arrays):
-        """Begin to copy NumPy arrays; returns what arrive() takes. They may be written to again."""
+        """Start to copy NumPy arrays, which the caller may then overwrite. Returns the slot: its
+        arrive() gives the arrays on the GPU."""
         slot = next(self._slots)
         slot.send(arrays, self._stream)
         return slot
@@ -45,9 +47,9 @@ class _Slot:
         if not self._pinned:
             self._pinned = [_empty_pinned(self._cupy, a.shape, a.dtype) for a in arrays]
             self._device = [self._cupy.empty(a.shape, a.dtype) for a in arrays]
-            # The memory may have been another array's, whose kernels are still under way.
+            # Kernels may still use this memory for an array that was freed.
             self._free.record()
-        self._copied.synchronize()  # the copy before from this slot: the pinned memory is free
+        self._copied.synchronize()  # this slot's last copy: the pinned memory is free
         stream.wait_event(self._free)
         self._sent = []
         for array, pinned, device in zip(arrays, self._pinned, self._device, strict=True):
@@ -63,7 +65,7 @@ class _Slot:
         return self._sent
 
     def done(self):
-        """The kernels that read the arrays are queued."""
+        """Call when the kernels that read the arrays are queued; the slot is free after them."""
         self._free.record()
 
 

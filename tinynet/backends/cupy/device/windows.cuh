@@ -1,4 +1,4 @@
-// The windows of a pool: which pixels each has, and which windows have a pixel.
+// The windows of a pool: which pixels a window covers, and which windows cover a pixel.
 
 // Window (i, j) begins at (i row_stride - row_padding, j column_stride - column_padding) of the map.
 struct Windows {

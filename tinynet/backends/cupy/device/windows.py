@@ -1,10 +1,10 @@
-"""The windows of a pool as its kernels know them."""
+"""The windows of a pool, as an argument of its kernels."""
 
 from tinynet.backends.cupy.device.launch import int_struct
 
 
 def windows(x, window, stride, padding, y):
-    """struct Windows of windows.cuh: those of x (N, C, H, W) that give y (N, C, OH, OW).
+    """struct Windows of windows.cuh, for the pool from x (N, C, H, W) to y (N, C, OH, OW).
 
     window, stride, padding  pairs (rows, columns)
     """
