@@ -4,20 +4,23 @@
 
 y = x; then y = y + b, again and again, with x requiring a gradient, so that every add is recorded;
 then backward. With four numbers an array the arithmetic is nothing and the time is the engine's.
-Both programs run on one thread, in turn, in one process; the medians are compared.
+Both programs run on one thread, in turn, in one process; the medians are compared. Nothing here
+multiplies matrices; the machine's line names the BLAS kernel all the same, as in every benchmark.
 """
 
-import argparse
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 import tinynet as tn
+from alexnet.cli import ending, flags
 from benchmarks import machine
+from benchmarks.clocks import alternating
+from benchmarks.flags import add_output_flags, add_wait_flag, benchmark_parser
 
 BOUNDS = {"forward": 1.3, "forward and backward": 1.8}  # ours over PyTorch's, at most
+UNTIMED = 2  # rounds
 
 
 def chain(x, b, length, gradient):
@@ -64,48 +67,43 @@ def measure(length, size, rounds):
     for _ in range(length):
         expected = expected + numbers
     seconds = {name: [] for name in programs}
-    for turn in range(rounds + 2):
-        for name, program in programs.items():
-            y, gradient, measured = program(numbers, length)
-            if not np.array_equal(y, expected) or not np.array_equal(gradient, np.ones(size)):
-                raise RuntimeError(f"engine: {name} computed other numbers; nothing is compared")
-            if turn >= 2:
-                seconds[name].append(measured)
+    for turn, name in alternating(programs, UNTIMED + rounds):
+        y, gradient, measured = programs[name](numbers, length)
+        if not np.array_equal(y, expected) or not np.array_equal(gradient, np.ones(size)):
+            raise RuntimeError(f"engine: {name} computed other numbers; nothing is compared")
+        if turn >= UNTIMED:
+            seconds[name].append(measured)
     return seconds
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.engine", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--length", type=int, default=1000, help="adds in the chain (1000)")
-    parser.add_argument("--size", type=int, default=4, help="numbers in an array (4)")
-    parser.add_argument("--rounds", type=int, default=100, help="measured runs of each (100)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too")
-    parser.add_argument(
-        "--wait", type=float, default=120, metavar="SECONDS",
-        help="how long to wait for an idle machine before going on as 'not idle' (120)",
-    )  # fmt: skip
-    options = parser.parse_args(arguments)
-    if options.json and not Path(options.json).parent.is_dir():
-        parser.error(f"there is no folder {Path(options.json).parent} to write {options.json} to")
+def main(argv=None) -> int:
+    """The command; returns its exit code (alexnet/errors.py)."""
+    parser = benchmark_parser("engine", __doc__)
+    parser.add_argument("--length", type=flags.count, default=1000, help="adds in the chain (1000)")
+    parser.add_argument("--size", type=flags.count, default=4, help="numbers in an array (4)")
+    parser.add_argument("--rounds", type=flags.count, default=100, help="measured of each (100)")
+    add_wait_flag(parser)
+    add_output_flags(parser)
+    args = parser.parse_args(argv)
+    return ending.run(lambda: _command(args), "benchmarks.engine")
 
-    idle = machine.wait_until_idle(options.wait)
-    seconds = measure(options.length, options.size, options.rounds)
+
+def _command(args):
+    idle = machine.wait_until_idle(args.wait)
+    seconds = measure(args.length, args.size, args.rounds)
     report = {
         "benchmark": "engine", "machine": machine.description(1), "idle": idle,
-        "length": options.length, "size": options.size, "rounds": options.rounds,
+        "length": args.length, "size": args.size, "rounds": args.rounds,
         "microseconds": {}, "ratios": {},
     }  # fmt: skip
     print(
-        f"{options.length} chained adds of {options.size} numbers, median of {options.rounds}"
-        f"{'' if idle else ', not idle'}:"
+        f"{args.length} chained adds of {args.size} numbers, median of {args.rounds}"
+        f"{'' if idle else ', not idle'}:\n{machine.words(report['machine'])}"
     )
     for column, what in enumerate(BOUNDS):
         each = {}
         for name, runs in seconds.items():
-            each[name] = machine.spread([run[column] / options.length * 1e6 for run in runs])
+            each[name] = machine.spread([run[column] / args.length * 1e6 for run in runs])
             median, low, high = each[name]
             print(
                 f"  {what:21} {name:8} {median:6.2f} microseconds an op "
@@ -116,8 +114,8 @@ def main(arguments=None):
             ratio = each["tinynet"][0] / each["PyTorch"][0]
             report["ratios"][what] = ratio
             print(f"  {what:21} ratio    {ratio:6.2f} (bound {BOUNDS[what]})")
-    if options.json:
-        machine.write_json(options.json, report)
+    if args.json:
+        machine.write_json(args.json, report)
     return 0
 
 

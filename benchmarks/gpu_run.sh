@@ -97,14 +97,18 @@ fi
 
 if wanted sanitizer; then
     : > "$results/gpu-sanitizer.log"
+    # Every case of every layer once.
+    small=(-m pytest -m gpu --sanitizer -q -p no:cacheprovider tests/tinynet/test_optim.py
+        tests/tinynet/ops/test_layers.py tests/tinynet/ops/test_winograd.py
+        -k "float32 and (formulas or ten_steps_match or winograd and same_bits)")
     # First without: kernels are compiled, and CuPy keeps them.
-    part 30 gpu-sanitizer.log "$python" -m benchmarks.gpu_small_cases
+    part 30 gpu-sanitizer.log "$python" "${small[@]}"
     if command -v compute-sanitizer > /dev/null; then
         for tool in memcheck racecheck; do
             # Calls that fail inside of libraries are theirs; CuPy asks every one of its own.
             part 60 gpu-sanitizer.log compute-sanitizer --tool "$tool" --error-exitcode 9 \
                 $([ "$tool" = memcheck ] && echo "--report-api-errors no") \
-                --print-limit 20 "$python" -m benchmarks.gpu_small_cases
+                --print-limit 20 "$python" "${small[@]}"
         done
     else
         say "compute-sanitizer is not installed"

@@ -1,10 +1,6 @@
-"""The machine under a benchmark: what it is, whether it is idle, and how fast it could be at best.
+"""The machine under a benchmark: whether it is idle, and its facts; the spread of figures."""
 
-A figure is worth something only beside the machine's own: a product is measured against the rate of
-BLAS (GFLOP/s), a pooling or a normalisation against the rate of a copy (GB/s), in the same run. An
-addition and a multiplication are two FLOP; a byte read and a byte written are two bytes.
-"""
-
+import contextlib
 import datetime
 import json
 import os
@@ -12,31 +8,31 @@ import platform
 import re
 import statistics
 import sys
-import threading
 import time
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import threadpoolctl
 
-from benchmarks.peers.protocol import peak_memory  # noqa: F401  a benchmark finds it here
-
-# rows, sum, columns: the convolutions conv2 to conv4 of `paper`, one group of one image as a matrix
-# product each, and a square of the size with which machines are usually praised.
-PRODUCTS = ((128, 1200, 729), (384, 2304, 169), (192, 1728, 169), (2048, 2048, 2048))
-COPY_BYTES = 256 << 20  # read, and as many written: far more than any cache holds
 BUSY = 0.1  # a machine is idle while other processes use less than this share of its processors
+
+# The variables that decide which kernels and how many threads libraries take; read here, before a
+# library sets some of them itself.
+FORCING = {
+    name: value
+    for name, value in sorted(os.environ.items())
+    if name.startswith(("OPENBLAS_", "OMP_", "NUMBA_", "MKL_")) and not name.endswith("CACHE_DIR")
+}
 
 
 # --- idle or not ----------------------------------------------------------------------------------
 
 
 def wait_until_idle(seconds: float = 120) -> bool:
-    """Whether the machine is idle, as soon as it is: at most so many seconds from now.
+    """Wait until the machine is idle, at most this many seconds; returns whether it is.
 
     Idle: other processes use less than a tenth of all processors for a second. Where the system
-    does not tell (it is asked as Linux wants it), the answer is False: nobody saw it idle.
+    does not tell (/proc is Linux's), the answer is False.
     """
     until = time.monotonic() + seconds
     said = False
@@ -60,8 +56,8 @@ def wait_until_idle(seconds: float = 120) -> bool:
 
 
 def others_share(seconds: float = 1.0) -> float | None:
-    """The share, 0 to 1, of all processors' time that other processes than this one used in so many
-    seconds from now; None where the system does not tell."""
+    """The share, 0 to 1, of all processors' time that other processes use in the next seconds; None
+    where the system does not tell."""
     try:
         before, own = _ticks(), time.process_time()
         time.sleep(seconds)
@@ -74,8 +70,8 @@ def others_share(seconds: float = 1.0) -> float | None:
 
 
 def _ticks():
-    """(busy, all) ticks of all processors since the machine started. Time that a virtual machine's
-    host gave to others is busy: ours it was not."""
+    """(busy, all) ticks of all processors since the machine started. The time that a virtual
+    machine's host gave to other machines counts as busy."""
     with open("/proc/stat") as file:
         user, nice, system, idle, io_wait, *others = map(int, file.readline().split()[1:9])
     busy = user + nice + system + sum(others)
@@ -86,7 +82,7 @@ def _ticks():
 
 
 def description(threads: int | None = None) -> dict:
-    """What a result was measured with: plain values, for JSON.
+    """The facts of a machine that a result depends on: plain values, for JSON.
 
     threads  that the benchmark uses; None: all that this process may use
     """
@@ -94,9 +90,69 @@ def description(threads: int | None = None) -> dict:
         "processor": _processor(),
         "processors": os.cpu_count(),
         "threads": threads or usable_processors(),
+        "blas": blas_kernels(),
+        "forced": FORCING,
+        **_software("numba", "scipy"),
+    }
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """{package: version} of those that are installed."""
+    installed = {}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            installed[name] = metadata.version(name)
+    return installed
+
+
+def blas_kernels() -> list[str]:
+    """The kernels that NumPy's and SciPy's BLAS run on, such as ["OpenBLAS 0.3.31 SkylakeX"]."""
+    with contextlib.suppress(ImportError):
+        import scipy.linalg.blas  # noqa: F401  loads SciPy's BLAS
+    names = {"openblas": "OpenBLAS", "mkl": "MKL", "blis": "BLIS"}
+    return sorted(
+        {
+            f"{names.get(row['internal_api'], row['internal_api'])} {row['version']} "
+            f"{row.get('architecture', '')}".strip()
+            for row in threadpoolctl.threadpool_info()
+            if row["user_api"] == "blas"
+        }
+    )
+
+
+def words(about: dict) -> str:
+    """The machine of a result in a line: processor or GPU, threads, BLAS kernel, what forces it."""
+    if "gpu" in about:
+        return about["gpu"]
+    text = f"{about['processor']}, {about['processors']} processors, {about['threads']} threads"
+    text += "".join(f", {kernel}" for kernel in about.get("blas", []))
+    forced = ", ".join(f"{name}={value}" for name, value in about.get("forced", {}).items())
+    return text + (f"; FORCED by {forced}" if forced else "")
+
+
+def gpu_description() -> dict:
+    """The facts of the GPU of the cupy backend: plain values, for JSON."""
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    about = runtime.getDeviceProperties(cupy.cuda.Device().id)
+    return {
+        "gpu": about["name"].decode(),
+        "compute_capability": f"{about['major']}.{about['minor']}",
+        "memory_bytes": about["totalGlobalMem"],
+        "driver_cuda": runtime.driverGetVersion(),
+        "runtime_cuda": runtime.runtimeGetVersion(),
+        "cublas": cupy.cuda.cublas.getVersion(cupy.cuda.device.get_cublas_handle()),
+        "cupy": cupy.__version__,
+        **_software("torch"),
+    }
+
+
+def _software(*packages):
+    return {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in ("numpy", "numba", "scipy")},
+        **versions("numpy", *packages),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
@@ -117,76 +173,12 @@ def _processor():
         return platform.processor() or platform.machine()
 
 
-# --- how fast it could be -------------------------------------------------------------------------
-
-
-def product_rate(threads: int, runs: int = 9) -> float:
-    """GFLOP/s of sgemm: of the shapes in PRODUCTS the fastest one's median run.
-
-    It is SciPy's BLAS, that of the numba backend, with so many threads of BLAS; float32, all
-    matrices column by column, c = a b written over. The counts of threads are restored.
-    """
-    blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
-    with blas.limit(limits=threads):
-        return max(_product_rate(*shape, runs) for shape in PRODUCTS)
-
-
-def _product_rate(rows, depth, columns, runs):
-    generator = np.random.default_rng(0)
-    import scipy.linalg.blas  # here, since a machine for GPU benchmarks may not have it
-
-    a = np.asfortranarray(generator.random((rows, depth), np.float32))
-    b = np.asfortranarray(generator.random((depth, columns), np.float32))
-    c = np.zeros((rows, columns), np.float32, order="F")
-    flop = 2 * rows * depth * columns
-    repeats = -(-4_000_000_000 // flop)  # a run of some 20 ms, so that the clock's grain is nothing
-
-    def run():
-        for _ in range(repeats):
-            scipy.linalg.blas.sgemm(1.0, a, b, 0.0, c, overwrite_c=1)
-
-    return repeats * flop / _median_seconds(run, runs) / 1e9
-
-
-def copy_rate(threads: int, runs: int = 9) -> float:
-    """GB/s of copying an array of COPY_BYTES: bytes read plus bytes written, the median run.
-
-    np.copyto in so many Python threads (it releases Python's lock), each its share of the array.
-    The C library's copy writes past the cache where that is faster, so this is a hard measure for
-    loops that do not.
-    """
-    source = np.ones(COPY_BYTES // 4, np.float32)
-    target = np.zeros_like(source)
-    shares = list(
-        zip(np.array_split(target, threads), np.array_split(source, threads), strict=True)
-    )
-
-    def run():
-        workers = [threading.Thread(target=np.copyto, args=share) for share in shares]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-
-    return 2 * COPY_BYTES / _median_seconds(run, runs) / 1e9
-
-
-def _median_seconds(run, runs):
-    run()  # the first faults pages in and wakes threads
-    seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
-
-
 # --- figures --------------------------------------------------------------------------------------
 
 
 def spread(seconds) -> tuple[float, float, float]:
-    """(median, low, high) of some numbers; the middle 80 % lie from low to high. ValueError for
-    none."""
+    """(median, low, high) of some numbers; the middle 80 % lie from low to high. Raises ValueError
+    for an empty list."""
     numbers = sorted(seconds)
     if not numbers:
         raise ValueError("spread: seconds is empty; one number or more fits")
@@ -195,8 +187,8 @@ def spread(seconds) -> tuple[float, float, float]:
 
 
 def write_json(path, report: dict) -> None:
-    """Write the report to the file, readable by people too: innermost lists take a line each."""
+    """Write a report to a file, with a line for each innermost list, so that people can read it."""
     text = json.dumps(report, indent=1)
-    # A JSON string has no line breaks of its own, so that none is lost.
+    # A JSON string never holds a line break, so none is lost.
     text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda inner: re.sub(r"\n\s*", " ", inner[0]), text)
     Path(path).write_text(text + "\n")

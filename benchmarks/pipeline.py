@@ -19,30 +19,27 @@ which programs compile, is not counted. A ratio is that of one round; what is sh
 round and the middle 80 %.
 
 "pipeline over network" is images/s over images/s, each with all processors to itself. At 2 a
-training spends a third of the processors' time on images, at 20 a twentieth. The stages are those
-of one thread. Files are read again and again: they come from memory, not from the disk.
+training spends a third of the processors' time on images, at 20 a twentieth. One thread runs the
+stages. Files are read again and again: they come from memory, not from the disk.
 """
 
-import argparse
 import contextlib
 import math
 import os
 import sys
 import tempfile
-import time
-from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from alexnet.cli import ending as commands
-from alexnet.cli import flags as options
+from alexnet.cli import ending, flags
+from alexnet.cli.console import wide_console
 from alexnet.cli.machine import use_machine
-from alexnet.errors import UsageError
-from alexnet.training import options as recipes
+from alexnet.training.options import kind_of, recipe_table
 from alexnet.training.run import Run
-from benchmarks import machine, step, step_tables
+from benchmarks import machine, step
+from benchmarks.figures.step import ratio_table
+from benchmarks.flags import add_output_flags, add_wait_flag, benchmark_parser
 from benchmarks.pipeline_turns import (
     UNTIMED,
     check_training,
@@ -53,7 +50,7 @@ from benchmarks.pipeline_turns import (
     training_turn,
     write_ready_batch,
 )
-from benchmarks.programs import ProgramError, find, parse_peer
+from benchmarks.programs.process import ProgramError, installed, parse_peer, say
 
 TURN = 5.0  # seconds that the steps of a turn take together, at least two steps
 PIPELINE_TURN = 2.0
@@ -80,28 +77,14 @@ def measure(run: Run, running, failed, rounds, steps) -> dict[str, list[dict]]:
     }
     if "pytorch" in running:
         turns["pytorch"] = lambda: program_turn(running["pytorch"])
-    step.say("the first turn of each, not counted ...")
+    say("the first turn of each, not counted ...")
     training_turn(run, steps)
-    measured = {name: [] for name in turns}
-    for number in range(rounds):
-        # Every other round goes backwards: nobody is always the one after a certain other.
-        for name in list(turns)[:: -1 if number % 2 else 1]:
-            time.sleep(step.PAUSE)
-            try:
-                measured[name].append(turns[name]())
-            except ProgramError as error:
-                if name != "pytorch":
-                    raise
-                failed[name] = str(error)
-                step.say(str(error))
-                del turns[name], measured[name]
-        step.say(f"round {number + 1} of {rounds} is over")
-    return measured
+    return step.take_turns(turns, failed, rounds)
 
 
 def figures(measured, batch_size, kind) -> dict:
     """{"images_per_second", "stages", "waiting", "ratios"} of measured turns, each figure a spread
-    (median, low, high) over rounds; ratios as benchmarks/step_tables.py shows them.
+    (median, low, high) over rounds; ratios as in benchmarks/figures/step.py.
 
     kind   "cifar10", "folder", "synthetic" or "jpeg"
     """
@@ -139,20 +122,20 @@ def figures(measured, batch_size, kind) -> dict:
 
 
 def print_report(report) -> None:
-    """The table of speeds, that of ratios, and what is missing."""
-    given, about = report["options"], report["machine"]
+    """The table of speeds, the table of ratios, and the programs that are left out."""
+    options = report["options"]
     what = {
         "read": "read, decode, resize; one thread",
         "crop": "border, crop, mirror; one thread",
         "normalise": "normalise; one thread",
-        "pipeline": f"pipeline alone; {given['workers']} workers",
+        "pipeline": f"pipeline alone; {options['workers']} workers",
         "network": "network alone, ready batch",
         "training": f"training with the pipeline; waiting {report['waiting'][0]:.1%}",
     }
     table = Table(
         title=f"{report['data']}\n{report['network']}{'' if report['idle'] else ', NOT IDLE'}",
-        caption=f"medians (middle 80 %) of {given['rounds']} rounds; {about['processor']}, "
-        f"{given['threads']} threads",
+        caption=f"medians (middle 80 %) of {options['rounds']} rounds; "
+        f"{machine.words(report['machine'])}",
         box=box.SIMPLE,
     )
     table.add_column("", no_wrap=True)
@@ -160,10 +143,9 @@ def print_report(report) -> None:
     for name, speed in (report["stages"] | report["images_per_second"]).items():
         middle, low, high = (f"{number:,.{0 if number >= 1000 else 1}f}" for number in speed)
         table.add_row(what.get(name, f"{name}, ready batch"), f"{middle} ({low} to {high})")
-    console = Console()
-    console.width = max(console.width, 120)  # less would cut figures short; a pipe claims 80
+    console = wide_console()
     console.print(table)
-    console.print(step_tables.ratio_table(report))
+    console.print(ratio_table(report))
     for name in report["failed"]:
         print(f"{name} is left out: see above")
 
@@ -172,35 +154,29 @@ def print_report(report) -> None:
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.pipeline", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=recipes.recipe_table(),
-    )  # fmt: skip
+    parser = benchmark_parser("pipeline", __doc__, epilog=recipe_table())
     group = parser.add_argument_group("what is measured")
     group.add_argument(
         "data", nargs="?", default="jpeg", metavar="DATA",
         help="cifar10:FOLDER, FOLDER, synthetic, or jpeg: drawn into a temporary folder (jpeg)",
     )  # fmt: skip
-    group.add_argument("--batch-size", type=options.count, metavar="N", help="images (by data)")
+    group.add_argument("--batch-size", type=flags.count, metavar="N", help="images (by data)")
     group.add_argument("--augment", choices=("none", "crop"), help="(by data)")
-    group.add_argument("--rounds", type=options.count, default=3, metavar="N", help="(3)")
+    group.add_argument("--rounds", type=flags.count, default=3, metavar="N", help="(3)")
     group.add_argument(
-        "--steps-a-turn", type=options.count, metavar="N",
+        "--steps-a-turn", type=flags.count, metavar="N",
         help=f"measured steps of a program in a round (what takes {TURN:g} s, at least 2)",
     )  # fmt: skip
     group.add_argument(
-        "--peer", metavar="pytorch=PYTHON", action="append", default=[],
+        "--peer", type=parse_peer, metavar="pytorch=PYTHON", action="append", default=[],
         help="PyTorch lives in the environment of this Python; without, one installed beside "
         "tinynet is used",
     )  # fmt: skip
-    options.add_network_flags(parser.add_argument_group("network (by data)"))
+    flags.add_network_flags(parser.add_argument_group("network (by data)"))
     group = parser.add_argument_group("machine")
-    options.add_machine_flags(group)
-    group.add_argument(
-        "--wait", type=options.not_negative, default=120, metavar="SECONDS",
-        help="how long to wait for an idle machine before going on as 'not idle' (120)",
-    )  # fmt: skip
-    group.add_argument("--json", metavar="FILE", help="write all figures to FILE too")
+    flags.add_machine_flags(group)
+    add_wait_flag(group)
+    add_output_flags(group)
     return parser
 
 
@@ -220,63 +196,57 @@ def _on_processors(count):
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/commands.py), 1 where tinynet itself ended or
-    its programs disagree."""
-    parser = _parser()
-    given = parser.parse_args(argv)
-    try:
-        given.peer = dict(map(parse_peer, given.peer))
-    except ValueError as error:
-        parser.error(f"--peer: {error}")
-    given.threads = given.threads or machine.usable_processors()
+    """The command; returns its exit code (alexnet/errors.py), 1 where tinynet itself ended or its
+    programs disagree."""
+    args = _parser().parse_args(argv)
+    args.threads = args.threads or machine.usable_processors()
 
     def command():
-        if given.json and not Path(given.json).parent.is_dir():
-            raise UsageError(f"there is no folder {Path(given.json).parent} to write --json to")
         try:
-            with _on_processors(given.threads), tempfile.TemporaryDirectory() as folder:
-                report = _run(given, folder)
+            with _on_processors(args.threads), tempfile.TemporaryDirectory() as folder:
+                report = _run(args, folder)
         except ProgramError as error:
-            step.say(f"benchmarks.pipeline: {error}")
+            say(f"benchmarks.pipeline: {error}")
             return 1
         print_report(report)
-        if given.json:
-            machine.write_json(given.json, report)
+        if args.json:
+            machine.write_json(args.json, report)
         return 0
 
-    return commands.run(command, "benchmarks.pipeline")
+    return ending.run(command, "benchmarks.pipeline")
 
 
-def _run(given, folder):
+def _run(args, folder):
     """The whole report, as it goes to --json."""
-    given.backend = use_machine(given.backend, given.threads)
-    kind = "jpeg" if given.data == "jpeg" else recipes.kind_of(given.data)
-    run = prepare(given, folder)
-    names = find(["pytorch"], given.peer)
-    idle = machine.wait_until_idle(given.wait)
-    images, labels = write_ready_batch(run, folder, given.threads)
+    args.backend = use_machine(args.backend, args.threads)
+    kind = "jpeg" if args.data == "jpeg" else kind_of(args.data)
+    run = prepare(args, folder)
+    names = installed(["pytorch"], dict(args.peer))
+    idle = machine.wait_until_idle(args.wait)
+    images, labels = write_ready_batch(run, folder, args.threads)
     with contextlib.ExitStack() as stack:
-        work = {"folder": folder, "threads": given.threads, "backend": given.backend}
-        running, apart, failed = step.start(names, work, "training", 2, stack)
+        work = {"folder": folder, "threads": args.threads, "backend": args.backend}
+        running, failed = step.start(names, stack, **work)
+        apart = step.check(running, failed, "training")
         check_training(run, running["tinynet"], images, labels)
-        steps = given.steps_a_turn
+        steps = args.steps_a_turn
         if steps is None:
             steps = math.ceil(TURN / step.turn(running["tinynet"], "training", 1)[0]["seconds"])
         # A turn's steps lie in one epoch.
         steps = min(max(steps, 2), len(run.batches) - UNTIMED)
-        measured = measure(run, running, failed, given.rounds, steps)
+        measured = measure(run, running, failed, args.rounds, steps)
         versions = {name: program.versions for name, program in running.items()}
     decided = run.options
     changes = "".join(f", {n} {v}" for n, v in decided.changes().items() if v not in (None, 1.0))
     return {
         "benchmark": "pipeline",
-        "machine": machine.description(given.threads),
+        "machine": machine.description(args.threads),
         "idle": machine.wait_until_idle(0) and idle,
         "options": {
             "data": kind, "spec": decided.spec, "image_size": decided.image_size,
             "changes": decided.changes(), "batch_size": decided.batch_size,
-            "augment": decided.augment, "rounds": given.rounds, "steps_a_turn": steps,
-            "backend": given.backend, "threads": given.threads, "workers": decided.workers,
+            "augment": decided.augment, "rounds": args.rounds, "steps_a_turn": steps,
+            "backend": args.backend, "threads": args.threads, "workers": decided.workers,
         },
         "data": describe(run, kind),
         "network": f"{decided.spec}{changes}, {decided.image_size} x {decided.image_size}, batch "

@@ -27,12 +27,12 @@ from alexnet.data.prefetch import prefetch
 from alexnet.data.synthetic import Synthetic
 from alexnet.errors import UsageError
 from alexnet.train import take_step, train_epoch
-from alexnet.training import options as recipes
+from alexnet.training.options import resolve
 from alexnet.training.progress import Progress
 from alexnet.training.run import Run
 from alexnet.training.run_folder import RunFolder
-from benchmarks.programs import LR, ProgramError, write_work
-from benchmarks.step import say
+from benchmarks.programs.process import ProgramError, say
+from benchmarks.programs.workload import LR, write_batch, write_workload
 
 PHOTO_SIZE = 256
 # A drawn scene is smoother than a photo. With this grain, at this quality, a file has about 22 kB,
@@ -71,23 +71,23 @@ def draw_photos(folder, scenes: int = 160, copies: int = 16) -> None:
 # --- the work -------------------------------------------------------------------------------------
 
 
-def prepare(given, folder) -> Run:
-    """A training of the given data, at its beginning, its normalisation measured.
+def prepare(args, folder) -> Run:
+    """A training at its beginning, its normalisation measured.
 
-    given   the flags, with data, threads and workers
+    args    the flags, with data, threads and workers
     folder  where the run's files go, and the photos
     """
-    if given.data == "jpeg":
+    if args.data == "jpeg":
         say("drawing photos ...")
-        given.data = str(Path(folder, "photos"))
-        draw_photos(given.data)
+        args.data = str(Path(folder, "photos"))
+        draw_photos(args.data)
     endless = {"epochs": 1 << 40, "schedule": "constant", "lr": LR, "dead_start_steps": 1 << 40}
-    values = argparse.Namespace(**vars(given), **endless)
-    run = Run(recipes.resolve(values, given.backend), RunFolder(Path(folder, "run")))
+    values = argparse.Namespace(**vars(args), **endless)
+    run = Run(resolve(values, args.backend), RunFolder(Path(folder, "run")))
     run.folder.path.mkdir()
     if len(run.batches) < UNTIMED + 2:
         raise UsageError(
-            f"{given.data} has {len(run.batches)} batches of {run.options.batch_size} images, and "
+            f"{args.data} has {len(run.batches)} batches of {run.options.batch_size} images, and "
             f"a turn takes {UNTIMED + 2} at least; a smaller --batch-size fits"
         )
     say("measuring what to normalise the images with ...")
@@ -113,21 +113,16 @@ def describe(run: Run, kind: str) -> str:
 
 
 def write_ready_batch(run: Run, folder, threads) -> tuple[np.ndarray, np.ndarray]:
-    """Write the work of benchmarks/programs.py: the run's network and initial weights, and the
-    pipeline's first batch, ready. Returns that batch, uint8 images and labels."""
-    given = run.options
+    """Write what the programs get (benchmarks/programs/workload.py): the run's network and initial
+    weights, and the pipeline's first batch. Returns that batch, uint8 images and labels."""
+    options = run.options
     batches = run.batches.epoch(0)
     images, labels = next(batches)
     batches.close()
-    write_work(
-        folder, given.spec, given.batch_size, threads, num_classes=len(run.classes),
-        image_size=given.image_size, **given.changes(),
-    )  # fmt: skip
-    np.savez(
-        Path(folder, "batch.npz"),
-        photos=images, labels=labels, images=run.normalization(images),
-        **run.normalization.arrays(),
-    )  # fmt: skip
+    write_workload(
+        folder, run.model.spec, options.batch_size, threads, len(run.classes), options.image_size
+    )
+    write_batch(folder, images, labels, run.normalization)
     return images, labels
 
 
@@ -167,8 +162,8 @@ def stages_turn(run: Run) -> dict[str, float]:
 
 
 def pipeline_turn(run: Run, least: float) -> float:
-    """Seconds a batch that the whole data path takes when nothing else runs: the workers prepare,
-    this thread normalises, for at least so many seconds. One batch is taken before."""
+    """Seconds that the whole data path takes for a batch when nothing else runs: the workers
+    prepare, this thread normalises. It runs for this many seconds at least, after a first batch."""
     count, start = 0, None
     for epoch in itertools.count():
         for images, _ in run.batches.epoch(epoch):
@@ -197,12 +192,12 @@ def first_loss(run: Run, images, labels) -> float:
 
 
 def check_training(run: Run, program, images, labels) -> None:
-    """Raises ProgramError where the run's first loss is not that of tinynet's program."""
+    """Raises ProgramError where tinynet's program computes another first loss than the run."""
     ours, theirs = first_loss(run, images, labels), program.ask("numbers", steps=1)["losses"][0]
     if not math.isclose(ours, theirs, rel_tol=TOLERANCE):  # NaN is close to nothing
         raise ProgramError(
-            f"the training's first loss is {ours}, that of the network alone {theirs}; "
-            "nothing is compared"
+            f"the training's first loss is {ours}, the network alone computes {theirs}; nothing is "
+            "compared"
         )
     program.ask("restart")
 

@@ -6,11 +6,11 @@
 The results are the --json files of the benchmarks in benchmarks/results/, under the names below. A
 file that does not exist is left out of the section and named on stderr. A file that is not what its
 name says, such as a trial with a smaller batch, or that comes from another machine than the others,
-is an error: one sentence says for all of them with what they were measured. What the section says
-is in benchmarks/readme_section.py, the picture in benchmarks/layer_bars.py.
+is an error: one sentence says for all of them with which machine and libraries they were measured.
+The words of the section are in benchmarks/figures/readme_section.py, the picture in layer_bars.py
+beside it.
 """
 
-import argparse
 import hashlib
 import importlib.util
 import json
@@ -19,10 +19,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from alexnet.cli import ending as commands
+from alexnet.cli import ending
 from alexnet.errors import DataError, UsageError, writing
-from benchmarks import layer_bars
-from benchmarks.readme_section import UNMEASURED, OtherResult, section
+from benchmarks.figures import layer_bars
+from benchmarks.figures.readme_section import UNMEASURED, OtherResult, section
+from benchmarks.flags import benchmark_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -61,14 +62,14 @@ def read_results(folder: Path) -> dict[str, dict]:
     for name, (command, wanted) in RESULTS.items():
         try:
             report = json.loads((folder / name).read_text(encoding="utf-8"))
-            given = report | report.get("options", {})
+            facts = report | report.get("options", {})
         except FileNotFoundError:
             continue
         except (ValueError, TypeError, AttributeError) as error:
             raise OtherResult(name, f"is no report in JSON ({error})") from error
         for key, value in ({"benchmark": command.split()[0]} | wanted).items():
-            if given.get(key) != value:
-                raise OtherResult(name, f"is of {key} {given.get(key)}, not {value}")
+            if facts.get(key) != value:
+                raise OtherResult(name, f"is of {key} {facts.get(key)}, not {value}")
         reports[name] = report
     return reports
 
@@ -87,16 +88,13 @@ def replaced(text: str, new: str) -> str:
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/commands.py), or 1 where --check finds a
+    """The command; returns its exit code (alexnet/errors.py), or 1 where --check finds a
     difference."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.readme", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n  ".join(["what makes the results:", *map(command_for, RESULTS)]),
-    )  # fmt: skip
+    commands = "\n  ".join(["the commands that make the results:", *map(command_for, RESULTS)])
+    parser = benchmark_parser("readme", __doc__, epilog=commands)
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
-    given = parser.parse_args(argv)
-    return commands.run(lambda: _command(given.check), "benchmarks.readme")
+    args = parser.parse_args(argv)
+    return ending.run(lambda: _command(args.check), "benchmarks.readme")
 
 
 def _command(check):
@@ -137,7 +135,7 @@ def _check(same):
 
 
 def _source_of(picture):
-    """What layer_bars.draw noted in the picture; None where there is none."""
+    """The source that layer_bars.draw noted in the picture; None where there is no picture."""
     try:
         with Image.open(picture) as image:
             return image.text.get("Source")

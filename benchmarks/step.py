@@ -3,255 +3,284 @@
     python -m benchmarks.step
     python -m benchmarks.step --groups 1 --norm none --peer tensorflow=/path/of/its/bin/python
     python -m benchmarks.step --what inference --batch-size 1 --only tinynet,pytorch
-    python -m benchmarks.step --backend cupy --help          on a GPU: benchmarks/gpu_step.py
+    python -m benchmarks.step --backend cupy --batch-size 128 512 --json step.json
 
 A training step is forward, mean softmax cross-entropy, backward, and SGD with momentum 0.9 and
 weight decay 5e-4, in float32, with the spec's dropout. All programs get the same network, initial
-weights and batch, ready as float32; what tinynet needs to make it of uint8 images is its column
-"data", not a part of the step.
+weights and batch, ready as float32; the stage "data", in which tinynet on a processor makes it of
+uint8 images, is not a part of the step.
 
 Each program is a process of its own. First all must compute tinynet's numbers: the losses of three
 steps without dropout, how far each parameter moved in them and how much longer each weight became,
 or the logits. Then they take turns: one step to warm up, some measured ones, a pause in which its
 threads fall asleep, the next program. The first turn, in which programs compile, is not counted. A
-ratio is that of one round, so that a machine that changes its speed changes both; what is shown is
-the median round and the middle 80 %.
+ratio compares turns of one round, so that a machine that changes its speed changes both sides; the
+tables show the median round and the middle 80 %.
 
-"of sgemm" is the share of this machine's matrix product rate, measured in every round: 2 FLOP for
-each multiply-add of the forward pass, and in training as many again for the gradient by the weights
-and by the inputs, which the first convolution does not need.
+With --backend cupy all programs run on the same GPU, with the batch on the device: tinynet, also
+with its step recorded as a CUDA graph, and PyTorch, which chooses its convolutions by trial
+(cudnn.benchmark), eager and compiled, in both orders of memory. Times are the GPU's, between
+events, with nothing inside a turn that waits for it; "host" is the time in which the processor
+queues a step: where it is as long as the step, the GPU waits for the processor.
+
+"of sgemm" is the share of the machine's matrix product rate, measured in every round, on a GPU
+through both libraries in the same precision: 2 FLOP for each multiply-add of the forward pass, and
+in training as many again for the gradient by the weights and by the inputs, which the first
+convolution does not need. "memory" is the most that a program takes: on a processor the process, on
+a GPU its arrays.
 """
 
-import argparse
 import contextlib
 import math
-import statistics
 import sys
 import tempfile
 import time
-from pathlib import Path
-
-from rich.console import Console
+from functools import partial
 
 import tinynet as tn
-from alexnet.cli import ending as commands
-from alexnet.cli import flags as options
-from alexnet.network.specs import find_spec
-from benchmarks import gpu_device, gpu_step, machine
-from benchmarks.programs import (
+from alexnet.cli import ending, flags
+from alexnet.cli.console import wide_console
+from benchmarks import machine
+from benchmarks.clocks import HostClock, alternating, product_rate
+from benchmarks.figures.step import bounds_for, program_table, ratio_table, ratios, summary
+from benchmarks.flags import (
+    add_output_flags,
+    add_precisions_flag,
+    add_wait_flag,
+    benchmark_parser,
+    chosen_network,
+    names_among,
+    precisions_for,
+)
+from benchmarks.programs.process import (
+    GPU_PROGRAMS,
     PROGRAMS,
     Program,
     ProgramError,
     check_numbers,
-    find,
+    installed,
     parse_peer,
-    write_work,
+    say,
 )
-from benchmarks.step_figures import bounds_for, flop_per_image, ratios, summary
-from benchmarks.step_tables import program_table, ratio_table
+from benchmarks.programs.workload import write_workload
+from benchmarks.work import flop_per_image
 
 CHECKED_STEPS = 3
 PAUSE = 0.3  # seconds between turns: threads that wait for work by spinning have gone to sleep
-CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
 
 
 # --- measuring ------------------------------------------------------------------------------------
 
 
-def start(names, work, what, steps, stack) -> tuple[dict, dict, dict]:
-    """({name: running Program}, {name: how far its numbers are from tinynet's}, {name: why it is
-    left out}): every program that starts, computes tinynet's numbers and survives its first turn.
+def start(names, stack, **work) -> tuple[dict, dict]:
+    """({name: running Program}, {name: why it is left out}), tinynet first. Raises ProgramError
+    where tinynet does not start.
 
-    names   {program: path of its Python}; tinynet is started whatever they are
-    work    the arguments of Program besides: folder, threads, backend
-    what    "training" or "inference"
-    stack   contextlib.ExitStack that ends them
+    names  {program: path of its Python}; tinynet is started in any case
+    stack  contextlib.ExitStack that ends them
+    work   the arguments of Program besides: folder, threads, backend
     """
+    pythons = {"tinynet": sys.executable, **names}
+    say(f"starting {', '.join(pythons)} ...")
+    started = {n: stack.enter_context(Program(n, python, **work)) for n, python in pythons.items()}
+    running, failed = {}, {}
+    for name, program in started.items():
+        with _left_out_on_error(name, running, failed):
+            program.ready()
+            running[name] = program
+    return running, failed
+
+
+@contextlib.contextmanager
+def _left_out_on_error(name, running, failed):
+    """A ProgramError inside moves the name from running to failed; tinynet's error is raised."""
+    try:
+        yield
+    except ProgramError as error:
+        if name in ("tinynet", "network"):
+            raise
+        failed[name] = str(error)
+        running.pop(name, None)
+        say(str(error))
+
+
+def check(running, failed, what, limits="processor") -> dict[str, dict]:
+    """{name: how far its numbers are from tinynet's}; programs that compute others are moved from
+    running to failed. Then each has had its first turn, in which it compiles."""
     question = {"training": "numbers", "inference": "logits"}[what]
     more = {"steps": CHECKED_STEPS} if what == "training" else {}
-    running, apart, failed, ours = {}, {}, {}, None
-    for name, python in {"tinynet": sys.executable, **names}.items():
-        say(f"{name}: starting, comparing its numbers, compiling ...")
-        try:
-            with contextlib.ExitStack() as until_ready:
-                program = until_ready.enter_context(Program(name, python, **work))
-                theirs = program.ask(question, **more)
-                ours = ours or theirs
-                apart[name] = check_numbers(name, ours, theirs)
-                program.ask("restart")
-                turn(program, what, steps)
-                program.ask("forget peak")
-                stack.push(until_ready.pop_all())  # from here on it ends with the others
-            running[name] = program
-        except ProgramError as error:
-            if name == "tinynet":
-                raise
-            failed[name] = str(error)
-            say(str(error))
+    apart, ours = {}, None
+    for name, program in list(running.items()):
+        say(f"{name}: comparing its numbers, compiling ...")
+        with _left_out_on_error(name, running, failed):
+            theirs = program.ask(question, **more)
+            ours = ours or theirs
+            apart[name] = check_numbers(name, ours, theirs, limits)
+            program.ask("restart")
+            turn(program, what, 1)
         time.sleep(PAUSE)
-    return running, apart, failed
+    return apart
 
 
 def turn(program, what, steps) -> list[dict]:
-    """The answers of so many measured steps, after one to warm up. Raises ProgramError, also for a
-    loss that is not finite: such numbers may take another time."""
-    question = {"training": "step", "inference": "infer"}[what]
-    answers = [program.ask(question) for _ in range(1 + steps)]
+    """The program's measured steps. Raises ProgramError, also for a loss that is not finite: steps
+    on such numbers may take another time."""
+    answers = program.ask("turn", what=what, steps=steps)["steps"]
     losses = [answer.get("loss", 0.0) for answer in answers]
     if not all(map(math.isfinite, losses)):
         raise ProgramError(f"{program.name}: its loss became {losses[-1]}; it is not compared")
-    return answers[1:]
+    return answers
 
 
-def measure(running, failed, what, rounds, steps, threads) -> tuple[dict, list[float]]:
-    """({name: [turn, ...]}, [GFLOP/s of sgemm, ...]), one of each a round. A program that ends goes
-    from running to failed."""
-    turns, rates = {name: [] for name in running}, []
-    for number in range(rounds):
-        rates.append(machine.product_rate(threads))
-        # Every other round goes backwards: nobody is always the one after a certain other.
-        for name in list(turns)[:: -1 if number % 2 else 1]:
+def take_turns(turns, failed, rounds) -> dict[str, list]:
+    """{name: [result of each round]} of functions, each called once a round. The name of a program
+    that ends goes to failed, with the reason; an error of tinynet's own is raised.
+
+    turns  {name: function}; "network" is tinynet too
+    """
+    results = {name: [] for name in turns}
+    for number, name in alternating(turns, rounds):
+        if name in results:
             time.sleep(PAUSE)
-            try:
-                turns[name].append(turn(running[name], what, steps))
-            except ProgramError as error:
-                failed[name] = str(error)
-                say(str(error))
-                del turns[name]
-                continue
-            middle = statistics.median(answer["seconds"] for answer in turns[name][-1])
-            say(f"round {number + 1} of {rounds}: {name} {middle * 1e3:.1f} ms")
-    if "tinynet" not in turns:
-        raise ProgramError(failed["tinynet"])
-    return turns, rates
+            say(f"round {number + 1} of {rounds}: {name} ...")
+            with _left_out_on_error(name, results, failed):
+                results[name].append(turns[name]())
+    return results
 
 
-def say(line) -> None:
-    """A line of progress."""
-    print(line, file=sys.stderr, flush=True)
+def _gpu_rate(running, failed):
+    """GFLOP/s of a GPU's large product, through the faster library."""
+    rates = []
+    for name in {"tinynet", "pytorch"} & (running.keys() - failed):
+        with _left_out_on_error(name, {}, failed):
+            rates.append(running[name].ask("product rate")["flop_per_second"] / 1e9)
+    return max(rates)
 
 
 # --- the command ----------------------------------------------------------------------------------
 
 
-def _program_names(text):
-    names = text.split(",")
-    unknown = [name for name in names if name not in PROGRAMS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(PROGRAMS)}")
-    return names
-
-
-def _peer(text):
-    try:
-        return parse_peer(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _arguments(argv):
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.step", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+def _parser():
+    every = list(PROGRAMS | GPU_PROGRAMS)
+    parser = benchmark_parser("step", __doc__)
     group = parser.add_argument_group("what is measured")
     group.add_argument(
         "--what", choices=("training", "inference"), default="training", help="(training)"
     )
-    group.add_argument("--batch-size", type=options.count, default=128, metavar="N", help="(128)")
-    group.add_argument("--rounds", type=options.count, default=3, metavar="N", help="(3)")
     group.add_argument(
-        "--steps-a-turn", type=options.count, metavar="N",
-        help="measured steps of each program in a round (2; in inference 256 images, at least 2)",
+        "--batch-size", type=flags.count, nargs="+", default=[128], metavar="N", help="(128)"
+    )
+    add_precisions_flag(group)
+    group.add_argument("--rounds", type=flags.count, metavar="N", help="(3; on a GPU 6)")
+    group.add_argument(
+        "--steps-a-turn", type=flags.count, metavar="N",
+        help="measured steps of each program in a round (2; in inference 256 images, at least 2; "
+        "on a GPU 10)",
     )  # fmt: skip
     group.add_argument(
-        "--only", type=_program_names, metavar="NAMES", default=list(PROGRAMS),
-        help=f"these beside tinynet, with commas between: {', '.join(PROGRAMS)} (all)",
+        "--only", type=names_among(every), metavar="NAMES",
+        help=f"these beside tinynet, with commas between: {', '.join(PROGRAMS)}; on a GPU "
+        f"{', '.join(GPU_PROGRAMS)} (all)",
     )  # fmt: skip
     group.add_argument(
-        "--peer", type=_peer, action="append", default=[], metavar="NAME=PYTHON",
+        "--peer", type=parse_peer, action="append", default=[], metavar="NAME=PYTHON",
         help="pytorch, tensorflow or jax lives in the environment of this Python; without, one "
         "installed beside tinynet is used",
     )  # fmt: skip
-    options.add_network_flags(parser.add_argument_group("network (paper)"))
+    flags.add_network_flags(parser.add_argument_group("network (paper)"))
     group = parser.add_argument_group("machine")
-    options.add_backend_flags(group)
-    group.add_argument(
-        "--wait", type=options.not_negative, default=120, metavar="SECONDS",
-        help="how long to wait for an idle machine before going on as 'not idle' (120)",
-    )  # fmt: skip
-    group.add_argument("--json", metavar="FILE", help="write all figures to FILE too")
-    return parser, parser.parse_args(argv)
+    flags.add_backend_flags(group)
+    add_wait_flag(group)
+    add_output_flags(group)
+    return parser
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/commands.py), 1 where tinynet itself ended."""
-    argv = sys.argv[1:] if argv is None else argv
-    if gpu_device.asked_for(argv):
-        return gpu_step.main(argv)
-    parser, given = _arguments(argv)
-    if given.json and not Path(given.json).parent.is_dir():
-        parser.error(f"there is no folder {Path(given.json).parent} to write {given.json} to")
-    spec = given.spec or "paper"
-    changes = {name: getattr(given, name) for name in CHANGES if getattr(given, name) is not None}
-    given.image_size = given.image_size or find_spec(spec).image_size
-    given.threads = given.threads or machine.usable_processors()
-    given.steps_a_turn = given.steps_a_turn or (
-        2 if given.what == "training" else max(2, 256 // given.batch_size)
-    )
+    """The command; returns its exit code (alexnet/errors.py), 1 where a program was left out."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    network = chosen_network(args, parser)
 
     def command():
         try:
-            report = _run(given, spec, changes)
+            reports = _measure_all(args, network)
         except ProgramError as error:
             say(f"benchmarks.step: {error}")
             return 1
-        except ValueError as error:  # a network that cannot be
-            parser.error(str(error))
-        _print(report)
-        if given.json:
-            machine.write_json(given.json, report)
-        return 0
+        return 1 if any(report["failed"] for report in reports) else 0
 
-    return commands.run(command, "benchmarks.step")
+    return ending.run(command, "benchmarks.step")
 
 
-def _run(given, spec, changes):
-    """The whole report, as it goes to --json."""
-    what, threads, steps = given.what, given.threads, given.steps_a_turn
-    backend = tn.get_backend(given.backend).name
-    names = find(given.only, dict(given.peer))
+def _measure_all(args, network):
+    """A report for each batch size and precision, printed and written as they come."""
+    backend = tn.get_backend(args.backend).name
+    on_gpu = backend == "cupy"
+    precisions = precisions_for(args.precision, on_gpu)
+    programs = GPU_PROGRAMS if on_gpu else PROGRAMS
+    names = installed([n for n in programs if n in (args.only or programs)], dict(args.peer))
+    threads = args.threads or machine.usable_processors()
+    reports = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         say("drawing weights and images ...")
-        layers = write_work(
-            folder, spec, given.batch_size, threads, image_size=given.image_size, **changes
-        )
-        idle = machine.wait_until_idle(given.wait)
-        work = {"folder": folder, "threads": threads, "backend": backend}
-        running, apart, failed = start(names, work, what, steps, stack)
-        turns, rates = measure(running, failed, what, given.rounds, steps, threads)
-        peaks = {name: running[name].ask("memory")["peak"] for name in turns}
-        idle = machine.wait_until_idle(0) and idle
-    flop = flop_per_image(layers, what)
-    figures = summary(turns, rates, given.batch_size, flop)
-    bounds = bounds_for(what, spec, changes, given.image_size, given.batch_size, threads)
+        size = network.image_size
+        write_workload(folder, network.row, max(args.batch_size), threads, image_size=size)
+        idle = on_gpu or machine.wait_until_idle(args.wait)
+        running, failed = start(names, stack, folder=folder, threads=threads, backend=backend)
+        for batch_size in args.batch_size:
+            for precision in precisions:
+                options = {
+                    "what": args.what, "spec": network.spec, "image_size": network.image_size,
+                    "changes": network.changes, "batch_size": batch_size, "precision": precision,
+                    "rounds": args.rounds or (6 if on_gpu else 3),
+                    "steps_a_turn": args.steps_a_turn or _steps(args.what, batch_size, on_gpu),
+                    "backend": backend, "threads": threads,
+                }  # fmt: skip
+                reports.append(_report(options, network, dict(running), dict(failed), idle))
+                _print(reports[-1])
+                if args.json:  # what is measured stays, whatever ends the rest
+                    machine.write_json(args.json, reports if len(reports) > 1 else reports[0])
+    return reports
+
+
+def _steps(what, batch_size, on_gpu):
+    if on_gpu:
+        return 10
+    return 2 if what == "training" else max(2, 256 // batch_size)
+
+
+def _report(options, network, running, failed, idle):
+    """The report of one batch size and precision."""
+    on_gpu, what, threads = options["backend"] == "cupy", options["what"], options["threads"]
+    for name, program in list(running.items()):
+        with _left_out_on_error(name, running, failed):
+            program.ask("use", batch_size=options["batch_size"], precision=options["precision"])
+    apart = check(running, failed, what, options["precision"] if on_gpu else "processor")
+
+    clock, steps = HostClock(threads), options["steps_a_turn"]
+    turns = {name: partial(turn, program, what, steps) for name, program in running.items()}
+    turns["sgemm"] = lambda: _gpu_rate(running, failed) if on_gpu else product_rate(clock) / 1e9
+    turns = take_turns(turns, failed, options["rounds"])
+    rates = turns.pop("sgemm")
+    running = {name: running[name] for name in turns}
+    peaks = {name: program.ask("memory")["peak"] for name, program in running.items()}
+    flop = flop_per_image(network.layers, what)
+    figures = summary(turns, rates, options["batch_size"], flop)
+    work = (options[key] for key in ("spec", "changes", "image_size", "batch_size"))
+    bounds = bounds_for(what, *work, threads, options["backend"])
     return {
         "benchmark": "step",
-        "machine": machine.description(threads),
-        "idle": idle,
-        "options": {
-            "what": what, "spec": spec, "image_size": given.image_size, "changes": changes,
-            "batch_size": given.batch_size, "rounds": given.rounds, "steps_a_turn": steps,
-            "backend": backend, "threads": threads,
-        },
+        "machine": running["tinynet"].about or machine.description(threads),
+        "idle": on_gpu or (machine.wait_until_idle(0) and idle),
+        "options": options,
         "flop_per_image": flop,
         "sgemm_gflop_per_second": {"spread": machine.spread(rates), "rounds": rates},
         "programs": {
             name: {
-                "versions": running[name].versions, "apart": apart[name], **figures[name],
+                "versions": program.versions, "apart": apart[name], **figures[name],
                 "peak_bytes": peaks[name], "turns": turns[name],
             }
-            for name in turns
+            for name, program in running.items()
         },
         "failed": failed,
         "ratios": ratios(turns, figures, peaks, what, bounds),
@@ -259,12 +288,11 @@ def _run(given, spec, changes):
 
 
 def _print(report):
-    console = Console()
-    console.width = max(console.width, 120)  # less would cut figures short; a pipe claims 80
+    console = wide_console()
     console.print(program_table(report))
     console.print(ratio_table(report))
-    for name in report["failed"]:
-        print(f"{name} is left out: see above")
+    for name, why in report["failed"].items():
+        print(f"{name} is left out: {why.splitlines()[0]}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,24 @@ NEEDS = {
 collect_ignore = [file for file, package in NEEDS.items() if not find_spec(package)]
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--sanitizer", action="store_true",
+        help="for compute-sanitizer: each array on the GPU is a block of memory by itself, so that "
+        "the tool sees an access beyond its end; convolutions take few images at a time",
+    )  # fmt: skip
+
+
+def pytest_configure(config):
+    if config.getoption("--sanitizer"):
+        try:
+            gpu = tn.get_backend("cupy").gpu
+        except tn.BackendError as error:
+            raise pytest.UsageError(f"--sanitizer: {error}") from error
+        gpu.xp.cuda.set_allocator(None)  # without CuPy's memory pool
+        gpu.chunk_bytes = 6000
+
+
 def pytest_report_header():
     return [f"left out: {file}, {NEEDS[file]} is not installed" for file in collect_ignore]
 

@@ -16,8 +16,8 @@ from PIL import Image
 import tinynet as tn
 from alexnet.data.folder import ImageFolder
 from benchmarks import machine, pipeline, pipeline_turns
-from benchmarks.peers.tinynet import Tinynet
-from benchmarks.programs import ProgramError
+from benchmarks.programs.process import ProgramError
+from benchmarks.programs.tinynet import Tinynet
 
 FLAGS = {"spec": "cifar10", "image_size": 24, "width": 0.2, "init": "he", "batch_size": 4}
 
@@ -45,15 +45,12 @@ def photos(tmp_path_factory):
 
 def prepared(photos, folder, **flags):
     folder.mkdir()
-    given = {**FLAGS, "data": str(photos), "workers": 1, "backend": "numpy", "threads": 1}
-    return pipeline_turns.prepare(argparse.Namespace(**given | flags), folder)
+    args = {**FLAGS, "data": str(photos), "workers": 1, "backend": "numpy", "threads": 1}
+    return pipeline_turns.prepare(argparse.Namespace(**args | flags), folder)
 
 
 def losses(run):
     return [line["train_loss"] for line in run.folder.lines() if "images_per_second" in line]
-
-
-# --- training in turns ----------------------------------------------------------------------------
 
 
 def test_turns_are_steps_of_one_training_and_leave_no_threads(photos, tmp_path):
@@ -67,7 +64,7 @@ def test_turns_are_steps_of_one_training_and_leave_no_threads(photos, tmp_path):
     assert losses(turns)[:5] == losses(unbroken)[:5]
 
 
-def test_a_turn_tells_the_seconds_of_a_step_and_those_waited_for_images(photos, tmp_path):
+def test_a_turn_tells_the_seconds_of_a_step_and_of_the_wait_for_images(photos, tmp_path):
     run = prepared(photos, tmp_path / "run", augment="none")
     read = run.train_set.read
 
@@ -81,9 +78,6 @@ def test_a_turn_tells_the_seconds_of_a_step_and_those_waited_for_images(photos, 
     assert turn["seconds"] > 0.04
 
 
-# --- the data path --------------------------------------------------------------------------------
-
-
 def test_the_data_path_is_timed_whole_from_its_second_batch_on():
     normalised = []
 
@@ -95,35 +89,29 @@ def test_the_data_path_is_timed_whole_from_its_second_batch_on():
 
     batches = SimpleNamespace(epoch=epoch, workers=1)
     run = SimpleNamespace(batches=batches, normalization=normalised.append)
-    began = time.perf_counter()
+    start = time.perf_counter()
     seconds = pipeline_turns.pipeline_turn(run, 0.02)
     timed = len(normalised) - 1
     assert timed >= 4 and normalised[3] == "batch 0 of epoch 1"
-    assert 0.005 <= seconds <= (time.perf_counter() - began - 0.3) / timed
+    assert 0.005 <= seconds <= (time.perf_counter() - start - 0.3) / timed
 
 
 def test_the_stages_work_on_whole_batches(photos, tmp_path):
     run = prepared(photos, tmp_path / "run")
-    seen = []
-    run.normalization = lambda images: seen.append(images.shape)
+    shapes = []
+    run.normalization = lambda images: shapes.append(images.shape)
     stages = pipeline_turns.stages_turn(run)
     assert list(stages) == ["read", "crop", "normalise"] and min(stages.values()) > 0
-    assert set(seen) == {(4, 3, 24, 24)}
+    assert set(shapes) == {(4, 3, 24, 24)}
 
 
 def test_drawn_photos_are_a_folder_of_photo_sized_jpegs(tmp_path):
     pipeline_turns.draw_photos(tmp_path, scenes=20, copies=2)
-    for split, count in (("train", 40), ("val", 10)):
-        dataset = ImageFolder(tmp_path, split)
-        assert len(dataset) == count and len(dataset.classes) == 10
+    assert [len(ImageFolder(tmp_path, split)) for split in ("train", "val")] == [40, 10]
     paths = ImageFolder(tmp_path, "train").paths
-    for path in paths[:4]:
-        with Image.open(path) as image:
-            assert (image.format, image.size) == ("JPEG", (256, 256))
+    with Image.open(paths[0]) as image:
+        assert (image.format, image.size) == ("JPEG", (256, 256))
     assert 17_000 < np.mean([os.path.getsize(path) for path in paths]) < 27_000
-
-
-# --- the same numbers -----------------------------------------------------------------------------
 
 
 def test_the_programs_get_the_trainings_weights_and_first_batch(photos, tmp_path, monkeypatch):
@@ -133,18 +121,18 @@ def test_the_programs_get_the_trainings_weights_and_first_batch(photos, tmp_path
     first = next(run.batches.epoch(0))
     np.testing.assert_array_equal(images, first[0])
     np.testing.assert_array_equal(labels, first[1])
+    with np.load(tmp_path / "batch.npz") as file:
+        np.testing.assert_array_equal(file["images"], run.normalization(images))
 
     monkeypatch.setattr(os, "sched_setaffinity", lambda *some: None, raising=False)
     program = Tinynet(tmp_path, "numpy")
     program.restart(dropout=False)
-    loss = program.step()["loss"]
+    loss = program.step()[0]()
     assert loss == pytest.approx(pipeline_turns.first_loss(run, images, labels), rel=1e-6)
-    with np.load(tmp_path / "batch.npz") as file:
-        np.testing.assert_array_equal(file["images"], run.normalization(images))
 
     def program_with(loss):
         answers = {"numbers": {"losses": [loss]}, "restart": {}}
-        return SimpleNamespace(ask=lambda what, **more: answers[what])
+        return SimpleNamespace(ask=lambda do, **more: answers[do])
 
     pipeline_turns.check_training(run, program_with(loss), images, labels)
     for other in (loss * 1.001, math.nan):
@@ -152,20 +140,15 @@ def test_the_programs_get_the_trainings_weights_and_first_batch(photos, tmp_path
             pipeline_turns.check_training(run, program_with(other), images, labels)
 
 
-# --- figures and the command ----------------------------------------------------------------------
-
-
-def test_ratios_are_those_of_each_round():
-    def seconds(*numbers):
-        return [{"seconds": number} for number in numbers]
-
+def test_a_ratio_compares_turns_of_one_round():
     measured = {
-        "pipeline": seconds(0.1, 0.2, 0.4),
-        "network": seconds(0.6, 1.0, 0.8),
-        "training": [{"seconds": 0.5, "waited": 0.05}] * 3,
-        "pytorch": seconds(1.0, 0.75, 2.0),
-        "stages": [{"read": 0.05, "crop": 0.01, "normalise": 0.02}] * 3,
-    }
+        name: [{"seconds": number, "waited": number / 10} for number in numbers]
+        for name, numbers in {
+            "pipeline": (0.1, 0.2, 0.4), "network": (0.6, 1.0, 0.8), "training": (0.5, 0.5, 0.5),
+            "pytorch": (1.0, 0.75, 2.0),
+        }.items()
+    }  # fmt: skip
+    measured["stages"] = [{"read": 0.05, "crop": 0.01, "normalise": 0.02}] * 3
     report = pipeline.figures(measured, 10, "cifar10")
     assert report["images_per_second"]["pipeline"] == pytest.approx((50, 25, 100))
     assert report["stages"]["crop"] == pytest.approx((1000, 1000, 1000))
@@ -183,10 +166,9 @@ def test_ratios_are_those_of_each_round():
 
 def test_the_command_prints_a_table_and_writes_the_figures(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "PIPELINE_TURN", 0.02)
-    monkeypatch.setattr(pipeline, "find", lambda wanted, peers: {})
+    monkeypatch.setattr(pipeline, "installed", lambda names, peers: {})
     monkeypatch.setattr(machine, "wait_until_idle", lambda seconds: False)
-    flags = [word for name, value in FLAGS.items() for word in (f"--{name}", str(value))]
-    flags = [flag.replace("_", "-") for flag in flags]
+    flags = [str(w) for name, v in FLAGS.items() for w in (f"--{name.replace('_', '-')}", v)]
     flags += "--backend numpy --threads 1 --workers 1 --rounds 2 --wait 0".split()
     file = tmp_path / "pipeline.json"
     assert pipeline.main([str(photos), *flags, "--json", str(file)]) == 0
@@ -196,19 +178,14 @@ def test_the_command_prints_a_table_and_writes_the_figures(photos, tmp_path, mon
     assert report["data"].startswith("a folder of images: 2 classes, 28 images")
     assert str(photos) not in text and not report["idle"]
     printed = capsys.readouterr().out
-    assert (
-        "NOT IDLE" in printed and "pipeline over network" in printed and "network alone" in printed
-    )
+    for words in ("NOT IDLE", "pipeline over network", "network alone", *report["machine"]["blas"]):
+        assert words in " ".join(printed.split())
 
 
-def test_what_does_not_fit_is_told(photos, tmp_path, capsys):
+def test_data_that_does_not_fit_is_told(photos, capsys):
     for words, code, message in (
         ([str(photos), "--batch-size", "8"], 2, "has 3 batches of 8 images, and a turn takes 4"),
-        ([str(photos), "--json", str(tmp_path / "none" / "a.json")], 2, "there is no folder"),
         ([str(photos / "none")], 3, "is not there"),
     ):
         assert pipeline.main([*words, "--backend", "numpy", "--spec", "cifar10"]) == code
         assert message in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        pipeline.main(["--peer", "pytorch=/nowhere"])
-    assert "there is no program '/nowhere'" in capsys.readouterr().err

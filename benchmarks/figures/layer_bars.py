@@ -5,6 +5,8 @@ picture notes its source, so that benchmarks.readme --check sees without drawing
 of the present result.
 """
 
+from benchmarks import machine
+
 SIZE, DPI = (10, 4.5), 110  # inches, dots an inch
 COLOURS = {"tinynet": "tab:blue", "pytorch": "tab:orange"}
 NAMES = {"tinynet": "tinynet", "pytorch": "PyTorch, eager"}
@@ -50,12 +52,10 @@ def draw(report: dict, path, source: str) -> None:
     if len(programs) > 1:
         _write_ratios(axes, layers, middle)
         axes.legend()
-    about = report["machine"]
     axes.set_title(
         f"{report['network']}, batch {report['batch_size']}: forward, and backward (pale); "
         f"numbers: PyTorch's time over tinynet's\n"
-        f"{about['processor']}, {about['threads']} threads"
-        + ("" if report["idle"] else "; machine not idle"),
+        f"{machine.words(report['machine'])}" + ("" if report["idle"] else "; machine not idle"),
         fontsize=10,
     )
     figure.savefig(path, format="png", metadata={"Software": None, "Source": source})

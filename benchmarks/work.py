@@ -1,11 +1,11 @@
-"""What a layer must do at least: its arithmetic and the bytes that it must move, as numbers.
+"""The least work of a layer: its arithmetic, and the bytes that it must move, as numbers.
 
     flop    convolution, fully connected: 2 x multiply-adds forward and 4 x backward, half for each
             of the two gradients; the first convolution computes no image gradient: 2 x.
             Others: additions, products, comparisons, roots, powers and exponentials of the
             definition, one each. Windows that hang over an edge count as whole.
-    bytes   every array that goes in or out, once, 4 bytes a number. What an implementation saves
-            between forward and backward, and what it reads twice, is its own cost, not counted:
+    bytes   every array that goes in or out, once, 4 bytes a number. Arrays that an implementation
+            saves between forward and backward, or reads twice, are its own cost, not counted:
 
             kind                          forward            backward
             convolution, connected        x, parameters, y   dy, x, d parameters; weight, dx
@@ -16,8 +16,8 @@
             softmax cross-entropy         logits             logits, dlogits
             SGD                           weight, velocity, gradient; weight, velocity
 
-A convolution by fewer products than the definition's (Winograd) is measured by the definition's
-too, so its rate may exceed that of a matrix product.
+Winograd's convolutions need fewer products than the definition, which is counted for them too;
+their rate may exceed the rate of a matrix product.
 """
 
 import math
@@ -38,8 +38,8 @@ class Work:
 
 
 def loss_and_update(layers: list[Layer]) -> list[Layer]:
-    """What follows the layers of a plan in a training step, in a row like theirs: the loss of the
-    last one's output, and the update of all weights."""
+    """The rest of a training step as rows of a plan: the loss of the last layer's output, and the
+    update of all weights."""
     parameters = sum(row.parameters for row in summarize(layers))
     return [
         Layer("loss", "SoftmaxCrossEntropy", {}, layers[-1].outputs, ()),
@@ -47,10 +47,19 @@ def loss_and_update(layers: list[Layer]) -> list[Layer]:
     ]
 
 
+def flop_per_image(layers: list[Layer], what: str) -> int:
+    """FLOP of one image of a step: 2 for each multiply-add forward; in training 6, but 4 in the
+    first layer that has any, whose input needs no gradient. what: "training" or "inference"."""
+    counts = [row.multiply_adds for row in summarize(layers) if row.multiply_adds]
+    if what == "inference":
+        return 2 * sum(counts)
+    return 4 * counts[0] + 6 * sum(counts[1:])
+
+
 def work(layer: Layer, batch_size: int, needs_dx: bool = True) -> dict[str, Work]:
     """{"forward": Work, "backward": Work} of a layer, {"update": Work} of SGD.
 
-    layer     a row of alexnet.model.plan or of loss_and_update
+    layer     a row of a plan or of loss_and_update
     needs_dx  whether the backward computes the gradient of the layer's input; it matters to
               convolutions alone
     Raises TypeError for a kind without counts.

@@ -1,14 +1,15 @@
-"""What the README says of speed: paragraphs and tables, in Markdown, of the results of full runs.
+"""The README's section on speed: paragraphs and tables in Markdown, of the results of full runs.
 
-Reports are those of benchmarks.readme.RESULTS, by the names of their files. A speed is images/s, a
-spread (median, low, high); behind × stands how many times as fast tinynet is, by rounds.
+Reports come by the names of their files, benchmarks.readme.RESULTS. A speed is images/s, a spread
+(median, low, high); behind × stands how many times as fast tinynet is, by rounds.
 """
 
 import datetime
 import statistics
 
-from benchmarks import growth, layer_bars, machine
-from benchmarks.programs import PROGRAMS
+from benchmarks import machine
+from benchmarks.figures import growth, layer_bars
+from benchmarks.programs.process import PROGRAMS
 
 UNMEASURED = (
     "Not measured yet. `python -m benchmarks.readme` writes the figures here; its `--help` names "
@@ -36,10 +37,11 @@ SWEEPS = {
     "depth": "convolutional blocks",
 }  # fmt: skip
 LEFT_OUT = "left out"
+NO_BLAS = ", BLAS kernel not recorded"  # in results from before machine.description named it
 
 
 class OtherResult(Exception):
-    """A result that does not fit. name: its file's; why: words that continue the name."""
+    """A result that does not fit. name: of its file; why: words that continue the name."""
 
     def __init__(self, name, why):
         super().__init__(f"{name} {why}")
@@ -86,15 +88,14 @@ def _about(report):
     facts = {name: text for each in versions for name, text in each.items() if name in LIBRARIES}
     facts |= {name: about[name] for name in ("python", "numpy", "numba", "scipy")}
     return facts | {
-        "machine": f"{about['processor']}, {about['processors']} processors, "
-        f"{about['threads']} threads",
+        "machine": machine.words(about) + ("" if "blas" in about else NO_BLAS),
         "idle": report["idle"],
         "day": datetime.datetime.fromisoformat(about["date"]).date(),
     }
 
 
 def _measured(abouts):
-    """The sentence on machine, versions and dates, and what the figures are."""
+    """The sentence on machine, versions, dates and figures."""
     common, source = {}, {}
     for name, about in abouts.items():
         for key, value in about.items():

@@ -1,0 +1,9 @@
+"""The programs that a benchmark compares: processes that answer lines of JSON, and single layers.
+
+    workload.py   what all of them get: network, weights, batch
+    protocol.py   what a process answers; tinynet, pytorch, tensorflow, jax are such processes
+    process.py    the process as the benchmark sees it, and whether its numbers are the same
+    layer.py      one layer in tinynet and in PyTorch, inside the benchmark's own process
+
+Run as modules, python -m benchmarks.programs.NAME: then jax.py does not stand in for JAX itself.
+"""

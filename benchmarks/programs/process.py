@@ -1,0 +1,223 @@
+"""The compared programs as the benchmark sees them: processes that it asks, and their numbers.
+
+    with Program(name, python, folder, threads, backend) as program:
+        program.ask("turn", what="training", steps=2)
+    check_numbers(name, ours, theirs)      what must agree before anything is timed
+
+A program rests, blocked on its input, while another works. protocol.py lists the questions.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.programs.workload import LR, MOMENTUM, WEIGHT_DECAY
+
+# name: (module, HOW), on a processor and on a GPU
+PROGRAMS = {
+    "tinynet": ("tinynet", ""),
+    "pytorch": ("pytorch", "eager"),
+    "pytorch-channels-last": ("pytorch", "channels-last"),
+    "pytorch-compiled": ("pytorch", "compiled"),
+    "tensorflow": ("tensorflow", ""),
+    "jax": ("jax", ""),
+}
+GPU_PROGRAMS = {
+    "tinynet": ("tinynet", ""),
+    "tinynet-cuda-graph": ("tinynet", "cuda-graph"),
+    "pytorch": ("pytorch", "eager"),
+    "pytorch-channels-last": ("pytorch", "channels-last"),
+    "pytorch-compiled": ("pytorch", "compiled"),
+    "pytorch-compiled-channels-last": ("pytorch", "compiled-channels-last"),
+}
+LIBRARIES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}  # as imported
+ROOT = Path(__file__).resolve().parents[2]
+
+# Relative, of numbers after a few steps: losses, how far each parameter moved and how much longer
+# each weight became; and of the largest logit. On a processor rounding alone moves losses by 1e-7,
+# but now and then it moves a maximum to another pixel, where another gradient goes. On a GPU
+# rounding differs more between libraries, and TF32 keeps 10 bits of what is multiplied: rounded or
+# cut off, that moved the losses of `paper` by 2.4e-3, its moves by 4e-3 and its pulls by 1e-2
+# (emulated on a processor, batch 8).
+TOLERANCES = {
+    "processor": {"losses": 1e-4, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-4},
+    "float32": {"losses": 1e-3, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-3},
+    "tf32": {"losses": 1e-2, "moves": 3e-2, "pulls": 0.2, "logits": 1e-2},
+}
+# The pull of a weight that hardly changes its length is a small rest of large sums. It is compared
+# with the pull of weight decay alone, in three steps with momentum, which it must show.
+DECAY = LR * WEIGHT_DECAY * (1 + (1 + MOMENTUM) + (1 + MOMENTUM + MOMENTUM**2))
+
+
+class ProgramError(RuntimeError):
+    """A program that ended, or computes other numbers; the message says which, and why."""
+
+
+def say(line: str) -> None:
+    """Print a line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+# --- which, and where -----------------------------------------------------------------------------
+
+
+def parse_peer(text: str) -> tuple[str, str]:
+    """(framework, path of a Python) of NAME=PYTHON: the type of the flag --peer."""
+    name, _, python = text.partition("=")
+    if name not in LIBRARIES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} does not name {', '.join(LIBRARIES)}; pytorch=PYTHON fits"
+        )
+    path = shutil.which(os.path.expanduser(python)) if python else None
+    if path is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: there is no program {python!r}; give the Python of the environment that "
+            f"has {name}, such as {name}=/path/of/environment/bin/python"
+        )
+    return name, os.path.abspath(path)
+
+
+def installed(names, peers: dict[str, str]) -> dict[str, str]:
+    """{program: path of its Python} of the programs that can run; a line on stderr for each
+    framework that is missing.
+
+    peers   {framework: path of its Python}; the others are looked for beside tinynet
+    """
+    pythons, missing = {}, {}
+    for name in names:
+        framework = (PROGRAMS | GPU_PROGRAMS)[name][0]
+        if framework == "tinynet" or framework in peers:
+            pythons[name] = peers.get(framework, sys.executable)
+        elif importlib.util.find_spec(LIBRARIES[framework]):
+            pythons[name] = sys.executable
+        else:
+            missing[framework] = None
+    for framework in missing:
+        say(
+            f"{framework} is not installed here and is left out; --peer {framework}=PYTHON names "
+            "the Python of another environment that has it"
+        )
+    return pythons
+
+
+# --- talking --------------------------------------------------------------------------------------
+
+
+class Program:
+    """A running program, which ends with the with block.
+
+    name      of PROGRAMS; with backend "cupy" of GPU_PROGRAMS
+    python    path of the Python that runs it
+    folder    of workload.write_workload
+    backend   of tinynet; the other programs run on a GPU where this one does
+    versions, about   what it says of its libraries and its device, once it is ready
+    Raises ProgramError, also from ready and ask, where the process ended; its last words are in the
+    message.
+    """
+
+    def __init__(self, name, python, folder, threads, backend="numba"):
+        self.name, on_gpu = name, backend == "cupy"
+        module, how = (GPU_PROGRAMS if on_gpu else PROGRAMS)[name]
+        device = backend if module == "tinynet" else "cuda" if on_gpu else "cpu"
+        words = [str(folder), device, *filter(None, [how])]
+        self._errors = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [python, "-m", f"benchmarks.programs.{module}", *words], cwd=ROOT,
+            env=_environment(threads, on_gpu), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+        )  # fmt: skip
+
+    def ready(self) -> None:
+        """Wait until it has started."""
+        answer = self._answer()
+        self.versions, self.about = answer["versions"], answer["about"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def ask(self, do: str, /, **more) -> dict:
+        """The program's answer to {"do": do, ...}."""
+        with contextlib.suppress(OSError):  # it has ended; its last words follow
+            self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+            self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait()
+            self._errors.seek(0)
+            last = self._errors.read().decode(errors="replace").strip().splitlines()[-6:]
+            raise ProgramError("\n  ".join([f"{self.name} ended with exit code {code}:", *last]))
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process: politely, and after a while by force."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+
+def _environment(threads, on_gpu):
+    """Every library's number of threads; a GPU only for programs that are to use it."""
+    if on_gpu:
+        return {**os.environ, "PYTHONUNBUFFERED": "1"}
+    names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    counts = {f"{name}_NUM_THREADS": str(threads) for name in names}
+    no_gpu = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    return {**os.environ, **counts, **no_gpu, "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+# --- the same numbers -----------------------------------------------------------------------------
+
+
+def check_numbers(name: str, ours: dict, theirs: dict, limits="processor") -> dict[str, float]:
+    """How far apart two answers to "numbers" are, {"losses": ..., "moves": ..., "pulls": ...}, the
+    largest relative difference of each; or {"logits": ...} of two answers to "logits".
+
+    limits  of TOLERANCES
+    Raises ProgramError where they are further apart than rounding explains.
+    """
+    if "logits" in ours:
+        a, b = np.array(ours["logits"]), np.array(theirs["logits"])
+        apart = {"logits": float(np.abs(a - b).max() / np.abs(a).max())}
+    else:
+        if list(ours["moves"]) != list(theirs["moves"]):
+            raise ProgramError(f"{name} has parameters of other names: {sorted(theirs['moves'])}")
+        apart = {"losses": _apart(ours["losses"], theirs["losses"])}
+        for what, least in (("moves", 0.0), ("pulls", DECAY)):
+            apart[what] = _apart(*(list(answer[what].values()) for answer in (ours, theirs)), least)
+    for what, distance in apart.items():
+        allowed = TOLERANCES[limits][what]
+        if not distance <= allowed:  # NaN is no agreement
+            raise ProgramError(
+                f"{name} computes other numbers than tinynet: its {what} differ by {distance:.2g} "
+                f"of their size, rounding explains {allowed:g}; it is not compared"
+            )
+    return apart
+
+
+def _apart(a, b, least=0.0):
+    """The largest difference of two lists of numbers, over their size or over least; NaN if there
+    is one."""
+    a, b = np.array(a), np.array(b)
+    size = np.maximum(np.maximum(np.abs(a), np.abs(b)), max(least, 1e-30))
+    return float((np.abs(a - b) / size).max())

@@ -1,0 +1,52 @@
+"""The machine of a benchmark, its words, and the files of figures."""
+
+import json
+
+import pytest
+
+from benchmarks import machine
+
+
+def test_a_busy_machine_is_not_idle_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(machine, "others_share", lambda: 0.5)
+    assert not machine.wait_until_idle(0)
+    assert "50% of the processors" in capsys.readouterr().err
+    monkeypatch.setattr(machine, "others_share", lambda: None)  # the system does not tell
+    assert not machine.wait_until_idle(0)
+    shares = iter([0.5, 0.05])
+    monkeypatch.setattr(machine, "others_share", lambda: next(shares))
+    assert machine.wait_until_idle(60)
+
+
+def test_others_share_leaves_this_process_out(monkeypatch):
+    # Of 200 ticks 120 were busy, 90 of them (0.9 s at 100 a second) ours.
+    ticks, own = iter([(1000, 5000), (1120, 5200)]), iter([7.0, 7.9])
+    monkeypatch.setattr(machine, "_ticks", lambda: next(ticks))
+    monkeypatch.setattr(machine.time, "process_time", lambda: next(own))
+    monkeypatch.setattr(machine.os, "sysconf", lambda name: 100)
+    assert machine.others_share(0) == pytest.approx(0.15)
+
+
+def test_the_words_of_a_machine_name_its_blas_kernel_and_the_variables_that_force_it(monkeypatch):
+    monkeypatch.setattr(machine, "FORCING", {"OPENBLAS_CORETYPE": "Haswell"})
+    about = machine.description(3)
+    words = machine.words(about)
+    assert about["blas"] and all(kernel in words for kernel in about["blas"])
+    assert "3 threads" in words and words.endswith("FORCED by OPENBLAS_CORETYPE=Haswell")
+    assert "FORCED" not in machine.words(about | {"forced": {}})
+    assert machine.words({"gpu": "A GPU"}) == "A GPU"
+
+
+def test_spread_is_the_median_and_the_middle_four_fifths():
+    assert machine.spread(range(21)) == (10, 2, 18)
+    assert machine.spread([3.0]) == (3.0, 3.0, 3.0)
+    with pytest.raises(ValueError, match="one number or more"):
+        machine.spread([])
+
+
+def test_a_report_in_json_is_the_same_when_read_back(tmp_path):
+    report = {"a": [1.5, 2], "b": {"c": [[], [{"d": "two  spaces,\n[a line"}, "}"]]}, "e": None}
+    file = tmp_path / "report.json"
+    machine.write_json(file, report)
+    assert json.loads(file.read_text()) == report
+    assert '"a": [ 1.5, 2 ]' in file.read_text()
