@@ -25,20 +25,19 @@ stages. Files are read again and again: they come from memory, not from the disk
 
 import contextlib
 import math
-import os
 import sys
 import tempfile
 
 from rich import box
 from rich.table import Table
 
-from alexnet.cli import ending, flags
+from alexnet.cli import flags
 from alexnet.cli.console import wide_console
 from alexnet.cli.machine import use_machine
 from alexnet.training.options import kind_of, recipe_table
 from alexnet.training.run import Run
 from benchmarks import machine, step
-from benchmarks.figures.step import ratio_table
+from benchmarks.figures.step import ratio_table, spread_words
 from benchmarks.flags import add_output_flags, add_wait_flag, benchmark_parser
 from benchmarks.pipeline_turns import (
     UNTIMED,
@@ -50,12 +49,11 @@ from benchmarks.pipeline_turns import (
     training_turn,
     write_ready_batch,
 )
-from benchmarks.programs.process import ProgramError, installed, parse_peer, say
+from benchmarks.programs.process import add_peer_flag, installed, run_command, say
+from benchmarks.programs.protocol import use_processors
 
 TURN = 5.0  # seconds that the steps of a turn take together, at least two steps
 PIPELINE_TURN = 2.0
-PIPELINE_BOUND = 2.0  # the pipeline's images/s over the network's, at least
-TRAINING_BOUND = 1.5  # CIFAR-10's, the training's images/s over PyTorch's, at least
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -82,43 +80,33 @@ def measure(run: Run, running, failed, rounds, steps) -> dict[str, list[dict]]:
     return step.take_turns(turns, failed, rounds)
 
 
-def figures(measured, batch_size, kind) -> dict:
+def figures(measured, batch_size) -> dict:
     """{"images_per_second", "stages", "waiting", "ratios"} of measured turns, each figure a spread
-    (median, low, high) over rounds; ratios as in benchmarks/figures/step.py.
-
-    kind   "cifar10", "folder", "synthetic" or "jpeg"
-    """
-    speeds = {
-        name: [batch_size / turn["seconds"] for turn in turns]
+    (median, low, high) over rounds."""
+    seconds = {
+        name: [turn["seconds"] for turn in turns]
         for name, turns in measured.items()
         if name != "stages"
     }
-
-    def ratio(what, ours, theirs, bound):
-        numbers = [a / b for a, b in zip(speeds[ours], speeds[theirs], strict=True)]
-        return {"what": what, "ratio": machine.spread(numbers), "bound": bound, "at_most": False}
-
-    ratios = [
-        ratio("pipeline over network", "pipeline", "network", PIPELINE_BOUND),
-        ratio("training with the pipeline over network alone", "training", "network", None),
-    ]
-    if "pytorch" in speeds:
-        bound = TRAINING_BOUND if kind == "cifar10" else None
-        ratios.append(
-            ratio("training with the pipeline over pytorch", "training", "pytorch", bound)
-        )
+    pairs = [("pipeline", "network"), ("training", "network")]
+    pairs += [("training", "pytorch")] if "pytorch" in seconds else []
     return {
-        "images_per_second": {name: machine.spread(numbers) for name, numbers in speeds.items()},
+        "images_per_second": {
+            name: machine.spread(batch_size / each for each in times)
+            for name, times in seconds.items()
+        },
         "stages": {
             stage: machine.spread(batch_size / turn[stage] for turn in measured["stages"])
             for stage in measured["stages"][0]
         },
         "waiting": machine.spread(t["waited"] / t["seconds"] for t in measured["training"]),
-        "ratios": ratios,
+        "ratios": {
+            f"{ours} over {theirs}": machine.spread(
+                b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True)
+            )
+            for ours, theirs in pairs
+        },
     }
-
-
-# --- printing -------------------------------------------------------------------------------------
 
 
 def print_report(report) -> None:
@@ -131,23 +119,21 @@ def print_report(report) -> None:
         "pipeline": f"pipeline alone; {options['workers']} workers",
         "network": "network alone, ready batch",
         "training": f"training with the pipeline; waiting {report['waiting'][0]:.1%}",
+        "pytorch": "pytorch, ready batch",
     }
     table = Table(
+        "", "images/s", box=box.SIMPLE,
         title=f"{report['data']}\n{report['network']}{'' if report['idle'] else ', NOT IDLE'}",
         caption=f"medians (middle 80 %) of {options['rounds']} rounds; "
         f"{machine.words(report['machine'])}",
-        box=box.SIMPLE,
-    )
-    table.add_column("", no_wrap=True)
-    table.add_column("images/s", justify="right", no_wrap=True)
+    )  # fmt: skip
     for name, speed in (report["stages"] | report["images_per_second"]).items():
-        middle, low, high = (f"{number:,.{0 if number >= 1000 else 1}f}" for number in speed)
-        table.add_row(what.get(name, f"{name}, ready batch"), f"{middle} ({low} to {high})")
+        table.add_row(what[name], spread_words(speed, 0 if speed[0] >= 1000 else 1))
     console = wide_console()
     console.print(table)
-    console.print(ratio_table(report))
-    for name in report["failed"]:
-        print(f"{name} is left out: see above")
+    console.print(ratio_table(report["ratios"]))
+    for name, why in report["failed"].items():
+        print(f"{name} is left out: {why.splitlines()[0]}")
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -167,32 +153,13 @@ def _parser():
         "--steps-a-turn", type=flags.count, metavar="N",
         help=f"measured steps of a program in a round (what takes {TURN:g} s, at least 2)",
     )  # fmt: skip
-    group.add_argument(
-        "--peer", type=parse_peer, metavar="pytorch=PYTHON", action="append", default=[],
-        help="PyTorch lives in the environment of this Python; without, one installed beside "
-        "tinynet is used",
-    )  # fmt: skip
+    add_peer_flag(group)
     flags.add_network_flags(parser.add_argument_group("network (by data)"))
     group = parser.add_argument_group("machine")
     flags.add_machine_flags(group)
     add_wait_flag(group)
     add_output_flags(group)
     return parser
-
-
-@contextlib.contextmanager
-def _on_processors(count):
-    """Inside, this process and its workers run on the first processors that it may use, as many as
-    threads compute: the same on which the programs run."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:count])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def main(argv=None) -> int:
@@ -202,18 +169,15 @@ def main(argv=None) -> int:
     args.threads = args.threads or machine.usable_processors()
 
     def command():
-        try:
-            with _on_processors(args.threads), tempfile.TemporaryDirectory() as folder:
-                report = _run(args, folder)
-        except ProgramError as error:
-            say(f"benchmarks.pipeline: {error}")
-            return 1
+        use_processors(args.threads)  # the same that the programs use; the workers inherit them
+        with tempfile.TemporaryDirectory() as folder:
+            report = _run(args, folder)
         print_report(report)
         if args.json:
             machine.write_json(args.json, report)
         return 0
 
-    return ending.run(command, "benchmarks.pipeline")
+    return run_command(command, "pipeline")
 
 
 def _run(args, folder):
@@ -254,7 +218,7 @@ def _run(args, folder):
         "versions": versions,
         "apart": apart,
         "failed": failed,
-        **figures(measured, decided.batch_size, kind),
+        **figures(measured, decided.batch_size),
         "turns": measured,
     }  # fmt: skip
 

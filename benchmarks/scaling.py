@@ -27,7 +27,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from alexnet.cli import ending, flags
+from alexnet.cli import flags
 from alexnet.cli.console import wide_console
 from alexnet.cli.machine import use_machine
 from alexnet.network.plan import smallest_image_size
@@ -43,7 +43,7 @@ from benchmarks.flags import (
     chosen_network,
     names_among,
 )
-from benchmarks.programs.process import Program, ProgramError, say
+from benchmarks.programs.process import Program, ProgramError, run_command, say
 from benchmarks.programs.workload import write_workload
 
 SWEEPS = ("batch", "image", "threads", "depth")
@@ -189,7 +189,7 @@ def main(argv=None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     chosen = chosen_network(args, parser)
-    return ending.run(lambda: _command(args, chosen), "benchmarks.scaling")
+    return run_command(lambda: _command(args, chosen), "scaling")
 
 
 def _parser():
@@ -222,11 +222,7 @@ def _command(args, chosen):
         "network": f"{chosen.title}, batch {args.batch_size}, threads {threads}",
         "base": base, "rounds": args.rounds, "tolerance": TOLERANCE,
     }  # fmt: skip
-    try:
-        report["sweeps"] = measure(args.only, base, args.rounds)
-    except ProgramError as error:
-        say(f"benchmarks.scaling: {error}")
-        return 1
+    report["sweeps"] = measure(args.only, base, args.rounds)
     report["idle"] = report["idle"] and machine.wait_until_idle(0)
     print_report(report)
     if args.json:

@@ -38,11 +38,11 @@ import time
 from functools import partial
 
 import tinynet as tn
-from alexnet.cli import ending, flags
+from alexnet.cli import flags
 from alexnet.cli.console import wide_console
 from benchmarks import machine
 from benchmarks.clocks import HostClock, alternating, product_rate
-from benchmarks.figures.step import bounds_for, program_table, ratio_table, ratios, summary
+from benchmarks.figures.step import program_table, ratio_table, ratios, summary
 from benchmarks.flags import (
     add_output_flags,
     add_precisions_flag,
@@ -57,9 +57,10 @@ from benchmarks.programs.process import (
     PROGRAMS,
     Program,
     ProgramError,
+    add_peer_flag,
     check_numbers,
     installed,
-    parse_peer,
+    run_command,
     say,
 )
 from benchmarks.programs.workload import write_workload
@@ -82,17 +83,16 @@ def start(names, stack, **work) -> tuple[dict, dict]:
     """
     pythons = {"tinynet": sys.executable, **names}
     say(f"starting {', '.join(pythons)} ...")
-    started = {n: stack.enter_context(Program(n, python, **work)) for n, python in pythons.items()}
-    running, failed = {}, {}
-    for name, program in started.items():
-        with _left_out_on_error(name, running, failed):
+    running = {n: stack.enter_context(Program(n, python, **work)) for n, python in pythons.items()}
+    failed = {}
+    for name, program in list(running.items()):
+        with left_out_on_error(name, running, failed):
             program.ready()
-            running[name] = program
     return running, failed
 
 
 @contextlib.contextmanager
-def _left_out_on_error(name, running, failed):
+def left_out_on_error(name, running, failed):
     """A ProgramError inside moves the name from running to failed; tinynet's error is raised."""
     try:
         yield
@@ -112,7 +112,7 @@ def check(running, failed, what, limits="processor") -> dict[str, dict]:
     apart, ours = {}, None
     for name, program in list(running.items()):
         say(f"{name}: comparing its numbers, compiling ...")
-        with _left_out_on_error(name, running, failed):
+        with left_out_on_error(name, running, failed):
             theirs = program.ask(question, **more)
             ours = ours or theirs
             apart[name] = check_numbers(name, ours, theirs, limits)
@@ -143,25 +143,15 @@ def take_turns(turns, failed, rounds) -> dict[str, list]:
         if name in results:
             time.sleep(PAUSE)
             say(f"round {number + 1} of {rounds}: {name} ...")
-            with _left_out_on_error(name, results, failed):
+            with left_out_on_error(name, results, failed):
                 results[name].append(turns[name]())
     return results
-
-
-def _gpu_rate(running, failed):
-    """GFLOP/s of a GPU's large product, through the faster library."""
-    rates = []
-    for name in {"tinynet", "pytorch"} & (running.keys() - failed):
-        with _left_out_on_error(name, {}, failed):
-            rates.append(running[name].ask("product rate")["flop_per_second"] / 1e9)
-    return max(rates)
 
 
 # --- the command ----------------------------------------------------------------------------------
 
 
 def _parser():
-    every = list(PROGRAMS | GPU_PROGRAMS)
     parser = benchmark_parser("step", __doc__)
     group = parser.add_argument_group("what is measured")
     group.add_argument(
@@ -178,15 +168,11 @@ def _parser():
         "on a GPU 10)",
     )  # fmt: skip
     group.add_argument(
-        "--only", type=names_among(every), metavar="NAMES",
+        "--only", type=names_among(list(PROGRAMS | GPU_PROGRAMS)), metavar="NAMES",
         help=f"these beside tinynet, with commas between: {', '.join(PROGRAMS)}; on a GPU "
         f"{', '.join(GPU_PROGRAMS)} (all)",
     )  # fmt: skip
-    group.add_argument(
-        "--peer", type=parse_peer, action="append", default=[], metavar="NAME=PYTHON",
-        help="pytorch, tensorflow or jax lives in the environment of this Python; without, one "
-        "installed beside tinynet is used",
-    )  # fmt: skip
+    add_peer_flag(group)
     flags.add_network_flags(parser.add_argument_group("network (paper)"))
     group = parser.add_argument_group("machine")
     flags.add_backend_flags(group)
@@ -200,19 +186,10 @@ def main(argv=None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     network = chosen_network(args, parser)
-
-    def command():
-        try:
-            reports = _measure_all(args, network)
-        except ProgramError as error:
-            say(f"benchmarks.step: {error}")
-            return 1
-        return 1 if any(report["failed"] for report in reports) else 0
-
-    return ending.run(command, "benchmarks.step")
+    return run_command(lambda: _command(args, network), "step")
 
 
-def _measure_all(args, network):
+def _command(args, network):
     """A report for each batch size and precision, printed and written as they come."""
     backend = tn.get_backend(args.backend).name
     on_gpu = backend == "cupy"
@@ -223,74 +200,76 @@ def _measure_all(args, network):
     reports = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         say("drawing weights and images ...")
-        size = network.image_size
-        write_workload(folder, network.row, max(args.batch_size), threads, image_size=size)
+        write_workload(
+            folder, network.row, max(args.batch_size), threads, image_size=network.image_size
+        )
         idle = on_gpu or machine.wait_until_idle(args.wait)
         running, failed = start(names, stack, folder=folder, threads=threads, backend=backend)
         for batch_size in args.batch_size:
+            few = 2 if args.what == "training" else max(2, 256 // batch_size)
             for precision in precisions:
                 options = {
                     "what": args.what, "spec": network.spec, "image_size": network.image_size,
-                    "changes": network.changes, "batch_size": batch_size, "precision": precision,
+                    "changes": network.changes, "network": network.title,
+                    "batch_size": batch_size, "precision": precision,
                     "rounds": args.rounds or (6 if on_gpu else 3),
-                    "steps_a_turn": args.steps_a_turn or _steps(args.what, batch_size, on_gpu),
+                    "steps_a_turn": args.steps_a_turn or (10 if on_gpu else few),
                     "backend": backend, "threads": threads,
                 }  # fmt: skip
-                reports.append(_report(options, network, dict(running), dict(failed), idle))
-                _print(reports[-1])
+                report = _report(options, network, dict(running), dict(failed))
+                report["idle"] = on_gpu or (machine.wait_until_idle(0) and idle)
+                reports.append(report)
+                _print(report)
                 if args.json:  # what is measured stays, whatever ends the rest
-                    machine.write_json(args.json, reports if len(reports) > 1 else reports[0])
-    return reports
+                    machine.write_json(args.json, reports if len(reports) > 1 else report)
+    return 1 if any(report["failed"] for report in reports) else 0
 
 
-def _steps(what, batch_size, on_gpu):
-    if on_gpu:
-        return 10
-    return 2 if what == "training" else max(2, 256 // batch_size)
-
-
-def _report(options, network, running, failed, idle):
+def _report(options, network, running, failed):
     """The report of one batch size and precision."""
     on_gpu, what, threads = options["backend"] == "cupy", options["what"], options["threads"]
     for name, program in list(running.items()):
-        with _left_out_on_error(name, running, failed):
+        with left_out_on_error(name, running, failed):
             program.ask("use", batch_size=options["batch_size"], precision=options["precision"])
     apart = check(running, failed, what, options["precision"] if on_gpu else "processor")
-
     clock, steps = HostClock(threads), options["steps_a_turn"]
     turns = {name: partial(turn, program, what, steps) for name, program in running.items()}
     turns["sgemm"] = lambda: _gpu_rate(running, failed) if on_gpu else product_rate(clock) / 1e9
     turns = take_turns(turns, failed, options["rounds"])
-    rates = turns.pop("sgemm")
-    running = {name: running[name] for name in turns}
-    peaks = {name: program.ask("memory")["peak"] for name, program in running.items()}
-    flop = flop_per_image(network.layers, what)
+    rates, flop = turns.pop("sgemm"), flop_per_image(network.layers, what)
+    peaks = {name: running[name].ask("memory")["peak"] for name in turns}
     figures = summary(turns, rates, options["batch_size"], flop)
-    work = (options[key] for key in ("spec", "changes", "image_size", "batch_size"))
-    bounds = bounds_for(what, *work, threads, options["backend"])
     return {
         "benchmark": "step",
         "machine": running["tinynet"].about or machine.description(threads),
-        "idle": on_gpu or (machine.wait_until_idle(0) and idle),
         "options": options,
         "flop_per_image": flop,
         "sgemm_gflop_per_second": {"spread": machine.spread(rates), "rounds": rates},
         "programs": {
             name: {
-                "versions": program.versions, "apart": apart[name], **figures[name],
+                "versions": running[name].versions, "apart": apart[name], **figures[name],
                 "peak_bytes": peaks[name], "turns": turns[name],
             }
-            for name, program in running.items()
+            for name in turns
         },
         "failed": failed,
-        "ratios": ratios(turns, figures, peaks, what, bounds),
+        "ratios": ratios(turns, figures, peaks),
     }  # fmt: skip
+
+
+def _gpu_rate(running, failed):
+    """GFLOP/s of a GPU's large product, through the faster library."""
+    rates = []
+    for name in {"tinynet", "pytorch"} & (running.keys() - failed):
+        with left_out_on_error(name, {}, failed):
+            rates.append(running[name].ask("product rate")["flop_per_second"] / 1e9)
+    return max(rates)
 
 
 def _print(report):
     console = wide_console()
     console.print(program_table(report))
-    console.print(ratio_table(report))
+    console.print(ratio_table(report["ratios"]))
     for name, why in report["failed"].items():
         print(f"{name} is left out: {why.splitlines()[0]}")
 

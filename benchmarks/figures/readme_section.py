@@ -187,10 +187,14 @@ def _layers(name, report):
 def _pipeline_row(name, report):
     """The cells of one kind of data."""
     cells = {program: _spread(speed) for program, speed in report["images_per_second"].items()}
-    ratios = {row["what"]: row["ratio"] for row in report["ratios"]}
-    cells["pipeline"] += f"<br>{_spread(ratios['pipeline over network'], 1)} times the network's"
+
+    def ratio(ours, theirs, digits):
+        pairs = zip(report["turns"][ours], report["turns"][theirs], strict=True)
+        return _spread(machine.spread(b["seconds"] / a["seconds"] for a, b in pairs), digits)
+
+    cells["pipeline"] += f"<br>{ratio('pipeline', 'network', 1)} times the network's"
     if "pytorch" in cells:
-        cells["pytorch"] += f"<br>× {_spread(ratios['training with the pipeline over pytorch'], 2)}"
+        cells["pytorch"] += f"<br>× {ratio('training', 'pytorch', 2)}"
     label = f"{HEADINGS[name]}{_not_idle(report)}: {report['network']}"
     return [label, *(cells.get(key, "") for key in ("pipeline", "network", "training", "pytorch"))]
 

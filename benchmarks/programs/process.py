@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet.cli import ending
 from benchmarks.programs.workload import LR, MOMENTUM, WEIGHT_DECAY
 
 # name: (module, HOW), on a processor and on a GPU
@@ -67,11 +68,34 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def run_command(command, name: str) -> int:
+    """The exit code of a benchmark's command: as alexnet.cli.ending.run, and 1 after a
+    ProgramError."""
+
+    def run():
+        try:
+            return command()
+        except ProgramError as error:
+            say(f"benchmarks.{name}: {error}")
+            return 1
+
+    return ending.run(run, f"benchmarks.{name}")
+
+
 # --- which, and where -----------------------------------------------------------------------------
 
 
-def parse_peer(text: str) -> tuple[str, str]:
-    """(framework, path of a Python) of NAME=PYTHON: the type of the flag --peer."""
+def add_peer_flag(group) -> None:
+    """--peer."""
+    group.add_argument(
+        "--peer", type=_peer, action="append", default=[], metavar="NAME=PYTHON",
+        help=f"{', '.join(LIBRARIES)}: it lives in the environment of this Python; without, one "
+        "installed beside tinynet is used",
+    )  # fmt: skip
+
+
+def _peer(text):
+    """(framework, path of a Python) of NAME=PYTHON."""
     name, _, python = text.partition("=")
     if name not in LIBRARIES:
         raise argparse.ArgumentTypeError(

@@ -39,15 +39,18 @@ WATCHED_STEPS = 2  # of memory: a CUDA graph is recorded in the second one
 
 
 def work(folder) -> tuple[dict, dict]:
-    """(plan, batch) of a folder: plan.json, and the arrays of batch.npz. Limits this process to the
-    first plan["threads"] processors, also for frameworks without such an option; so it is called
-    before one is imported."""
+    """(plan, batch) of a folder: plan.json, and the arrays of batch.npz. Call it before a framework
+    is imported: it limits the process to plan["threads"] processors."""
     plan = json.loads((Path(folder) / "plan.json").read_text())
-    if hasattr(os, "sched_setaffinity"):
-        mine = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, mine[: plan["threads"]])
+    use_processors(plan["threads"])
     with np.load(Path(folder) / "batch.npz") as file:
         return plan, {name: file[name] for name in file.files}
+
+
+def use_processors(count) -> None:
+    """Limit this process to the first `count` processors that it may use, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def weights(folder):

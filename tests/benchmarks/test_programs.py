@@ -226,9 +226,9 @@ def test_a_window_over_the_edge_counts_the_cells_inside():
 
 
 def test_a_peer_is_a_framework_and_a_python():
-    assert process.parse_peer(f"jax={sys.executable}") == ("jax", os.path.abspath(sys.executable))
+    assert process._peer(f"jax={sys.executable}") == ("jax", os.path.abspath(sys.executable))
     with pytest.raises(argparse.ArgumentTypeError, match="give the Python of the environment"):
-        process.parse_peer("jax")
+        process._peer("jax")
 
 
 def test_a_framework_that_is_not_there_is_left_out_with_a_line(monkeypatch, capsys):

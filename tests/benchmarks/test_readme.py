@@ -187,7 +187,7 @@ def test_the_data_path_is_beside_the_network_and_pytorch(results):
     report = {
         "benchmark": "pipeline", "machine": MACHINE, "idle": True, "options": {"data": "cifar10"},
         "data": "CIFAR-10: many images", "network": "cifar10, 32 x 32",
-        **pipeline.figures(measured, 10, "cifar10"),
+        "turns": measured, **pipeline.figures(measured, 10),
     }  # fmt: skip
     save("pipeline-cifar10.json", report | {"options": {"data": "cifar10"}, "data": "cifar10"})
     readme.main([])
