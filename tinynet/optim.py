@@ -3,7 +3,8 @@
     rule="paper"    v = momentum v - weight_decay lr w - lr g      w = w + v
     rule="pytorch"  v = momentum v + (g + weight_decay w)          w = w - lr v
 
-Source: the paper, section 5; FACTS: the two are equal while lr is constant, not after it changes.
+Source: the paper, section 5; docs/facts.md, section 4: the two are equal while lr is constant, not
+after it changes.
 """
 
 import numpy as np

@@ -134,7 +134,8 @@ def test_the_command_writes_every_figure(tmp_path, quick, capsys):
     flags = f"--threads 1 --only tinynet --wait 9 --json {path}".split()
     assert step.main([*TINY, *flags]) == 0
     printed, report = capsys.readouterr().out, json.loads(path.read_text())
-    assert "paper, 67 x 67, width 0.05" in printed and "NOT IDLE" in printed and report["idle"] is False
+    assert "paper, 67 x 67, width 0.05" in printed and "NOT IDLE" in printed
+    assert report["idle"] is False
     assert report["options"]["batch_size"] == 2 and report["machine"]["threads"] == 1
     assert report["machine"]["blas"] and "forced" in report["machine"]
     assert report["sgemm_gflop_per_second"]["rounds"] == [100.0]

@@ -1,7 +1,7 @@
 """Average pooling: each output is the mean of its window. The kernels are in avg_pool2d.cu.
 
 The window's cells count where they lie on the map or its padding (zeros); cells beyond the
-padded edge (ceil_mode) do not count. Source: FACTS on pools, Caffe and PyTorch
+padded edge (ceil_mode) do not count. Source: docs/facts.md, section 2; Caffe and PyTorch
 (count_include_pad=True).
 """
 
