@@ -1,4 +1,4 @@
-"""AlexNet, every published variant of it, on tinynet: SPECS and build."""
+"""AlexNet and its published variants, built from tinynet's layers: SPECS and build."""
 
 from alexnet.network.build import build
 from alexnet.network.specs import SPECS

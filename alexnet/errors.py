@@ -1,9 +1,10 @@
-"""The errors that a user can meet, and the exit codes that commands end with:
+"""The errors that a user can meet, and the exit codes of the commands:
 
     0 done   2 usage   3 data   4 backend not usable   5 loss not finite   6 disk   130 interrupted
 
-Each message names what is wrong and says what would fit. Any other exception is a mistake in the
-program and shows its traceback (cli/ending.py).
+Each message names the fault and says what would fit. cli/ending.py turns errors into exit codes,
+also a file that cannot be read (3), full memory (2) and Ctrl-C (130). Any other exception is a
+mistake in the program and shows its traceback.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from tinynet import BackendError
 
 
 class UsageError(ValueError):
-    """Arguments that do not fit together, or not with what they are applied to."""
+    """Arguments that do not fit together, or do not fit the run or the machine."""
 
 
 class DataError(ValueError):

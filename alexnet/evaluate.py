@@ -1,7 +1,10 @@
 """python -m alexnet.evaluate CHECKPOINT [DATA]: loss, top-1, top-5 and the accuracy of each class.
 
-Images are read as in training's validation: the shorter side resized to the stored size, the middle
-cut out. Source: top-1 and top-5 as in the paper, section 1, without its ten crops.
+Images are read as in the validation of alexnet.train: the shorter side is resized to the stored
+size, and the middle is cut out.
+
+Source: top-1 and top-5 as in the paper, section 2, but from the centre crop alone instead of the
+ten crops of section 4.1.
 """
 
 import argparse
@@ -99,7 +102,7 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.evaluate",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="How good a trained network is on images it was not trained on.",
+        description="Measure a trained network on images that it was not trained on.",
         epilog="examples:\n"
         "  python -m alexnet.evaluate runs/first/best.npz\n"
         "  python -m alexnet.evaluate runs/first/best.npz --split test --json\n"
@@ -107,14 +110,14 @@ def _parser():
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="best.npz or last.npz of a run")
     parser.add_argument(
-        "data", nargs="?", metavar="DATA", help="synthetic, cifar10:FOLDER or FOLDER (the run's)"
+        "data", nargs="?", metavar="DATA", help="synthetic, cifar10:FOLDER, FOLDER (as in the run)"
     )
     parser.add_argument("--split", choices=SPLITS, default="val", help="(val)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--batch-size", type=flags.count, default=128, metavar="N", help="(128)")
     parser.add_argument(
         "--skip-bad-images", type=flags.count_or_none, metavar="N",
-        help="leave out up to N broken files (as the run)",
+        help="leave out up to N broken files (as in the run)",
     )  # fmt: skip
     flags.add_machine_flags(parser)
     flags.add_precision_flag(parser)

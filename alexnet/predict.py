@@ -2,8 +2,10 @@
 
     probabilities = softmax(model((image - mean) / divisor))
 
-An image is read as in evaluation: the shorter side resized, the middle cut out. Source: softmax,
-the paper, section 3.5.
+Images are read as in alexnet.evaluate: the shorter side is resized to the stored size, and the
+middle is cut out.
+
+Source: the paper, section 3.5 (softmax).
 """
 
 import argparse
@@ -62,7 +64,7 @@ def _print_text(predictions):
 
 
 def probabilities(model, saved: checkpoint.Checkpoint, paths) -> np.ndarray:
-    """float32 (len(paths), classes): the classes' probabilities for each image file. Raises
+    """float32 (len(paths), classes): the probability of each class for each image file. Raises
     DataError with the path of a file that cannot be read."""
     images = np.stack([read_image(path, saved.stored_size) for path in paths])
     x = saved.normalization(centre_crop(images, saved.build["image_size"]))
@@ -74,7 +76,7 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.predict",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="The most probable classes of image files, by a trained network.",
+        description="Name the most probable classes of image files with a trained network.",
         epilog="examples:\n"
         "  python -m alexnet.predict runs/first/best.npz cat.jpg\n"
         "  python -m alexnet.predict runs/first/best.npz photos/*.jpg --topk 1 --json",

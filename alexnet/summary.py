@@ -6,9 +6,9 @@
                       multiply-adds  out * in
     batch norm        parameters     2 * channels
 
-Multiply-adds are those of one image. Adding a bias is not one, and layers without a weighted sum
-(activations, pools, normalisation) have none. Memory is the output for one image in float32. The
-rows are computed from the plan (network/plan.py): no network is made.
+Multiply-adds are counted for one image, without the additions of biases. Layers without a weighted
+sum (activations, pools, normalisation) have none. Memory is the layer's output for one image in
+float32. The rows are computed from the plan (network/plan.py): no network is made.
 
 Source: the definitions above.
 """
@@ -68,7 +68,7 @@ def totals(rows: list[Row]) -> dict:
 
 
 def _fan_in(layer):
-    """How many numbers of the layer below one output is a weighted sum of."""
+    """The number of inputs in the weighted sum of one output."""
     arguments = layer.arguments
     if layer.kind == "Conv2d":
         return arguments["in_channels"] // arguments["groups"] * arguments["kernel"] ** 2
@@ -88,7 +88,7 @@ def _multiply_adds(layer):
 
 
 def _kernel(layer):
-    """What the layer reads for one output, in the table's few characters."""
+    """The table's entry for the kernel, the window or the other numbers of a layer."""
     arguments = layer.arguments
     match layer.kind:
         case "Conv2d":
@@ -159,7 +159,7 @@ def _parser():
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code, 0. Wrong usage exits with 2."""
+    """The command; returns its exit code, 0. Arguments that do not fit exit with 2."""
     parser = _parser()
     args = parser.parse_args(argv)
     changes = flags.network_changes(args)

@@ -6,9 +6,9 @@
                      v = 0.9 v - 0.0005 lr w - lr g      optimizer.step(lr)
                      w = w + v
 
-take_step is the step, train_epoch the loop round it, train the whole training. Their run (network,
-data, position) is in training/run.py, the defaults are in training/options.py, the flags in
-cli/train_flags.py, the live line in training/progress.py.
+take_step takes a step, train_epoch loops over the batches of an epoch, and train loops over the
+epochs. training/run.py has their Run (network, data, position), training/options.py the defaults,
+cli/train_flags.py the flags, and training/progress.py the progress line.
 
 Source: the paper, section 5.
 """
@@ -42,11 +42,11 @@ def take_step(model, optimizer, x, labels, lr):
 
     x       the images, a Tensor (N, 3, S, S)
     labels  tn.Labels
-    lr      the rate, a number or a Tensor ()
+    lr      the learning rate, a number or a Tensor ()
     """
     logits = model(x)
     loss = tn.softmax_cross_entropy(logits, labels)
-    if diagnosis.known_not_finite(loss):  # move nothing, so that the layer at fault can be found
+    if diagnosis.known_not_finite(loss):  # keep the weights: they show the layer at fault
         return loss, logits
     optimizer.zero_grad()
     loss.backward()
@@ -57,12 +57,12 @@ def take_step(model, optimizer, x, labels, lr):
 def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interrupts) -> None:
     """Take a step with each batch.
 
-    step     take_step, or a recording of it
+    step     take_step, or a tn.gpu.CudaGraph of it
     batches  an iterable of (x, labels)
     Raises NotFinite after a step whose loss is not finite, and Interrupted at the end of the step
     in which Ctrl-C was pressed.
     """
-    pending = Pending()  # results not read yet: on a GPU one, so that it never waits for us
+    pending = Pending()  # on a GPU a result stays unread for a step, so that the GPU never waits
     for x, labels in batches:
         lr = run.schedule.rate(run.step + len(pending))
         loss, logits = step(run.model, run.optimizer, x, labels, lr)
@@ -80,7 +80,8 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
 
 
 def record(run: Run, progress: Progress, result: Result) -> None:
-    """Count a step, show it, and write its line of log.jsonl."""
+    """Count a step, show it, and write its line of log.jsonl. Raises NotFinite if its loss is not
+    finite."""
     loss, label_ranks = float(result.loss()), ranks(result.logits(), result.labels.host)
     if not math.isfinite(loss):
         raise NotFinite(_not_finite(run, loss, result.x))
@@ -96,17 +97,18 @@ def record(run: Run, progress: Progress, result: Result) -> None:
 
 
 def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
-    """Train from the run's position to its last epoch, or to --max-steps. Raises as train_epoch."""
+    """Train from the run's position to the end of its last epoch, or to --max-steps. Raises
+    NotFinite, Interrupted and DiskError."""
     step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
     training = prefetch(run.batches, run.normalization, len(run.classes))
     validation = prefetch(run.validation, run.normalization, len(run.classes))
     while run.epoch < run.options.epochs:
         batches = training.epoch(run.epoch, start_batch=run.batch)
         train_epoch(run, step, islice(batches, run.steps_left()), progress, interrupts)
-        if run.batch == 0:  # --max-steps was reached with the epoch before
+        if run.batch == 0:  # --max-steps ended with the previous epoch
             break
         metrics = _validate(run, progress, interrupts, validation)
-        if run.batch < len(run.batches):  # --max-steps: --resume goes on inside the epoch
+        if run.batch < len(run.batches):  # --max-steps ended inside this epoch
             run.save()
             run.keep_if_first(metrics)
             return
@@ -121,7 +123,7 @@ def _validate(run, progress, interrupts, validation):
     metrics = evaluate(run.model, batches, len(run.classes))
     if not math.isfinite(metrics.loss):
         raise NotFinite(
-            f"the loss of the validation after step {run.step} is {metrics.loss}: {_remedy(run)}"
+            f"the validation loss after step {run.step} is {metrics.loss}: {_remedy(run)}"
         )
     loss, top1 = run.means()
     run.folder.add_line(
@@ -135,8 +137,8 @@ def _validate(run, progress, interrupts, validation):
 def _not_finite(run, loss, x):
     if tn.get_backend().asynchronous:
         where = (
-            "the weights have moved since, so the layer cannot be told; it is named when "
-            f"--resume {shlex.quote(str(run.folder.path))} --backend numba comes there"
+            "the weights have changed since, so the layer cannot be told; "
+            f"--resume {shlex.quote(str(run.folder.path))} --backend numba names it at that step"
         )
     else:
         where = diagnosis.first_not_finite(run.model, x, run.random_state)
@@ -168,7 +170,7 @@ def _command(args):
     if run.normalization is None:
         print("measuring what to normalise the images with ...", flush=True)
         run.measure_normalization()
-        run.save()  # a disk that cannot take a checkpoint shows now, not after an epoch
+        run.save()  # a full disk is an error now, not after an epoch
     try:
         with Interrupts() as interrupts, Progress(run) as progress:
             train(run, progress, interrupts)
@@ -195,7 +197,7 @@ def _new_run(args):
     folder = RunFolder.create(args.out, f"{options.spec}-{name}")
     try:
         run = Run(options, folder)
-    except BaseException:  # data or options that do not fit: no trace is left
+    except BaseException:  # data or options that do not fit leave no folder
         folder.leave()
         raise
     folder.begin(options.saved(), run.classes)
@@ -214,11 +216,11 @@ def _resumed_run(args):
             f"{file.parent} goes on from last.npz"
         )
     options = Options.from_saved(saved.options)
-    wanted = args.backend or options.backend
-    if not tn.get_backend(wanted).asynchronous:  # what only a GPU has is left behind
+    name = args.backend or options.backend
+    if not tn.get_backend(name).asynchronous:  # a processor has neither tf32 nor CUDA graphs
         options = replace(options, precision="float32", cuda_graph=False)
     backend = use_machine(
-        wanted, args.threads or options.threads, args.precision or options.precision
+        name, args.threads or options.threads, args.precision or options.precision
     )
     _check_cuda_graph(args.cuda_graph)
     folder = RunFolder(file.parent)
@@ -228,8 +230,8 @@ def _resumed_run(args):
     return run
 
 
-def _check_cuda_graph(wanted):
-    if wanted and tn.gpu.device() is None:
+def _check_cuda_graph(cuda_graph):
+    if cuda_graph and tn.gpu.device() is None:
         raise UsageError(
             f"--cuda-graph records a CUDA graph, backend {tn.get_backend().name} has none; leave "
             "it out, or --backend cupy"

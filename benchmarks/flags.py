@@ -56,8 +56,8 @@ def add_wait_flag(group) -> None:
 
 def new_picture(text: str) -> str:
     """The path of a picture that can be drawn and written."""
-    if not importlib.util.find_spec("matplotlib"):
-        raise argparse.ArgumentTypeError("it needs matplotlib: pip install matplotlib adjustText")
+    if not all(map(importlib.util.find_spec, ("matplotlib", "adjustText"))):
+        raise argparse.ArgumentTypeError("it needs pip install matplotlib adjustText")
     return flags.new_file(text)
 
 

@@ -13,7 +13,7 @@
 #   gpu-train.jsonl    log.jsonl of a training on PHOTOS: train/<class>/*, val/<class>/*, or
 #                      <class>/*; without PHOTOS there is none
 # Each part has its own time limit, so that one that hangs does not cost the others; the last one, the
-# training, has what is left. The exit code is 1 where a part failed.
+# training, has the rest. The exit code is 1 where a part failed.
 #
 # Environment: PYTHON (python3); PARTS, some of "facts tests sanitizer layers step train" (all);
 # STEP_SECONDS (260); TRAIN_SECONDS (60) and TRAIN_FLAGS of the training; LIMIT, the seconds of all

@@ -8,8 +8,8 @@
 A convolution or a fully connected layer is bound by arithmetic: GFLOP/s, as a share of the rate of
 sgemm. The others are bound by memory: GB/s, of the bytes that must move, as a share of the rate of
 a copy. Both roofs are measured first, with the same threads, on a GPU through both libraries in the
-same precision. benchmarks/work.py says what is counted. Winograd's convolutions need fewer products
-than are counted and may exceed 100 %.
+same precision. benchmarks/work.py has the counts. Winograd's convolutions need fewer products than
+are counted and may exceed 100 %.
 
 Each layer runs by itself on normal numbers, through the public layers of tinynet; so do the loss
 and the update of all weights. Each backward follows a fresh forward, whose time is left out. An
@@ -186,6 +186,8 @@ def main(argv=None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     network = chosen_network(args, parser)
+    if args.plot and "float32" not in (args.precision or ["float32"]):
+        parser.error("--plot draws float32, which --precision leaves out")
     names = [layer.name for layer in measurable(network.layers)]
     try:
         only = names_among(names)(args.only) if args.only else names
@@ -222,7 +224,7 @@ def _command(args, network, only):
         work = network.layers, args.batch_size, programs, report["rounds"], rates, only
         for rows in benchmark(*work, precision):
             report["layers"] += rows
-            if args.json:  # what is measured stays, whatever ends the rest
+            if args.json:  # now, so that a later error does not lose them
                 machine.write_json(args.json, report)
     report["idle"] = report["idle"] and (on_gpu or machine.wait_until_idle(0))
     report["totals"] = totals(report["layers"], rates)

@@ -15,8 +15,8 @@ JPEGs, 256 x 256, that is drawn for the occasion. In each round take turns:
 
 First PyTorch must compute tinynet's numbers from the pipeline's first batch (three steps without
 dropout, see benchmarks.step), and the training tinynet's own first loss. The first turn of each, in
-which programs compile, is not counted. A ratio is that of one round; what is shown is the median
-round and the middle 80 %.
+which programs compile, is not counted. A ratio compares turns of one round; the tables show the
+median round and the middle 80 %.
 
 "pipeline over network" is images/s over images/s, each with all processors to itself. At 2 a
 training spends a third of the processors' time on images, at 20 a twentieth. One thread runs the
@@ -141,7 +141,7 @@ def print_report(report) -> None:
 
 def _parser():
     parser = benchmark_parser("pipeline", __doc__, epilog=recipe_table())
-    group = parser.add_argument_group("what is measured")
+    group = parser.add_argument_group("work")
     group.add_argument(
         "data", nargs="?", default="jpeg", metavar="DATA",
         help="cifar10:FOLDER, FOLDER, synthetic, or jpeg: drawn into a temporary folder (jpeg)",

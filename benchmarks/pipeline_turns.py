@@ -203,8 +203,8 @@ def check_training(run: Run, program, images, labels) -> None:
 
 
 def training_turn(run: Run, steps: int) -> dict[str, float]:
-    """{"seconds", "waited"} of a step of alexnet.train's own loop, means over so many steps of one
-    epoch, after UNTIMED ones; waited: for images."""
+    """{"seconds", "waited"} of a step of alexnet.train's own loop, means over this many steps of
+    one epoch, after UNTIMED ones; waited: for images."""
     if run.batch + UNTIMED + steps > len(run.batches):
         run.epoch, run.batch = run.epoch + 1, 0
     batches = prefetch(run.batches, run.normalization, len(run.classes))

@@ -153,7 +153,7 @@ def take_turns(turns, failed, rounds) -> dict[str, list]:
 
 def _parser():
     parser = benchmark_parser("step", __doc__)
-    group = parser.add_argument_group("what is measured")
+    group = parser.add_argument_group("work")
     group.add_argument(
         "--what", choices=("training", "inference"), default="training", help="(training)"
     )
@@ -220,7 +220,7 @@ def _command(args, network):
                 report["idle"] = on_gpu or (machine.wait_until_idle(0) and idle)
                 reports.append(report)
                 _print(report)
-                if args.json:  # what is measured stays, whatever ends the rest
+                if args.json:  # now, so that a later error does not lose it
                     machine.write_json(args.json, reports if len(reports) > 1 else report)
     return 1 if any(report["failed"] for report in reports) else 0
 

@@ -24,7 +24,7 @@ class SGD:
     A group's rate is lr times lr_scale, 1 where the group does not say. With lr_scale=2 in a group
     of biases they learn at twice the rate of the weights, as in Caffe's AlexNet. groups is the list
     of these dicts and may be changed: for group in sgd.groups: group["lr"] = ... Raises ValueError
-    for a number out of range, an unknown rule or key, or a parameter given twice.
+    for a number out of range, an unknown rule or key, or a parameter passed twice.
     """
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0, rule="paper"):
@@ -42,7 +42,7 @@ class SGD:
         self.groups = [_checked_group(group, defaults) for group in parameters]
         every = [p for group in self.groups for p in group["parameters"]]
         if len({id(p) for p in every}) < len(every):
-            raise ValueError("SGD: a parameter is given twice")
+            raise ValueError("SGD: a parameter is passed twice")
         self._velocities = {}
 
     def zero_grad(self) -> None:

@@ -23,7 +23,7 @@ WEIGHTS = 0  # initial weights;           draw = the parameter's index
 DROPOUT = 1  # dropout masks;             draw = a count that starts at seed()
 SHUFFLES = 2  # the order of the samples; draw = the epoch
 AUGMENTATION = 3  # crops and mirrors;    draw = the epoch, element from the sample's index
-IMAGES = 4  # synthetic images;           draw = the image's index
+IMAGES = 4  # synthetic images;           draw = the split's first, plus the image's index
 
 _MULTIPLIER_0, _MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85  # (sqrt(5) - 1) / 2 and sqrt(3) - 1, times 2^32
@@ -148,7 +148,7 @@ def current_seed():
 
 
 def skip_dropout_draws(count):
-    """Go on as if so many dropout masks had been drawn."""
+    """Go on as if this many dropout masks had been drawn."""
     with _state_lock:
         _state["dropout_draws"] += count
 

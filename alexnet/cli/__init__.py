@@ -1,1 +1,1 @@
-"""What the commands share: flags, the choice of a backend, Ctrl-C, and how a command ends."""
+"""Code that the commands share: flags, the choice of a backend, Ctrl-C, and exit codes."""

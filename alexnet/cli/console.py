@@ -6,8 +6,8 @@ COLUMNS = 120
 
 
 def wide_console() -> Console:
-    """A rich Console of stdout with at least 120 columns: in fewer, figures would be cut short, and
-    a pipe claims to have 80."""
+    """A rich Console on stdout with at least 120 columns. rich assumes 80 for a pipe, where figures
+    would be cut short."""
     console = Console()
     console.width = max(console.width, COLUMNS)
     return console

@@ -12,17 +12,17 @@ from alexnet.network.variants import ACTIVATIONS, CHANGES, INITS, NORMS
 
 
 def count(text: str) -> int:
-    """A number of things: 1 or more."""
+    """A whole number, 1 or more."""
     return _whole(text, 1)
 
 
 def count_or_none(text: str) -> int:
-    """A number of things that may be 0."""
+    """A whole number, 0 or more."""
     return _whole(text, 0)
 
 
 def seed(text: str) -> int:
-    """0 to 2^64 - 1."""
+    """A whole number from 0 to 2^64 - 1."""
     number = _whole(text, 0)
     if number >= 1 << 64:
         raise argparse.ArgumentTypeError(f"{text} is too large; the largest seed is 2^64 - 1")
@@ -40,12 +40,12 @@ def not_negative(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """A number from 0, below 1."""
+    """A number, 0 <= number < 1."""
     return _real(text, lambda number: 0 <= number < 1, "from 0, below 1")
 
 
 def new_file(text: str) -> str:
-    """The path of a file that can be written: its folder exists."""
+    """The path of a file to write; its folder must exist."""
     if not Path(text).parent.is_dir():
         raise argparse.ArgumentTypeError(
             f"there is no folder {Path(text).parent} to write {text} to"
@@ -79,14 +79,14 @@ def _real(text, fits, words):
 def add_network_flags(group) -> None:
     """--spec, --image-size and CHANGES, the changes of a spec that alexnet.build takes."""
     group.add_argument("--spec", choices=SPECS, help="which published AlexNet")
-    group.add_argument("--image-size", type=count, metavar="N", help="rows and columns it reads")
+    group.add_argument("--image-size", type=count, metavar="N", help="input rows and columns")
     group.add_argument("--activation", choices=ACTIVATIONS, help="instead of the spec's")
     group.add_argument("--norm", choices=NORMS, help="instead of the spec's normalisation")
     group.add_argument(
-        "--pool", type=count, nargs=2, metavar=("WINDOW", "STRIDE"), help="of every pool"
+        "--pool", type=count, nargs=2, metavar=("WINDOW", "STRIDE"), help="for every pool"
     )
     group.add_argument(
-        "--dropout", type=share, metavar="P", help="probability to drop; 0: no dropout layers"
+        "--dropout", type=share, metavar="P", help="probability to drop; 0 removes dropout"
     )
     group.add_argument("--groups", type=int, choices=(1, 2), help="1 or 2 towers")
     group.add_argument("--width", type=positive, metavar="F", help="factor on every width (1)")
@@ -99,7 +99,7 @@ def add_network_flags(group) -> None:
 
 
 def network_changes(args: argparse.Namespace) -> dict:
-    """{name: value} of the CHANGES that the flags ask for."""
+    """{name: value} of the CHANGES whose flags are set."""
     changes = {name: getattr(args, name) for name in CHANGES}
     return {name: value for name, value in changes.items() if value is not None}
 
@@ -108,19 +108,19 @@ def add_backend_flags(group) -> None:
     """--backend, --threads."""
     group.add_argument(
         "--backend", metavar="NAME",
-        help="what computes. numpy: each formula as it is read, slow. numba: compiled loops on all "
-        "cores of the processor. cupy: an NVIDIA GPU. auto: cupy where a GPU answers, else numba; "
-        "the first line says which, and why (TINYNET_BACKEND, else numba)",
+        help="numpy: the formulas written plainly, slow. numba: compiled loops on all cores of the "
+        "processor. cupy: an NVIDIA GPU. auto: cupy if a GPU answers, else numba; the first line "
+        "of the output names it and the reason (TINYNET_BACKEND, else numba)",
     )  # fmt: skip
-    group.add_argument("--threads", type=count, metavar="N", help="of a processor's backend (all)")
+    group.add_argument("--threads", type=count, metavar="N", help="threads of numpy or numba (all)")
 
 
 def add_precision_flag(group) -> None:
     """--precision."""
     group.add_argument(
         "--precision", choices=tn.gpu.PRECISIONS,
-        help="of matrix products on a GPU. tf32: the tensor cores multiply, which is faster, but "
-        "round what they multiply from 23 bits after the point to 10 (float32)",
+        help="of matrix products on a GPU. tf32: tensor cores multiply, which is faster, but they "
+        "round the factors from 23 bits after the point to 10 (float32)",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one lets the batch in work be finished, a second one ends at once."""
+"""Ctrl-C: the first one lets the current batch finish, a second one ends the command at once."""
 
 import signal
 import threading
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 
 class Interrupted(Exception):
-    """Ctrl-C was pressed, and the batch in work is finished."""
+    """Ctrl-C was pressed, and the current batch is finished."""
 
 
 class Interrupts:
-    """Inside `with Interrupts() as interrupts:` the first Ctrl-C sets `asked`, which loops look at
+    """Inside `with Interrupts() as interrupts:` the first Ctrl-C sets `asked`, which loops check
     between batches; a second one raises KeyboardInterrupt at once.
 
-    Python delivers signals to the main thread only; in any other thread nothing is caught.
+    Python delivers signals to the main thread only; in any other thread this class does nothing.
     """
 
     def __init__(self):
@@ -34,7 +34,7 @@ class Interrupts:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def between(self, batches: Iterable) -> Iterator:
-        """The batches, until Ctrl-C: then Interrupted is raised in place of the next one."""
+        """Yield the batches. After Ctrl-C, raise Interrupted once the current batch is finished."""
         for batch in batches:
             if self.asked:
                 raise Interrupted

@@ -1,4 +1,4 @@
-"""The machine that a command runs on: which backend, how many threads, which precision."""
+"""The machine of a command: backend, threads and precision."""
 
 import os
 import sys
@@ -13,16 +13,16 @@ def use_machine(
 ) -> str:
     """Use this backend, and return its name. Raises BackendError and UsageError.
 
-    backend    None: the default one. If "auto" chooses, a line says which backend it is, and why
+    backend    None: the default one. For "auto", a line on stdout names the backend and the reason
     threads    None: all
     precision  None: float32
-    json       stdout is for one JSON object, so that line goes to stderr
+    json       stdout is for one JSON object, so the line goes to stderr
     """
     if backend:
         tn.use_backend(backend)
     kernels = tn.get_backend()
-    asked = backend or os.environ.get("TINYNET_BACKEND")
-    if asked == AUTO and kernels is tn.get_backend(AUTO):  # and not what use_backend set
+    name = backend or os.environ.get("TINYNET_BACKEND")
+    if name == AUTO and kernels is tn.get_backend(AUTO):  # use_backend may have set another
         why = tn.gpu.why_not() or f"{tn.gpu.device().name} answers"
         to = sys.stderr if json else sys.stdout
         print(f"backend: {kernels.name} ({AUTO}: {why})", file=to, flush=True)

@@ -19,7 +19,7 @@ Ctrl-C finishes the batch and saves. Exit codes: 0 done, 2 usage, 3 data, 4 back
 
 
 def train_parser() -> argparse.ArgumentParser:
-    """The parser of the command. A flag that the user leaves out is None."""
+    """The parser of the command. A flag that the user left out is None."""
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.train",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -50,13 +50,13 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument("--epochs", type=flags.count, metavar="N", help="(by data)")
     group.add_argument(
         "--max-steps", type=flags.count, metavar="N",
-        help="stop after so many steps in all; the schedule still follows --epochs (no limit)",
+        help="stop after N steps in all; the schedule still follows --epochs (no limit)",
     )  # fmt: skip
     group.add_argument("--lr", type=flags.positive, metavar="R", help="learning rate (by data)")
     group.add_argument(
         "--schedule", choices=SCHEDULES,
-        help="of the rate. step: / 10 after each third. plateau: / 10 when the validation error "
-        "stops falling. cosine: down to 0. constant (by data)",
+        help="of the learning rate. step: / 10 after each third of the epochs. plateau: / 10 when "
+        "the validation error stops falling. cosine: falls to almost 0. constant (by data)",
     )  # fmt: skip
     group.add_argument("--momentum", type=flags.share, metavar="M", help=f"({options.MOMENTUM:g})")
     group.add_argument(
@@ -82,9 +82,9 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--cuda-graph", action=argparse.BooleanOptionalAction,
         help="on a GPU: record the step once as a CUDA graph and launch it whole, which saves the "
-        "processor from queueing its kernels one by one; the same bits",
+        "processor from queueing its kernels one by one; results keep the same bits",
     )  # fmt: skip
-    group.add_argument(  # the flag's first name
+    group.add_argument(  # its older name
         "--capture", dest="cuda_graph", action=argparse.BooleanOptionalAction,
         help=argparse.SUPPRESS,
     )  # fmt: skip

@@ -1,18 +1,18 @@
-"""Where images come from and how they become batches.
+"""The sources of images, and the way from images to batches.
 
-    synthetic.py      images drawn by the program (their scenes: scenes.py): no file needed
+    synthetic.py      images drawn by the program (their scenes: scenes.py), without files
     cifar10.py        the CIFAR-10 files, binary or Python version
     folder.py         a folder of image files, one folder a class
     crops.py          resize, border, crop: from an image to the square that a network reads
-    augment.py        what augmentation draws for the samples of an epoch
+    augment.py        random crops and mirrors for the samples of an epoch
     normalization.py  subtract the mean, divide by the deviation
     loader.py         batches, prepared by threads while the network computes
     prefetch.py       batches on the backend in use, on a GPU one ahead of the network
 
 A dataset is any object with classes (list of str, in label order), labels (int64 (N,)), len(),
 read(index, size) -> uint8 (size, size, 3) RGB, safe to call from several threads, and description
-(one line for people). It may have read_batch(indices, size) -> uint8 (N, size, size, 3), where
-reading many images at once is faster, and native_size, where all its images have one size.
+(one line of text). It may have read_batch(indices, size) -> uint8 (N, size, size, 3), if reading
+many images at once is faster, and native_size, if all its images have one size.
 """
 
 from pathlib import Path
@@ -33,11 +33,11 @@ def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: i
     argument         "synthetic", "cifar10:FOLDER" or "FOLDER"
     split            "train", "val" or "test"
     seed             of synthetic images; other data does not depend on it
-    skip_bad_images  how many broken files of an image folder are left out rather than an error
-    Raises DataError where there is no such data or it cannot be used.
+    skip_bad_images  leave out up to this many broken files of an image folder (folder.py)
+    Raises DataError if the data does not exist or cannot be used, ValueError for an unknown split.
     """
-    # Each kind is imported at its first use: `python -m alexnet.data.synthetic` must find its
-    # module not imported yet, and drawn images need no Pillow plugins.
+    # Each kind is imported at its first use: its module imports this package, and Python warns if
+    # `python -m alexnet.data.synthetic` finds its module imported already.
     check_split(split)
     argument = str(argument)
     kind, colon, rest = argument.partition(":")
@@ -63,6 +63,6 @@ def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: i
 
 
 def check_split(split):
-    """Raises ValueError if split is not one of SPLITS."""
+    """Raise ValueError if split is not one of SPLITS."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")

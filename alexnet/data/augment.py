@@ -1,7 +1,7 @@
-"""What augmentation draws: a crop and a mirror for each sample of an epoch.
+"""Augmentation: draw a crop and a mirror for each sample of an epoch.
 
-A sample's draws follow from the seed, the epoch and the sample's index alone, whatever the order of
-the samples and the number of workers:
+A sample's draws depend on the seed, the epoch and the sample's index alone, not on the order of the
+samples or the number of workers:
 
     words 4 index ... 4 index + 3 of stream AUGMENTATION, draw = epoch: row, column, mirror, unused
 
@@ -17,7 +17,7 @@ from tinynet.random import AUGMENTATION, bits
 
 @dataclass(frozen=True)
 class Draws:
-    """What was drawn for N samples; draws[indices] are those of some of them.
+    """The crops and mirrors of N samples; draws[indices] selects some of the samples.
 
     offsets   int64 (N, 2)  first row and first column of each crop
     mirrored  bool (N,)     whether the crop is mirrored left to right
@@ -39,9 +39,10 @@ def no_draws(count: int, spare: int) -> Draws:
 
 
 def random_draws(count: int, spare: int, *, seed: int, epoch: int) -> Draws:
-    """A random crop for each of the samples 0 ... count - 1 of an epoch; half of them are mirrored.
+    """A random crop for each of the samples 0 ... count - 1 of an epoch, mirrored with probability
+    1/2.
 
-    spare    how many pixels the image is wider than the crop: offsets are 0 ... spare
+    spare    the image's size minus the crop's, in pixels: offsets are from 0 to spare
     """
     words = bits(4 * count, seed=seed, stream=AUGMENTATION, draw=epoch).reshape(count, 4)
     # floor(word / 2^32 * (spare + 1)) in integers

@@ -1,6 +1,7 @@
 """CIFAR-10: 60,000 colour images of 32 x 32 in ten classes, from the official files.
 
-    binary version   *.bin, 10,000 records each: label byte, then 1,024 red, green and blue bytes
+    binary version   *.bin, 10,000 records each: label byte, then planes of 1,024 red, 1,024 green
+                     and 1,024 blue bytes
     Python version   pickles of {data: uint8 (10000, 3072), labels: list of 10000}, same planes
 
 Training is the first 45,000 of data_batch_1 ... data_batch_5 in file order, validation the last
@@ -27,7 +28,7 @@ VALIDATION_IMAGES = 5_000
 _PIXELS = 3 * SIZE * SIZE
 _TRAINING_FILES = [f"data_batch_{number}" for number in range(1, 6)]
 _TEST_FILES = ["test_batch"]
-# A parent folder may hold both versions; the binary one is simpler to read and comes first.
+# A parent folder may hold both versions; the binary one comes first, since it is simpler to read.
 _VERSIONS = [("", ".bin"), ("cifar-10-batches-bin", ".bin"), ("", ""), ("cifar-10-batches-py", "")]
 
 
@@ -36,7 +37,7 @@ class Cifar10:
 
     folder   the folder of the files, or its parent: cifar-10-batches-bin/ or cifar-10-batches-py/
     split    "train" (45,000), "val" (5,000) or "test" (10,000)
-    Raises DataError naming the file that is missing, of a wrong size or not what it should be.
+    Raises DataError that names a file that is missing or is not a whole CIFAR-10 file.
     """
 
     native_size = SIZE
@@ -44,7 +45,7 @@ class Cifar10:
     def __init__(self, folder: str | Path, split: str):
         check_split(split)
         where, ending = _find(Path(folder))
-        # Validation lies in the last file alone: the other four are read for training only.
+        # The last file holds all validation images, so validation needs no other file.
         names = {"train": _TRAINING_FILES, "val": _TRAINING_FILES[-1:], "test": _TEST_FILES}[split]
         read = _read_binary if ending else _read_pickle
         parts = [read(where / (name + ending)) for name in names]
@@ -62,7 +63,7 @@ class Cifar10:
         return len(self.labels)
 
     def read(self, index: int, size: int) -> np.ndarray:
-        """uint8 (size, size, 3): the image of this index, resized where size is not 32."""
+        """uint8 (size, size, 3): the image of this index, resized if size is not 32."""
         image = self.images[index]
         return image.copy() if size == SIZE else resize(Image.fromarray(image), size)
 
@@ -74,7 +75,7 @@ class Cifar10:
 
 
 def holds_cifar10(folder: str | Path) -> bool:
-    """Whether this folder is that of the CIFAR-10 files."""
+    """Whether this folder holds a training file of CIFAR-10."""
     folder = Path(folder)
     return any(
         (folder / (name + end)).is_file() for name in _TRAINING_FILES for end in (".bin", "")
@@ -82,7 +83,7 @@ def holds_cifar10(folder: str | Path) -> bool:
 
 
 def _find(folder):
-    """The folder in which the files are, and how their names end."""
+    """(the folder of the files, the ending of their names). Raises DataError if one is missing."""
     for inside, ending in _VERSIONS:
         names = [name + ending for name in _TRAINING_FILES + _TEST_FILES]
         missing = [name for name in names if not (folder / inside / name).is_file()]
@@ -108,7 +109,7 @@ def _read_binary(path):
 
 
 def _read_pickle(path):
-    """The same of a file of the Python version."""
+    """The same for a file of the Python version."""
     try:
         with open(path, "rb") as file:
             content = _ArrayUnpickler(file, encoding="bytes").load()
@@ -116,12 +117,12 @@ def _read_pickle(path):
         raise DataError(f"{path} is not a CIFAR-10 file: {error}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} holds a {type(content).__name__}, a CIFAR-10 file a dict")
-    # Written by Python 2, whose str arrives as bytes; a copy made by Python 3 has str.
+    # The official files are from Python 2, whose str arrives as bytes; a copy by Python 3 has str.
     pixels = content.get(b"data", content.get("data"))
     labels = content.get(b"labels", content.get("labels"))
-    given = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
-    if given != f"uint8 {(IMAGES_A_FILE, _PIXELS)}":
-        raise DataError(f"{path}: data is {given}, should be uint8 {(IMAGES_A_FILE, _PIXELS)}")
+    described = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
+    if described != f"uint8 {(IMAGES_A_FILE, _PIXELS)}":
+        raise DataError(f"{path}: data is {described}, should be uint8 {(IMAGES_A_FILE, _PIXELS)}")
     return pixels, _checked_labels(labels, path)
 
 
@@ -134,14 +135,15 @@ def _checked_labels(labels, path):
 
 
 def _latin1_bytes(text, encoding):
-    # How Python 3 writes bytes into pickles of the old protocols.
+    # Python 3 writes bytes into pickles of protocols 0 to 2 as a call of _codecs.encode.
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes encoded as {encoding!r}")
     return text.encode("latin1")
 
 
 def _array_globals():
-    """What a pickle of a NumPy array refers to, by the names NumPy 1 and NumPy 2 write."""
+    """{(module, name): object} of all that a pickle of a NumPy array refers to, under the names of
+    NumPy 1 and NumPy 2."""
     protocol_2, protocol_5 = np.zeros(1, np.uint8), np.zeros(1, np.uint8)
     reconstruct, frombuffer = protocol_2.__reduce__()[0], protocol_5.__reduce_ex__(5)[0]
     allowed = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
@@ -153,8 +155,8 @@ def _array_globals():
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Loads NumPy arrays, lists, dicts, bytes, str and ints. A pickle can name any function of any
-    module and have it called; this one refuses all but those that rebuild an array."""
+    """Loads NumPy arrays, lists, dicts, bytes, str and ints. A pickle can call any function of any
+    module; this unpickler refuses every function that does not rebuild an array."""
 
     _allowed = _array_globals()
 

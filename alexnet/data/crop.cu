@@ -1,23 +1,23 @@
-// From images as they are stored to what a network reads: crop, mirror, subtract the mean, divide.
+// From stored images to the input of a network: crop, mirror, subtract the mean, divide.
 
 #include "device/elements.cuh"
 
-// Images are height x width, crops size x size, the mean image mean_size x mean_size: size, or 1
-// for one number a channel.
+// Images are height x width, crops size x size, the mean image mean_size x mean_size. mean_size is
+// size, or 1 for one number a channel.
 struct Geometry {
     int height, width, size, mean_size;
 };
 
 // y[n, c, i, j] = (image[row + i, column + j, c] - mean[c, i, j]) / divisor[c], where (row, column)
-// are the crop's first; a mirrored crop is read from its last column back.
+// is the crop's first pixel. A mirrored crop is read backwards from its last column.
 //
 // images   (count, height, width, 3)
 // crops    (count, 3)    row, column, 1 where mirrored
 // mean     (3, mean_size, mean_size)
 // divisor  (3)
 // y        (count, 3, size, size)
-// One thread: the three channels of one pixel. Moves 1 byte and 1 number an element. For float32
-// alone, which is what every network trains in.
+// One thread: the three channels of one pixel. Moves 1 byte and 1 number an element. There is no
+// kernel for float64, since the commands train in float32.
 KERNEL crop_float(const unsigned char *images, const int *crops, const float *mean,
                   const float *divisor, float *y, long long count, Geometry g) {
     long long n = MY_MAP;

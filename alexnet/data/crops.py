@@ -2,9 +2,9 @@
 
     photo --resize--> (stored, stored, 3) --crop, mirror--> (3, size, size)
 
-The paper stores images at 256 x 256 and trains on random crops of 224 (everyone's 227) and their
-mirrors; stored_size keeps that proportion at any image size. Where a crop lies: augment.py. Images
-are uint8 from 0 to 255.
+The paper stores images at 256 x 256 and trains on random crops of 224 and their mirrors; its maps
+need crops of 227 (docs/facts.md, section 1). stored_size keeps the proportion 256 : 227 at any
+image size. augment.py draws the place of each crop. Images are uint8 from 0 to 255.
 
 Source: Krizhevsky, Sutskever, Hinton (2012), sections 2 and 4.1.
 """
@@ -19,8 +19,8 @@ def resize(image: Image.Image, size: int) -> np.ndarray:
     """uint8 (size, size, 3): the shorter side resized to `size`, the middle square of the result.
 
     image   a Pillow image of mode RGB, any size
-    Bilinear over the area that a new pixel covers, as torchvision's evaluation does. Only the
-    square is computed, from its neighbourhood in the whole image.
+    Bilinear over the area that a new pixel covers, as in torchvision's evaluation. Only the square
+    is computed; pixels at its edge also use their neighbours outside it.
     """
     if image.size == (size, size):
         return np.array(image)
@@ -32,10 +32,10 @@ def resize(image: Image.Image, size: int) -> np.ndarray:
 
 
 def stored_size(image_size: int, native_size: int | None = None) -> int:
-    """The size at which images are read when crops of image_size are taken: 256 for 227.
+    """The size at which images are read before crops of image_size are cut out: 256 for 227.
 
-    native_size   the size of all images of the dataset, None where they differ. Images no larger
-                  than image_size have no pixels to cut away: they are read at image_size and get a
+    native_size   the size of all images of the dataset, None if they differ. Images no larger than
+                  image_size have no pixels to cut away: they are read at image_size and get a
                   border instead (crop_border).
     """
     if native_size is not None and native_size <= image_size:
@@ -44,8 +44,8 @@ def stored_size(image_size: int, native_size: int | None = None) -> int:
 
 
 def crop_border(image_size: int, native_size: int | None = None) -> int:
-    """The width of the border, filled by reflection, that images get before a random crop: an
-    eighth of image_size where stored_size is image_size (4 for CIFAR-10 at 32), else 0."""
+    """The width of the border that images get before a random crop: an eighth of image_size if
+    stored_size() is image_size (4 for CIFAR-10 at 32), else 0."""
     small = native_size is not None and native_size <= image_size
     return image_size // 8 if small else 0
 
@@ -59,7 +59,7 @@ def add_border(images: np.ndarray, border: int) -> np.ndarray:
 
 
 def crop(images: np.ndarray, draws: Draws, size: int) -> np.ndarray:
-    """uint8 (N, 3, size, size), C-contiguous: each image's crop, mirrored left to right or not.
+    """uint8 (N, 3, size, size), C-contiguous: the crop of each image, mirrored if its draw says so.
 
     images   uint8 (N, H, W, 3)
     draws    of these N images

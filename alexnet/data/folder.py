@@ -1,12 +1,12 @@
 """A folder of image files, one folder a class.
 
-    FOLDER/train/<class>/*  FOLDER/val/<class>/*   val/ may be named validation/; test/ may be there
+    FOLDER/train/<class>/*  FOLDER/val/<class>/*   val/ may be named validation/; test/ is optional
     FOLDER/<class>/*                               no split: a tenth of each class is validation
 
-Images may lie in folders further down a class folder. Hidden files are passed over; files whose
-names do not end as an image's does are left out and counted in the description. Classes are sorted
-as strings. Where there is no validation folder, the tenth of each class whose file names have the
-smallest SHA-256 is validation: the same tenth on every machine, whatever the order of the files.
+A class folder may hold folders of images. Hidden files are ignored. Other files without the ending
+of an image format are left out and counted in the description. Classes are sorted as strings.
+Without a validation folder, the tenth of each class whose file names have the smallest SHA-256 is
+validation: the same tenth on every machine, in any order of the files.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ IMAGE_ENDINGS = tuple(
 )
 _FOLDER_NAMES = {"train": ["train"], "val": ["val", "validation"], "test": ["test"]}
 _ORIENTATION = 0x0112  # the EXIF tag
-# What brings an image of EXIF orientation 2 to 8 upright; 1 is upright, other values are invalid.
+# These turn an image of EXIF orientation 2 to 8 upright; 1 is upright, other values are invalid.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -41,13 +41,13 @@ _TURNS = {
 class ImageFolder:
     """One split of a folder of images, a dataset as alexnet.data describes.
 
-    folder           see the module's first lines
+    folder           one of the two layouts above
     split            "train", "val" or "test"
-    skip_bad_images  up to so many broken files of the split are left out and listed in `skipped`;
-                     every file is then decoded once at the start, so that what is left out depends
-                     on the files alone. With 0, reading a broken file raises DataError.
+    skip_bad_images  up to this many broken files of the split are left out and listed in `skipped`;
+                     every file is then decoded once at the start, so that the same files are left
+                     out each time. With 0, reading a broken file raises DataError.
     Raises DataError for a folder without classes or images, a class without images, classes that
-    differ between train and val, and a split that is not there.
+    differ from those of train, a missing split, and more broken files than skip_bad_images.
     """
 
     native_size = None  # each image has its own
@@ -93,9 +93,9 @@ def read_image(path: str | Path, size: int) -> np.ndarray:
     """uint8 (size, size, 3), RGB: an image file, its shorter side resized to `size`, the middle
     square. Raises DataError with the path of a file that cannot be read.
 
-    Turned upright as its EXIF orientation says; an invalid orientation is ignored. Grey, palette
-    and CMYK become RGB; of 16 bits the upper 8 are kept; what is transparent is laid over white.
-    JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where that is still no smaller than asked.
+    The EXIF orientation turns the image upright; an invalid orientation is ignored. Grey, palette
+    and CMYK become RGB; of 16 bits the upper 8 are kept; transparent pixels are laid over white.
+    JPEGs are decoded at 1/2, 1/4 or 1/8 of their size if the result is no smaller than `size`.
     """
     try:
         with Image.open(path) as image:
@@ -110,14 +110,14 @@ def read_image(path: str | Path, size: int) -> np.ndarray:
 def _upright(image):
     try:
         orientation = image.getexif().get(_ORIENTATION)
-    except Exception:  # damaged metadata, of many kinds, beside pixels that are whole
+    except Exception:  # damaged metadata can raise nearly anything; the pixels may be whole
         return image
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
     return image if turn is None else image.transpose(turn)
 
 
 def _rgb(image):
-    if image.mode.startswith("I"):  # I;16 and its byte orders, I where the decoder knows no other
+    if image.mode.startswith("I"):  # I;16 in any byte order, and I, which some decoders use
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("its grey values do not fit 16 bits; save it with 8 or 16")
@@ -131,37 +131,37 @@ def _rgb(image):
 
 
 def _locate(folder, split):
-    """(the folder whose folders are the classes, the part of it to take or None for all, a remark
-    for the description)."""
+    """(folder, part, remark): the folder of the class folders; its part of the split by hash, or
+    None for all images; a remark for the description."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder")
-    there = {name: _split_folder(folder, name) for name in _FOLDER_NAMES}
-    if not any(there.values()):
+    split_folders = {name: _split_folder(folder, name) for name in _FOLDER_NAMES}
+    if not any(split_folders.values()):
         if split == "test":
             raise DataError(
                 f"{folder} has no test/ folder; its images are split into train and val"
             )
         _need_class_folders(folder)
         return folder, split, "no train/ and val/ folders: split 90 / 10 by a hash of the file name"
-    train, source = there["train"], there[split]
-    if there["val"] is None and train is not None and split != "test":
+    train, source = split_folders["train"], split_folders[split]
+    if split_folders["val"] is None and train is not None and split != "test":
         return train, split, "no val/<class>/: train/ split 90 / 10 by a hash of the file name"
     if source is None:
-        found = ", ".join(f"{path.name}/" for path in there.values() if path)
-        raise DataError(f"{folder} has {found} but no {split}/ folder of class folders")
-    _need_same_classes(train, there["val"] if split == "train" else source)
+        names = ", ".join(f"{path.name}/" for path in split_folders.values() if path)
+        raise DataError(f"{folder} has {names} but no {split}/ folder of class folders")
+    _need_same_classes(train, split_folders["val"] if split == "train" else source)
     return source, None, ""
 
 
 def _split_folder(folder, split):
-    """The folder of a split, None if there is none. A folder of that name that holds no folders is
-    not one: it may be a class."""
-    found = [folder / name for name in _FOLDER_NAMES[split] if (folder / name).is_dir()]
-    found = [path for path in found if _class_names(path)]
-    if len(found) > 1:
-        names = " and ".join(f"{path.name}/" for path in found)
+    """The folder of a split, or None. A folder of that name counts only if it holds folders:
+    otherwise it may be a class itself."""
+    folders = [folder / name for name in _FOLDER_NAMES[split] if (folder / name).is_dir()]
+    folders = [path for path in folders if _class_names(path)]
+    if len(folders) > 1:
+        names = " and ".join(f"{path.name}/" for path in folders)
         raise DataError(f"{folder} has {names}; remove one")
-    return found[0] if found else None
+    return folders[0] if folders else None
 
 
 def _need_class_folders(folder):
@@ -209,19 +209,19 @@ def _is_image(name):
 
 
 def _image_files(folder):
-    """The image files at any depth, sorted, and how many visible files are no images."""
+    """(sorted image files at any depth, number of visible files that are no images)."""
     images, others = [], 0
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         visible = [name for name in names if not name.startswith(".")]
-        found = [os.path.join(where, name) for name in visible if _is_image(name)]
-        others += len(visible) - len(found)
-        images += found
+        images_here = [os.path.join(where, name) for name in visible if _is_image(name)]
+        others += len(visible) - len(images_here)
+        images += images_here
     return sorted(images), others
 
 
 def _split_by_hash(paths):
-    """{"train": nine tenths of the paths, "val": one tenth, at least one of two}."""
+    """{"train": nine tenths of the paths, "val": one tenth, at least one path of two or more}."""
 
     def key(path):
         name = os.path.basename(path)
@@ -233,7 +233,8 @@ def _split_by_hash(paths):
 
 
 def _broken_files(paths, tolerated):
-    """{path: why} of the files that cannot be decoded, looked for only where some are tolerated."""
+    """{path: reason} of the files that cannot be decoded. Raises DataError for more than
+    `tolerated`. With 0 no file is decoded; a broken one is then an error when it is read."""
     if not tolerated:
         return {}
 

@@ -1,9 +1,9 @@
 """Batches of images, prepared by threads while the network computes.
 
 Each batch is one task: read, crop and mirror its images into one array. A pool of threads works on
-the next few batches; the consumer takes them in order. A batch follows from the seed, the epoch and
-its number, so it is the same with any number of workers, or with none. The threads run Pillow and
-NumPy only, never a parallel Numba kernel.
+the next few batches; the consumer takes them in order. A batch depends on the seed, the epoch and
+its number only, so it is the same with any number of workers, or with none. The threads run Pillow
+and NumPy only, never a parallel Numba kernel.
 """
 
 import threading
@@ -26,7 +26,7 @@ class Uncropped:
     """A batch before its crops are cut out.
 
     images  uint8 (N, H, W, 3), at their stored size and with their border
-    draws   which crop of each, and whether it is mirrored
+    draws   the crop and the mirror of each image
     labels  int64 (N,)
     """
 
@@ -40,16 +40,17 @@ class Loader:
 
     dataset       as alexnet.data describes
     batch_size    images a batch; the last batch of an epoch may be smaller
-    image_size    what the network reads
+    image_size    rows and columns of the network's input
     augment       "none": the middle crop. "crop": a random crop and mirror of each image, drawn
                   from seed, epoch and the sample's index
     shuffle       the order of an epoch is a permutation drawn from seed and epoch
-    drop_last     leave a last batch out that is not full
-    workers       threads that prepare batches; 0: the caller prepares each when it asks
+    drop_last     leave out the last batch of an epoch if it is smaller
+    workers       threads that prepare batches; 0: the consumer's thread prepares each in turn
     seed          of crops, mirrors and order
     stored_size   the size at which images are read, image_size or more. None: with "crop"
-                  crops.stored_size, with "none" image_size. Evaluation gives training's
-                  stored_size, to see the middle of the images that training crops from.
+                  crops.stored_size, with "none" image_size. Evaluation passes training's
+                  stored_size, to read the middle of the images that training crops.
+    Raises ValueError for arguments that do not fit.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Loader:
         self.stored_size = stored_size
         no_border = augment == "none" or stored_size > image_size
         self.border = 0 if no_border else crop_border(image_size, native_size)
-        self.waited = 0.0  # seconds the consumer has waited for batches, all epochs together
+        self.waited = 0.0  # seconds that the consumer has waited for batches, over all epochs
 
     def __len__(self):
         """Batches an epoch."""
@@ -102,7 +103,7 @@ class Loader:
         return full + (rest > 0 and not self.drop_last)
 
     def draws(self, number: int) -> Draws:
-        """What augmentation draws in an epoch, for the samples in the dataset's order."""
+        """The crops and mirrors of all samples in an epoch, in the dataset's order."""
         count, spare = len(self.dataset), self.stored_size + 2 * self.border - self.image_size
         if self.augment == "crop":
             return random_draws(count, spare, seed=self.seed, epoch=number)
@@ -116,10 +117,10 @@ class Loader:
     def uncropped(self, number: int, start_batch: int = 0) -> Iterator[Uncropped]:
         """The same batches before their crops are cut out.
 
-        number        which epoch: it decides order, crops and mirrors
+        number        the epoch, on which order, crops and mirrors depend
         start_batch   the first batch, as if the ones before it had been taken
-        An error in a thread is raised here, at the batch that it concerns. The threads end with the
-        iterator: when it is used up, closed, or dropped, as by `break` and errors.
+        An error in a thread is raised here, in place of its batch. The threads end with the
+        iterator: when it is used up, closed, or dropped, for example by `break` or an error.
         """
         return self._batches(self._read, number, start_batch)
 
@@ -148,11 +149,11 @@ class Loader:
             yield batch
 
     def _prepared_ahead(self, prepare, tasks):
-        left = threading.Event()  # set when the consumer has left: threads stop at the next image
+        left = threading.Event()  # set when the consumer leaves: threads stop at the next image
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
         ahead = deque()
         try:
-            # Two batches a worker: one slow batch at the head leaves the others something to do.
+            # Two batches a worker: while the first batch is slow, the other threads have work.
             while True:
                 while len(ahead) < 2 * self.workers and (task := next(tasks, None)) is not None:
                     ahead.append(pool.submit(prepare, *task, left))
@@ -177,10 +178,10 @@ class Loader:
 
 
 def read_batch(dataset, indices: np.ndarray, size: int, left=None) -> np.ndarray:
-    """uint8 (N, size, size, 3): the images of these indices, as they lie in the dataset.
+    """uint8 (N, size, size, 3): the dataset's images of these indices, at this size.
 
-    left  a threading.Event: once set, images not read yet are left out, for the batch is not wanted
-          any more
+    left  a threading.Event that is set when the batch is no longer needed: the images not read yet
+          stay unread, and their memory uninitialised
     """
     if hasattr(dataset, "read_batch"):
         return dataset.read_batch(indices, size)

@@ -1,7 +1,7 @@
-"""Normalization: y = (x - mean) / divisor, and how both are measured from a training set.
+"""Normalization: y = (x - mean) / divisor, and the measurement of both on a training set.
 
-The paper subtracts the mean image of the training set and divides by nothing (section 2). Networks
-with He's initial weights also divide by each channel's standard deviation.
+The paper subtracts the mean image of the training set and does not divide (section 2). For He's
+initial weights alexnet.train also divides by each channel's standard deviation.
 """
 
 import numpy as np
@@ -15,8 +15,9 @@ class Normalization:
     """y = (x - mean) / divisor, in units of 0 to 255.
 
     mean      (3, S, S), a mean image, or (3, 1, 1), a mean for each channel
-    divisor   (3, 1, 1), ones for "not divided"
-    Both are kept as float32 and saved with the model (arrays, from_arrays).
+    divisor   (3, 1, 1), above 0; 1 does not divide
+    Both are kept as float32 and saved with the model (arrays, from_arrays). Raises ValueError for
+    other shapes and for numbers that are not finite.
     """
 
     def __init__(self, mean: np.ndarray, divisor: np.ndarray):
@@ -35,7 +36,10 @@ class Normalization:
             raise ValueError(f"Normalization: divisor {self.divisor.ravel()} must be above 0")
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 (N, 3, S, S).  images: uint8 (N, 3, S, S), S as in the mean image."""
+        """float32 (N, 3, S, S).
+
+        images  uint8 (N, 3, S, S), of the mean image's size; of any size if mean is (3, 1, 1)
+        """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(
@@ -47,7 +51,7 @@ class Normalization:
                 f"Normalization: images are {images.shape[2:]}, the mean image is "
                 f"{self.mean.shape[1:]}; read them at its size"
             )
-        # Fresh memory would cost page faults for every batch; this memory is used again.
+        # New memory would cost page faults in every batch; empty() uses old memory again.
         values = empty(images.shape, np.float32)
         np.subtract(images, self.mean, out=values, dtype=np.float32)
         if (self.divisor != 1).any():
@@ -60,7 +64,7 @@ class Normalization:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Normalization":
-        """The Normalization that arrays() was called of."""
+        """The Normalization from its arrays()."""
         return cls(arrays["mean"], arrays["divisor"])
 
 
@@ -76,13 +80,14 @@ def measure_normalization(
 ) -> Normalization:
     """The Normalization of a training set: its mean and, with divide, its deviation.
 
-    mean          "image": mean (3, image_size, image_size), the middle of the mean image, as the
-                  paper's program subtracts it. "channel": one number a channel (3, 1, 1)
+    mean          "image": (3, image_size, image_size), the middle of the mean image, as in the
+                  paper's program. "channel": (3, 1, 1), one number a channel
     divide        whether to divide by each channel's standard deviation about the channel's mean;
                   otherwise the divisor is 1, as in the paper
     limit         at most this many images are read, evenly spaced over the set
     stored_size   the size at which images are read, as in Loader
-    Sums are of integers, so they are exact: no order of summation changes the result.
+    Sums of integers are exact, so the order of summation does not change the result. Raises
+    DataError if a channel has one value only and divide is set.
     """
     if mean not in ("image", "channel"):
         raise ValueError(f"measure_normalization: mean must be image or channel, got {mean!r}")
@@ -107,12 +112,12 @@ def measure_normalization(
                 f"the images of {dataset.description} have channels of one value (deviations "
                 f"{deviation.round(3)}): there is nothing to divide by"
             )
-    wanted = total / count if mean == "image" else channel_mean.reshape(3, 1, 1)
-    return Normalization(wanted, deviation.reshape(3, 1, 1))
+    mean_array = total / count if mean == "image" else channel_mean.reshape(3, 1, 1)
+    return Normalization(mean_array, deviation.reshape(3, 1, 1))
 
 
 class _Sample:
-    """Some images of a dataset, themselves a dataset."""
+    """Some images of a dataset, as a dataset with the parts that Loader uses."""
 
     def __init__(self, dataset, indices):
         self.dataset, self.indices = dataset, indices

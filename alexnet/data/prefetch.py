@@ -3,8 +3,8 @@
     y = (crop - mean) / divisor
 
 On a processor the loader's threads cut the crops, and the images are normalised here. A GPU gets
-the images as bytes, one batch ahead of the network, and cuts, mirrors and normalises them itself;
-neither waits for the other. Both give the same bits.
+the images as bytes, one batch ahead of the network, and crops, mirrors and normalises them itself;
+copies and kernels run at the same time. The tensors have the same bits on both.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ CU = Path(__file__).with_name("crop.cu")
 def prefetch(loader: Loader, normalization: Normalization, classes: int):
     """The loader's batches for the backend in use: HostBatches or GpuBatches.
 
-    classes  how many classes the labels tell apart
+    classes  the number of classes; labels are below it
     """
     kind = GpuBatches if tn.get_backend().asynchronous else HostBatches
     return kind(loader, normalization, classes)
@@ -41,8 +41,8 @@ class HostBatches:
 
 
 class GpuBatches:
-    """Batches for a GPU. Every batch lies in the same arrays, where a recorded step reads it
-    (tinynet/gpu.py, CudaGraph): the kernels that write the next one are queued after the kernels
+    """Batches for a GPU. All batches lie in the same arrays, because a recorded step reads those
+    (tinynet/gpu.py, CudaGraph). The kernels that write the next batch are queued after the kernels
     that read this one."""
 
     def __init__(self, loader, normalization, classes):

@@ -1,13 +1,13 @@
-"""The scenes of the synthetic images: ten figures, each told by its outline alone.
+"""The scenes of the synthetic images: ten figures, which differ in their outlines alone.
 
-A scene lies in a unit square: coloured clouds, scraps strewn over them, on top one figure with
-stripes or checks, and light that falls off to one side. Where the figure lies, how large it is, how
-far it is turned, every colour, texture, clutter and light are random and tell nothing of the class:
-only the figure's outline does. The one regularity that helps is that the figure is lighter than the
-clouds; colours vary far more than that, so that two images whose pixels are alike seldom show the
-same figure. A scene knows no pixels: it is drawn natively at any size.
+A scene fills a unit square: coloured clouds, small scraps of colour over them, one figure with
+stripes or checks on top, and light that falls off to one side. The figure's place, size and angle
+are random, and so are colours, texture, scraps and light: only the outline of the figure shows its
+class. The figure is lighter than the clouds, which helps to find it, but colours vary far more than
+that: two images with similar pixels seldom show the same figure. A scene has no pixels of its own:
+it can be drawn at any size.
 
-Source: ours. alexnet/studies/simple_classifiers.py measures how far simpler classifiers get.
+Source: ours. alexnet/studies/simple_classifiers.py measures the accuracy of simpler classifiers.
 """
 
 import numpy as np
@@ -15,14 +15,14 @@ from PIL import Image, ImageDraw
 
 from tinynet import random
 
-_SUPERSAMPLING = 2  # outlines are drawn this much larger and averaged down: smooth edges
+_SUPERSAMPLING = 2  # outlines are drawn this much larger and averaged, for smooth edges
 _SCRAPS = 8
 _CLOUDS = 3  # the background blends this many colours a side
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green, blue: ITU-R BT.601
 
 
 def _arc(start, stop, points, radius=1.0, x=0.0):
-    """Points of a circle round (x, 0), angles in degrees. float64 (points, 2)"""
+    """float64 (points, 2): points of a circle around (x, 0), angles in degrees."""
     angle = np.radians(np.linspace(start, stop, points))
     return np.stack((x + radius * np.cos(angle), radius * np.sin(angle)), axis=1)
 
@@ -73,7 +73,7 @@ class _Numbers:
         self._next = 0
 
     def take(self, count, low=0.0, high=1.0):
-        """float64 (count,), in [low, high)"""
+        """float64 (count,): the next numbers, in [low, high)."""
         numbers = self._numbers[self._next : self._next + count]
         self._next += count
         return low + (high - low) * numbers
@@ -83,14 +83,13 @@ class _Numbers:
 
 
 def _colours(luminance, numbers, strength=0.7):
-    """Random colours of given luminance. luminance (n,); returns (n, 3), 0 to 1 for strength 0.7
+    """(n, 3): random colours of this luminance, (n,). Both are from 0 to 1. With a strength above
+    1.17 some colours leave that range."""
 
-    A strength beyond 1.15 leaves that range for some colours.
-    """
     chroma = numbers.take(3 * len(luminance), -0.5, 0.5).reshape(-1, 3)
     chroma -= (chroma @ _LUMINANCE)[:, None]
     chroma *= strength / (np.abs(chroma).max(axis=1, keepdims=True) + 0.15)  # pale ones stay pale
-    room = np.minimum(luminance, 1 - luminance)[:, None]  # to black or to white, what is nearer
+    room = np.minimum(luminance, 1 - luminance)[:, None]  # to the nearer of black and white
     return luminance[:, None] + room * chroma
 
 
@@ -102,7 +101,7 @@ def _turned(points, angle):
 
 
 def _background(luminance, numbers, size):
-    """Clouds and scraps of colour about one luminance. float32 (size, size, 3), 0 to 255"""
+    """float32 (size, size, 3), 0 to 255: clouds and scraps of colour, all near one luminance."""
     scrap_luminance = np.clip(luminance + numbers.take(_SCRAPS, -0.25, 0.25), 0.03, 0.97)
     colours = _colours(np.concatenate(([luminance], scrap_luminance)), numbers)
     grey = luminance + numbers.take(_CLOUDS**2, -0.12, 0.12)
@@ -118,8 +117,8 @@ def _background(luminance, numbers, size):
     outlines = np.stack((np.cos(angle), flat[:, None] * np.sin(angle)), axis=2)
     outlines = centre + _turned(radius[:, None, None] * outlines, turn)
 
-    # Four channels: colour, and cover in X. Black where there is no scrap, so that the average of
-    # the colours is already weighted by the cover.
+    # Four channels: colour, and in X the cover. Pixels without a scrap are black, so the averaged
+    # colours are already multiplied by the cover.
     large = size * _SUPERSAMPLING
     scraps = Image.new("RGBX", (large, large))
     draw = ImageDraw.Draw(scraps)
@@ -131,7 +130,7 @@ def _background(luminance, numbers, size):
 
 
 def _texture(luminance, numbers, size):
-    """Stripes or checks in one colour. float32 (size, size, 3), about 0 to 255"""
+    """float32 (size, size, 3), about 0 to 255: stripes or checks in one colour."""
     colour = _colours(np.array([luminance]), numbers)[0].astype(np.float32)
     frequency, turn = numbers.one(4, 12), numbers.one(0, 2 * np.pi)
     phase, checked = numbers.one(0, 2 * np.pi), numbers.one() < 0.4
@@ -144,9 +143,9 @@ def _texture(luminance, numbers, size):
 
 
 def _figure(label, numbers, size):
-    """How much of each pixel the figure covers. float32 (size, size), 0 to 1"""
+    """float32 (size, size), 0 to 1: the share of each pixel that the figure covers."""
     radius, turn = numbers.one(0.25, 0.40), np.radians(numbers.one(-30, 30))
-    margin = 0.75 * radius  # a tip may lie outside
+    margin = 0.75 * radius  # a tip may lie outside the image
     centre = numbers.take(2, margin, 1 - margin)
     large = size * _SUPERSAMPLING
     mask = Image.new("L", (large, large))
@@ -158,7 +157,7 @@ def _figure(label, numbers, size):
 
 
 def _light(numbers, size):
-    """Brightness of each pixel, falling off in one direction. float32 (size, size), about 1"""
+    """float32 (size, size), about 1: the brightness of each pixel, which falls in one direction."""
     level, slope = numbers.one(0.85, 1.15), numbers.one(0, 0.6)
     turn = numbers.one(0, 2 * np.pi)
     at = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
@@ -171,17 +170,17 @@ def _averaged(image):
 
 
 def _levels(values):
-    """Values of about 0 to 255, rounded and clipped to uint8."""
+    """Values from about 0 to 255, rounded and clipped to uint8."""
     return np.clip(values + 0.5, 0, 255).astype(np.uint8)
 
 
 def draw_scene(label: int, size: int, *, seed: int, draw: int) -> np.ndarray:
-    """One image. uint8 (size, size, 3), RGB
+    """uint8 (size, size, 3), RGB: one image.
 
     label   index into CLASSES
     size    pixels a side
     seed    0 to 2^64 - 1
-    draw    0 to 2^32 - 1: which scene
+    draw    0 to 2^32 - 1: the number of the scene
     """
     numbers = _Numbers(seed, draw)
     ground = numbers.one(0.25, 0.40)

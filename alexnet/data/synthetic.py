@@ -1,8 +1,9 @@
-"""Synthetic images: ten classes of shapes, drawn by the program, so that nothing has to be fetched.
+"""Synthetic images: ten classes of shapes, drawn by the program, so that no file is needed.
 
-Image i shows class i % 10. All its numbers are draw i of the stream IMAGES (tinynet.random), so an
-image depends on the seed, the split and its index, never on what was drawn before it or on which
-thread. Scenes, and why only shape tells their classes apart: alexnet/data/scenes.py.
+Image i shows class i % 10. Its random numbers are one draw of the stream IMAGES (tinynet.random):
+the first draw of the split plus i. So an image depends on the seed, the split and its index, not on
+earlier images or on the thread. alexnet/data/scenes.py has the scenes, and says why only the shape
+shows the class.
 
 Source: ours.
 """
@@ -16,20 +17,21 @@ from PIL import Image, ImageDraw
 
 from alexnet.data.scenes import CLASSES, draw_scene
 
-# Images of a split: how many by default, and the first draw. 2^30 draws keep the splits apart.
+# The default number of images of a split, and its first draw. A split has up to 2^30 draws, so no
+# two splits share one.
 DEFAULT_COUNT = {"train": 10_000, "val": 2_000, "test": 2_000}
 _FIRST_DRAW = {"train": 0, "val": 1 << 30, "test": 2 << 30}
 _MOST = 1 << 30
-_MEMORY = 1 << 30  # bytes of drawn images that a data set keeps
+_MEMORY = 1 << 30  # bytes of drawn images that a data set keeps at most
 
 
 class Synthetic:
     """A data set of drawn images; index i shows class i % 10.
 
     split   "train", "val" or "test": no two share an image
-    count   how many images; None: 10,000 for training, 2,000 for the others
-    seed    0 to 2^64 - 1; another seed, other images
-    Images once drawn are kept, up to 1 GiB, so later epochs find them ready.
+    count   number of images; None: 10,000 for training, 2,000 for the others
+    seed    0 to 2^64 - 1; another seed gives other images
+    Drawn images are kept, up to 1 GiB, so that later epochs need not draw them again.
     """
 
     def __init__(self, split: str, count: int | None = None, seed: int = 0):
@@ -52,7 +54,7 @@ class Synthetic:
         return len(self.labels)
 
     def read(self, index: int, size: int) -> np.ndarray:
-        """Image `index`, a new array. uint8 (size, size, 3), RGB. Any thread may call."""
+        """uint8 (size, size, 3), RGB: image `index`, a new array. Any thread may call it."""
         if not 0 <= index < len(self):
             raise IndexError(f"synthetic: index must be from 0 to {len(self) - 1}, got {index}")
         if size < 1:
@@ -69,7 +71,7 @@ class Synthetic:
 
 
 def sheet(dataset, size: int, rows: int = 6) -> Image.Image:
-    """A Pillow image with a column of examples for each class, its name on top."""
+    """A Pillow image with a column of examples for each class, under the name of the class."""
     columns, line = len(dataset.classes), 16
     page = Image.new("RGB", (columns * size, line + rows * size), "white")
     for column, name in enumerate(dataset.classes):
@@ -82,11 +84,12 @@ def sheet(dataset, size: int, rows: int = 6) -> Image.Image:
 
 
 def main(argv=None):
-    """The command. Returns its exit code: 0 done, 1 a probe is not below its limit, 6 disk."""
+    """The command. Returns its exit code: 0 done, 1 a classifier of --probe reaches the limit, 6
+    disk. Arguments that do not fit exit with 2."""
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.data.synthetic",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Look at the synthetic images and see that only shape tells their classes.",
+        description="Look at the synthetic images, and check that only shape shows their class.",
         epilog="examples:\n"
         "  python -m alexnet.data.synthetic --show sheet.png\n"
         "  python -m alexnet.data.synthetic --show sheet.png --image-size 227 --split val\n"
@@ -97,17 +100,17 @@ def main(argv=None):
     task.add_argument(
         "--probe",
         action="store_true",
-        help="train three classifiers that see no shape (logistic regression on pixels, colour "
+        help="train three classifiers without convolutions (logistic regression on pixels, colour "
         "histogram, nearest neighbour) on the whole training set and print their accuracy on the "
-        "validation set; exit 1 if one reaches 40 %%",
+        "validation set; exit with 1 if one reaches 40 %%",
     )
     parser.add_argument("--image-size", type=int, default=67, metavar="N", help="pixels (67)")
     parser.add_argument("--split", default="train", choices=DEFAULT_COUNT, help="of --show (train)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="other images (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the images (0)")
     args = parser.parse_args(argv)
     try:
         if args.probe:
-            from alexnet.studies.simple_classifiers import report  # SciPy: only where it is used
+            from alexnet.studies.simple_classifiers import report  # only --probe needs SciPy
 
             splits = (Synthetic(split, seed=args.seed) for split in ("train", "val"))
             return 0 if report(*splits, args.image_size) else 1
@@ -117,7 +120,7 @@ def main(argv=None):
         parser.error(str(error))
     try:
         page.save(args.show)
-    except (OSError, ValueError) as error:  # ValueError: an ending that names no image format
+    except (OSError, ValueError) as error:  # ValueError: the ending of no image format
         print(f"cannot write {args.show}: {error}", file=sys.stderr)
         return 6
     print(f"{args.show}: examples of {dataset.description}")

@@ -1,1 +1,1 @@
-"""How good a network is."""
+"""Measures of a trained network."""

@@ -1,7 +1,7 @@
-"""How good a network is: mean loss, top-k accuracy, accuracy of each class.
+"""Mean loss, top-k accuracy, and accuracy of each class.
 
-A label's rank is how many classes the network holds more likely; top-k counts ranks below k. Ties
-rank the lower class first, so constant outputs score chance. NaN ranks above the label, so a broken
+A label's rank is the number of classes with a larger logit; top-k counts ranks below k. Ties rank
+the lower class first, so constant outputs score chance. NaN ranks above the label, so a broken
 network scores 0.
 """
 
@@ -14,7 +14,8 @@ import tinynet as tn
 
 
 def ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """int64 (N,): the rank of each image's label, 0 to classes - 1; classes where its logit is NaN.
+    """int64 (N,): the rank of each image's label, from 0 to classes - 1. If the label's logit is
+    NaN, the rank is the number of classes.
 
     logits  (N, classes) floats
     labels  (N,) integers
@@ -26,27 +27,26 @@ def ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def top_k(classes: int, k: int = 5) -> int:
-    """k, or the number of classes where they are fewer."""
+    """k, or the number of classes if that is smaller."""
     return min(k, classes)
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """How good a network is on some images. Accuracies are from 0 to 1. With fewer than five
-    classes, top5 is top-(classes)."""
+    """The mean loss and the accuracies, 0 to 1, of a network on some images. With fewer than five
+    classes top5 is top-(classes)."""
 
     loss: float
     top1: float
     top5: float
-    images: np.ndarray  # int64 (classes,): how many images each class has
-    correct: np.ndarray  # int64 (classes,): how many of them are classified correctly
+    images: np.ndarray  # int64 (classes,): the number of images of each class
+    correct: np.ndarray  # int64 (classes,): the number of them classified correctly
 
 
 def evaluate(model, batches: Iterable, classes: int) -> Metrics:
-    """The Metrics of a model in test mode.
+    """The Metrics of a model in test mode. The model's mode is restored afterwards.
 
-    batches  of images, Tensors (N, 3, S, S), and tn.Labels
-    Afterwards the model is in training mode or in test mode, as before.
+    batches  pairs of images, a Tensor (N, 3, S, S), and tn.Labels
     """
     losses, counts = 0.0, np.zeros((3, classes), np.int64)
     k = top_k(classes)

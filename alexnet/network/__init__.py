@@ -1,1 +1,1 @@
-"""The networks: every published AlexNet as data, its variants, and the way from data to layers."""
+"""The networks: every published AlexNet as data, its variants, and their layers."""

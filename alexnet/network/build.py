@@ -1,4 +1,4 @@
-"""build: a row of SPECS and the wanted changes become a network of tinynet.nn layers.
+"""build: make a network of tinynet.nn layers from a row of SPECS and its changes.
 
     spec --changed()--> spec --plan()--> list of layers with shapes --build()--> nn.Sequential
         variants.py          plan.py                              initial_weights.py
@@ -33,28 +33,28 @@ def build(
 ):
     """The network of this spec with fresh weights: an nn.Sequential with the paper's layer names.
 
-    It takes images (N, 3, image_size, image_size), of dtype, to logits (N, num_classes). An
-    argument of None keeps what the spec has.
+    It maps images (N, 3, image_size, image_size) to logits (N, num_classes), both of dtype. None
+    for an argument keeps the spec's value.
 
     spec         a name or a row of SPECS
     num_classes  1 or more
-    image_size   rows and columns of the input, down to where a map would be empty
+    image_size   rows and columns of the input, large enough that no layer's output is empty
     dtype        float32 or float64
-    activation   "relu" or "tanh": every one of them, convolutional and fully connected
-    norm         "lrn", "batch" or "none". Where the spec has another: "lrn" ends blocks 1 and 2,
-                 with the numbers of `caffenet`; "batch" follows every convolution's activation,
-                 with the numbers of `batch-norm`
+    activation   "relu" or "tanh", after convolutions and fully connected layers alike
+    norm         "lrn", "batch" or "none". In a spec without it, "lrn" is added at the end of blocks
+                 1 and 2 with the numbers of `caffenet`, "batch" after every convolution's
+                 activation with the numbers of `batch-norm`
     pool         (window, stride) of every pool: (3, 2) overlaps, (2, 2) does not
-    dropout      probability to drop, 0 <= dropout < 1; 0 leaves the dropout layers out
+    dropout      probability to drop, 0 <= dropout < 1; 0 removes the dropout layers
     groups       1 (one tower) or 2 (the paper's towers: conv2, conv4, conv5)
-    width        factor on every width but the classes; kernels are rounded to a multiple of the
-                 largest groups
-    init         "published" (the spec's own), "he", "glorot" or "pytorch":
-                 initial_weights.py; drawn from tinynet.seed
+    width        factor on the number of kernels of every convolution and on every hidden width;
+                 kernels are rounded to a multiple of the largest number of groups
+    init         "published" (the spec's own), "he", "glorot" or "pytorch" (initial_weights.py);
+                 drawn from the seed of tinynet.seed
 
     The model has the attributes spec (the changed row), image_size, num_classes, and
-    build_arguments, a dict of plain values: build(**model.build_arguments) is the same network.
-    Raises ValueError or TypeError for an argument that does not fit.
+    build_arguments, a dict of plain values: build(**model.build_arguments) makes the same layers.
+    Raises ValueError for an argument that does not fit.
     """
     published = find_spec(spec)
     if dtype not in (np.float32, np.float64, "float32", "float64"):
@@ -87,12 +87,12 @@ def build(
         "width": float(width),
         "init": init,
     }
-    model.options = model.build_arguments  # the name that it had first
+    model.options = model.build_arguments  # its older name
     return model
 
 
 def make(layers: list[Layer], dtype=np.float32) -> nn.Sequential:
-    """The layers of a plan as one module, their weights not drawn yet."""
+    """The layers of a plan as one module; initialise draws their weights."""
     return nn.Sequential([(layer.name, _make_layer(layer, np.dtype(dtype))) for layer in layers])
 
 

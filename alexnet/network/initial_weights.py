@@ -1,6 +1,6 @@
-"""initialise: draw the weights that a network starts with, by the rule of its spec.
+"""initialise: draw a network's initial weights by the rule of its spec.
 
-    normal   weights N(0, deviation^2) with a deviation for each layer; biases constant
+    normal   weights N(0, deviation^2), biases constant; a deviation and a bias for each layer
     he       weights N(0, 2 / fan-in); biases 0
     glorot   weights uniform, bound sqrt(6 / (fan-in + fan-out)); biases 0
     pytorch  weights and biases uniform, bound 1 / sqrt(fan-in)
@@ -16,21 +16,22 @@ from tinynet import nn
 
 
 def initialise(model, weights: InitialWeights) -> None:
-    """Draw every parameter of the model anew; a parameter's index in the model is its draw. The
-    scale of a batch normalisation starts at 1, its shift at 0."""
+    """Set every parameter of the model anew. A parameter's random numbers follow from tinynet's
+    seed and its index in the model. The scale of a batch normalisation starts at 1, its shift at 0.
+    """
     parameters = dict(model.named_parameters())
-    drawn = [
+    weighted_layers = [
         name.removesuffix(".weight")
         for name in parameters
         if name.endswith(".weight") and not name.startswith("norm")
     ]
     for index, (name, parameter) in enumerate(parameters.items()):
         layer, kind = name.rsplit(".", 1)
-        if layer not in drawn:
+        if layer not in weighted_layers:
             nn.init.constant(parameter, 1.0 if kind == "weight" else 0.0)
             continue
         fan_in, fan_out = nn.init.fans(parameters[f"{layer}.weight"])
-        position = drawn.index(layer)
+        position = weighted_layers.index(layer)
         if weights.rule == "pytorch":
             nn.init.uniform(parameter, 1 / math.sqrt(fan_in), index=index)
         elif kind == "bias":

@@ -1,7 +1,6 @@
-"""plan: a row of SPECS becomes the list of its layers, each with its arguments and shapes.
+"""plan: list the layers of a row of SPECS, each with its arguments and shapes.
 
-This computes with numbers only: alexnet/summary.py describes a network of any size from its plan,
-without making the network.
+No array is made, so alexnet/summary.py can describe a network of any size from its plan.
 """
 
 import math
@@ -15,8 +14,8 @@ from tinynet.ops.windows import output_size
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a plan: nn.<kind>(**arguments). inputs and outputs are the shapes of its maps
-    for one image: (channels, rows, columns), from flatten on (width,)."""
+    """One layer of a plan: nn.<kind>(**arguments). inputs and outputs are its shapes for one image:
+    (channels, rows, columns) before flatten, (width,) after it."""
 
     name: str
     kind: str
@@ -28,7 +27,8 @@ class Layer:
 def plan(spec: Spec, num_classes: int, image_size: int) -> list[Layer]:
     """Every layer of the network in order, with its arguments and shapes.
 
-    ValueError for an image_size that leaves an empty map; it names the smallest that works.
+    Raises ValueError for num_classes or image_size below 1, and for an image_size that makes a
+    layer's output empty; the message names the smallest size that works.
     """
     if not is_count(num_classes):
         raise ValueError(f"build: num_classes must be an integer from 1, got {num_classes!r}")
@@ -45,7 +45,7 @@ def plan(spec: Spec, num_classes: int, image_size: int) -> list[Layer]:
 
 
 def smallest_image_size(spec: Spec) -> int:
-    """The smallest image_size with which no map of the network is empty."""
+    """The smallest image_size with which every map has at least one pixel."""
 
     def works(size):
         return all(min(layer.outputs) >= 1 for layer in _layers(spec, 1, size))
@@ -54,7 +54,7 @@ def smallest_image_size(spec: Spec) -> int:
 
 
 def _layers(spec, num_classes, image_size):
-    """The layers of a plan. Where the image is too small, some sizes are below 1."""
+    """The layers of a plan, unchecked: if the image is too small, some sizes are below 1."""
     layers, shape = [], (3, image_size, image_size)
     convolutions, widths = iter(spec.convolutions), iter((*spec.hidden, num_classes))
     for number, block in enumerate(spec.blocks, start=1):
@@ -87,7 +87,7 @@ def _linear(name, width, shape):
 
 
 def _other_layer(word, number, spec, shape):
-    """The layer of a word that is neither conv nor fc."""
+    """The layer for a word other than conv and fc."""
     channels = shape[0]
     match word:
         case "relu":

@@ -1,10 +1,10 @@
-"""Every published AlexNet as data: SPECS["paper"], SPECS["caffe"], ... and what a row may say.
+"""Every published AlexNet as data: SPECS["paper"], SPECS["caffe"], ... and the fields of a row.
 
 A row lists blocks, read from left to right and from top to bottom. Each word is a layer and takes
 its block's number: the first block of `paper`, "conv relu lrn maxpool", becomes conv1, relu1,
 norm1, pool1. A "conv" takes the next row of `convolutions`, an "fc" the next width of `hidden`, the
-last "fc" the number of classes. What differs between two published AlexNets differs here and
-nowhere else; variants.py changes a row on request, build.py makes a network of it.
+last "fc" the number of classes. Published AlexNets differ in their rows only. variants.py changes a
+row on request, build.py makes a network from it.
 
 Source: each row names its own. The numbers of all rows were compared with Krizhevsky, Sutskever,
 Hinton, ImageNet classification with deep convolutional neural networks (NIPS 2012), called the
@@ -18,7 +18,7 @@ WORDS = "conv fc relu tanh lrn batchnorm maxpool avgpool adaptive dropout".split
 
 @dataclass(frozen=True)
 class Convolution:
-    """out kernels of kernel x kernel, each seeing 1 / groups of the channels below."""
+    """`out` kernels of kernel x kernel pixels; each sees 1 / groups of the input channels."""
 
     out: int
     kernel: int
@@ -29,8 +29,9 @@ class Convolution:
 
 @dataclass(frozen=True)
 class LRN:
-    """Local response normalisation: x / (k + a * sum of size squares) ** beta. a is alpha in the
-    paper, alpha / size in Caffe, the authors' program and PyTorch (divide_by_size)."""
+    """Local response normalisation: x / (k + a * sum of size squares) ** beta. a is alpha, as in
+    the paper; with divide_by_size a is alpha / size, as in Caffe, the authors' program and PyTorch.
+    """
 
     size: int
     alpha: float
@@ -49,7 +50,7 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class Pool:
-    """Window and stride of every pool; ceil_mode rounds the size of its output up."""
+    """Window and stride of every pool; ceil_mode rounds the output size up."""
 
     window: int
     stride: int
@@ -59,7 +60,7 @@ class Pool:
 @dataclass(frozen=True)
 class Dropout:
     """drop is the probability to drop. scale: "train" divides by 1 - drop in training (inverted
-    dropout), "test" multiplies by 1 - drop in test (the paper)."""
+    dropout), "test" multiplies by 1 - drop in test mode (the paper)."""
 
     drop: float
     scale: str
@@ -67,10 +68,10 @@ class Dropout:
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """How weights and biases start.
+    """The initial weights and biases.
 
     rule                 "normal", "he", "glorot" or "pytorch": initial_weights.py
-    deviations, biases   for "normal": a number for each conv and fc, from the first layer up
+    deviations, biases   for "normal": a number for each conv and fc, in the order of the layers
     """
 
     rule: str
@@ -100,7 +101,7 @@ class Spec:
     num_classes: int  # as published; alexnet.build makes any number
     input: Input
     convolutions: tuple[Convolution, ...]
-    hidden: tuple[int, ...]  # widths of the fully connected layers below the last
+    hidden: tuple[int, ...]  # widths of the fully connected layers before the last
     blocks: tuple[str, ...]
     pool: Pool
     weights: InitialWeights
@@ -108,7 +109,7 @@ class Spec:
     batch_norm: BatchNorm | None = None
     dropout: Dropout | None = None
     adaptive_size: int | None = None  # rows and columns of the maps after "adaptive"
-    last_name: str | None = None  # of the last layer; None: fc and its block's number
+    last_name: str | None = None  # of the last layer; None: "fc" and its block's number
 
     def __post_init__(self):
         words = " ".join(self.blocks).split()
@@ -137,16 +138,16 @@ class Spec:
         for word, setting in settings.items():
             if word in words and setting is None:
                 raise ValueError(
-                    f"spec {self.name}: its blocks have {word}, its row no numbers for it"
+                    f"spec {self.name}: its blocks have {word}, but the row sets no numbers for it"
                 )
 
 
-# --- the rows: the paper's in full, the others by what they change --------------------------------
+# --- the rows: the paper's in full, most others as changes of another row -------------------------
 
 PAPER = Spec(
     name="paper",
     source="the paper: two towers, one on each of two GPUs",
-    # The paper says 224; its 55 x 55 maps need 227, or a last window that hangs over the edge.
+    # The paper says 224, but maps of 55 x 55 need 227, or a last window that hangs over the edge.
     image_size=227,
     num_classes=1000,
     input=Input(mean="image"),
@@ -226,7 +227,7 @@ CAFFENET = replace(
 )
 
 SINGLE_TOWER = replace(
-    CAFFENET,  # its initial weights too: the texts give none
+    CAFFENET,  # its initial weights too: the texts name none
     name="single-tower",
     source="most texts about AlexNet: one tower as wide as the paper's two",
     convolutions=tuple(replace(convolution, groups=1) for convolution in PAPER.convolutions),
@@ -265,7 +266,7 @@ ONE_WEIRD_TRICK = replace(
         "fc",
     ),
     lrn=LRN(size=5, alpha=1e-4, beta=0.75, k=2.0, divide_by_size=True),
-    pool=Pool(window=3, stride=2, ceil_mode=True),  # as all of cuda-convnet's
+    pool=Pool(window=3, stride=2, ceil_mode=True),  # cuda-convnet rounds up
     weights=InitialWeights(
         "normal",
         deviations=(0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01),
@@ -363,7 +364,8 @@ SPECS = {row.name: row for row in _ROWS}
 
 
 def find_spec(spec) -> Spec:
-    """The row of SPECS with this name, or this row itself."""
+    """The row of SPECS with this name, or this row itself. Raises ValueError for a row that SPECS
+    does not hold."""
     name = spec.name if isinstance(spec, Spec) else spec
     if not isinstance(name, str) or name not in SPECS:
         raise ValueError(

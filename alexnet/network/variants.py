@@ -1,7 +1,7 @@
 """changed: a row of SPECS with another activation, norm, pool, dropout, groups, width or init.
 
-Each of the paper's ablations is one such change. It is made here, before any layer exists, so that
-the changed network is again plain data that can be printed, compared and saved.
+Each of the paper's ablations is one such change. Changes are made before any layer exists, so the
+changed network is plain data too: it can be printed, compared and saved.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 
 from alexnet.network.specs import SPECS, InitialWeights, Spec
 
-# The changes that there are, by the names of build's arguments and of the commands' flags.
+# The names of all changes: arguments of build and flags of the commands.
 CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
 ACTIVATIONS = ("relu", "tanh")
 NORMS = ("lrn", "batch", "none")
@@ -29,8 +29,8 @@ def changed(
     width=1.0,
     init=None,
 ) -> Spec:
-    """The row with these changes, which build (build.py) describes. Raises ValueError for one that
-    does not fit the row."""
+    """The row with these changes; build (build.py) describes them. Raises ValueError for a change
+    that does not fit the row."""
     if activation is not None:
         _check("activation", activation, ACTIVATIONS)
         other = {"relu": "tanh", "tanh": "relu"}[activation]
@@ -61,8 +61,8 @@ def _check(argument, value, allowed):
 
 def _with_norm(spec, norm):
     words = [block.split() for block in spec.blocks]
-    wanted = {"lrn": "lrn", "batch": "batchnorm", "none": None}[norm]
-    if any(wanted in block for block in words):
+    norm_word = {"lrn": "lrn", "batch": "batchnorm", "none": None}[norm]
+    if any(norm_word in block for block in words):
         return spec
     words = [[word for word in block if word not in ("lrn", "batchnorm")] for block in words]
     if norm == "lrn":
@@ -117,7 +117,7 @@ def _with_groups(spec, groups):
 def _with_width(spec, width):
     if not _is_number(width) or not 0 < width < math.inf:
         raise ValueError(f"build: width must be a positive number, got {width!r}")
-    # A layer's kernels are divided among its own groups and among the groups of the next layer.
+    # The groups of a layer and of the next layer divide its kernels.
     groups = max(row.groups for row in spec.convolutions)
 
     def scaled(old, step):

@@ -1,10 +1,10 @@
 """The table of parameters and "forward computation" from a widely copied web text about the
-one-tower AlexNet (docs/facts.md calls that text the theory page), beside the right figures.
+one-tower AlexNet (docs/facts.md calls that text the theory page), beside the correct figures.
 
-Its cells are kept as published, so that a reader who comes from that text recognises them. Each
-cell that contradicts the rest of the table is marked, with the reason.
+Its cells are kept as published, so that a reader of that text recognises them. Each cell that
+contradicts the rest of the table is marked, with the reason.
 
-Source: docs/facts.md, sections 1 and 2; the right figures are those of alexnet/summary.py.
+Source: docs/facts.md, sections 1 and 2; alexnet/summary.py computes the correct figures.
 """
 
 from dataclasses import dataclass
@@ -25,20 +25,21 @@ WEB_TABLE = {
     "total": (62_369_152, 1_135_906_176),
 }
 QUANTITIES = ("parameters", "forward computation")
-NO_BIASES = "leaves out the layer's biases, which the page's convolutions count"
-BIASES_ADDED = "counts a multiply-add for each output's bias, which the page's fc layers do not"
+NO_BIASES = "leaves out the layer's biases, which the page counts for convolutions"
+BIASES_ADDED = "counts a multiply-add for each output's bias; for fc layers the page counts none"
 NO_BIASES_IN_TOTAL = "leaves out the 9,192 biases of fc6, fc7 and fc8"
 BIASES_IN_TOTAL = "counts the 650,080 additions of the convolutions' biases as multiply-adds"
 REMARKS = (
     "It writes 'FC8 + ReLU'; no ReLU follows fc8, whose outputs go to the softmax.",
-    "Its accuracies, 57.1 % (top-1) and 80.2 % (top-5), are those of Caffe's bvlc_alexnet; the "
+    "Its accuracies, 57.1 % (top-1) and 80.2 % (top-5), belong to Caffe's bvlc_alexnet; the "
     "paper's single network has 59.3 % and 81.8 % on the validation images of 2012.",
 )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of the web table beside the right one; note says why they differ."""
+    """A cell of the web table: the published figure, the correct one (right), and a note why they
+    differ."""
 
     layer: str
     quantity: str
@@ -48,20 +49,22 @@ class Cell:
 
 
 def web_table(rows: list) -> list[Cell]:
-    """The web table cell by cell, beside the figures of `single-tower`'s rows
-    (alexnet.summary.summarize)."""
-    right = {row.layer: (row.parameters, row.multiply_adds) for row in rows}
-    right["total"] = tuple(map(sum, zip(*right.values(), strict=True)))
+    """The web table cell by cell, beside the correct figures.
+
+    rows  of `single-tower`, by alexnet.summary.summarize
+    """
+    correct = {row.layer: (row.parameters, row.multiply_adds) for row in rows}
+    correct["total"] = tuple(map(sum, zip(*correct.values(), strict=True)))
     cells = []
     for layer, published in WEB_TABLE.items():
-        for quantity, page, here in zip(QUANTITIES, published, right[layer], strict=True):
+        for quantity, page, here in zip(QUANTITIES, published, correct[layer], strict=True):
             note = "" if page == here else _note(layer, quantity)
             cells.append(Cell(layer, quantity, page, here, note))
     return cells
 
 
 def shares() -> list[str]:
-    """The text's closing sentence, computed from its own cells."""
+    """The text's closing statement, computed from its own cells."""
     lines = []
     for word, text in (("conv", "Its convolutions"), ("fc", "Its fully connected layers")):
         parameters, computations = (
@@ -87,12 +90,12 @@ def _note(layer, quantity):
 
 
 def as_table(cells: list[Cell]) -> Table:
-    """The web table with a star at each wrong cell and the right value beside it."""
+    """The web table with a star at each wrong cell and the correct value beside it."""
     table = Table(box=box.SIMPLE, padding=(0, 1))
     table.add_column("layer", no_wrap=True)
     for quantity in QUANTITIES:
         table.add_column(quantity, no_wrap=True, justify="right")
-        table.add_column("right value", no_wrap=True, justify="right")
+        table.add_column("correct value", no_wrap=True, justify="right")
     for layer in WEB_TABLE:
         texts = [layer]
         for cell in cells:
@@ -105,7 +108,7 @@ def as_table(cells: list[Cell]) -> Table:
 
 
 def notes(cells: list[Cell]) -> list[str]:
-    """Why cells are wrong, each reason once, and what else the text claims."""
+    """The reasons why cells are wrong, each once, and the text's other claims."""
     reasons = dict.fromkeys(f"* {_place(cell)}: {cell.note}." for cell in cells if cell.note)
     return [*reasons, *shares(), *REMARKS]
 

@@ -1,1 +1,1 @@
-"""What a data set, or a part of the paper, shows by itself."""
+"""Studies of a data set, or of a part of the paper, by itself."""

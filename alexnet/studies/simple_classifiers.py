@@ -1,13 +1,14 @@
-"""Three classifiers that know no shapes: what a data set gives away without a convolution.
+"""Three classifiers without convolutions, and their accuracy on a data set.
 
-A set that one of these solves would prove nothing about a network trained on it.
+If one of them solved a data set, a network trained on it would prove nothing.
 
     logistic regression on pixels   p = softmax(W x + b), x all pixels: one template for each class
-    colour histogram                the same p, x the shares of 8 x 8 x 8 colours: colour, no place
-    nearest neighbour on pixels     the label of the training image at the least |a - b|
+    colour histogram                the same p, x the square roots of the shares of 8 x 8 x 8
+                                    colours, without their places
+    nearest neighbour on pixels     the label of the training image with the least |a - b|
 
-Logistic regression minimises  mean -log p[label] + penalty / 2 * |W|^2  with L-BFGS; of the
-penalties the one with the best validation accuracy counts, which flatters the classifier.
+Logistic regression minimises  mean -log p[label] + penalty / 2 * |W|^2  with L-BFGS. The penalty
+with the best validation accuracy counts, which favours the classifier.
 
 Source: Bishop, Pattern Recognition and Machine Learning (2006), sections 4.3.4 and 2.5.2; the
 colour histogram is Swain and Ballard, Color indexing (IJCV 1991).
@@ -32,23 +33,26 @@ class Result(NamedTuple):
 
 
 def probe(train, val, size: int) -> list[Result]:
-    """The three Results on two data sets (anything with .labels and .read), images of this size."""
+    """The three Results for a training and a validation set, objects with .labels and .read. Images
+    are read at this size."""
     labels = (train.labels, val.labels)
     images = _images(train, size), _images(val, size)
     histograms = _standardised(*map(colour_histogram, images))
     pixels = _standardised(*(x.reshape(len(x), -1).astype(np.float32) for x in images))
-    # NumPy and SciPy bring a BLAS each; called in turns, their waiting threads slow each other.
+    # NumPy and SciPy each have a BLAS of their own, whose waiting threads slow the other's.
     with threadpool_limits(1, user_api="blas"):
-        found = train.labels[nearest(*pixels)]
+        nearest_labels = train.labels[nearest(*pixels)]
         return [
             _best_penalty("logistic regression on pixels", pixels, labels, PIXEL_PENALTIES),
             _best_penalty("colour histogram", histograms, labels, HISTOGRAM_PENALTIES),
-            Result("nearest neighbour on pixels", 1.0, _share(found == val.labels), "by rote"),
+            Result(
+                "nearest neighbour on pixels", 1.0, _share(nearest_labels == val.labels), "by rote"
+            ),
         ]
 
 
 def report(train, val, size: int) -> bool:
-    """Prints what probe finds. Returns whether every classifier stays below LIMIT."""
+    """Print the results of probe. Returns whether every classifier stays below LIMIT."""
     print(train.description, val.description, sep="\n")
     print(
         f"{size} x {size} pixels; top-1 accuracy in %, {100 / len(train.classes):.0f} by chance\n"
@@ -63,11 +67,11 @@ def report(train, val, size: int) -> bool:
 
 
 def logistic_regression(x, labels, penalty, start=None, iterations=100):
-    """Weights and biases in one matrix (features + 1, classes), the biases in its last row.
+    """One matrix (features + 1, classes) of weights and, in its last row, biases.
 
     x        float32 (N, features), standardised
     labels   int64 (N,), from 0
-    start    a matrix to begin from; None: zeros
+    start    the matrix to begin with; None: zeros
     """
     classes = int(labels.max()) + 1
     shape = (x.shape[1] + 1, classes)
@@ -95,8 +99,9 @@ def logistic_regression(x, labels, penalty, start=None, iterations=100):
 
 
 def colour_histogram(images):
-    """The share of each of 8 x 8 x 8 colours, square-rooted. uint8 (N, S, S, 3) -> (N, 512)
+    """float32 (N, 512): the square root of the share of each of 8 x 8 x 8 colours.
 
+    images  uint8 (N, S, S, 3)
     The root evens out the variances of rare and of common colours.
     """
     histogram = np.empty((len(images), 512), np.float32)
@@ -107,7 +112,7 @@ def colour_histogram(images):
 
 
 def nearest(train, val):
-    """Of each row of val, the index of the nearest row of train. float32 (N, features) each
+    """For each row of val, the index of the nearest row of train. Both: float32 (N, features).
 
     |a - b|^2 = |a|^2 - 2 a.b + |b|^2, where |a|^2 is the same for every candidate b.
     """
@@ -117,9 +122,9 @@ def nearest(train, val):
 
 
 def _best_penalty(name, features, labels, penalties):
-    """Result of the best of these penalties. features and labels: pairs, training and validation"""
+    """The Result with the best penalty. features, labels: pairs (training, validation)."""
     results, matrix = [], None
-    for penalty in sorted(penalties, reverse=True):  # each solution starts the next, weaker one
+    for penalty in sorted(penalties, reverse=True):  # start from a stronger penalty's solution
         matrix = logistic_regression(features[0], labels[0], penalty, matrix)
         correct = (
             _logits(x, matrix).argmax(axis=1) == y for x, y in zip(features, labels, strict=True)
@@ -146,7 +151,7 @@ def _images(dataset, size):
 def _standardised(train, val):
     """Both minus the training mean, scaled so that a training row's mean square length is 1.
 
-    One scale for all features; with it a penalty means the same at every image size.
+    All features have one scale, so a penalty means the same at every image size. Overwrites train.
     """
     mean = train.mean(axis=0)
     train -= mean

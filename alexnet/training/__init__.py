@@ -1,1 +1,1 @@
-"""A training: its options, its state, what it writes and what it tells."""
+"""A training: its options, its state, its files and its messages."""

@@ -7,8 +7,8 @@ from alexnet.training.run_folder import RunFolder
 
 
 def draw(folder: RunFolder) -> bool:
-    """Write curves.png from log.jsonl. Returns False, and writes nothing, where matplotlib is not
-    installed or no step was logged yet."""
+    """Write curves.png from log.jsonl. Returns False and writes nothing if matplotlib is not
+    installed or no step was logged yet. Raises DiskError."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -39,7 +39,7 @@ def draw(folder: RunFolder) -> bool:
 
 
 def _smooth(y):
-    """Running means; the window is a fiftieth of all steps."""
+    """Running means over a window of a fiftieth of the steps."""
     window = max(1, len(y) // 50)
     sums = np.concatenate(([0.0], np.cumsum(y)))
     ends = np.arange(1, len(y) + 1)

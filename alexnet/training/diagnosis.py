@@ -1,8 +1,8 @@
-"""Why a training goes wrong: which layer, how badly, and what to change.
+"""Why a training fails: the layer at fault, the share of dead ReLUs, and what to change.
 
-A dead start is a loss that stays at ln(classes), the loss of a network that tells no classes apart.
-It is the commonest complaint about AlexNet anywhere. It has two causes: with the published initial
-weights signals fade in small images, and a rate that is too large switches ReLUs off for good.
+A dead start is a loss that stays at ln(classes), the loss of a network that guesses. It is the most
+common complaint about AlexNet. It has two causes: in small images signals fade with the published
+initial weights, and a learning rate that is too large makes ReLUs 0 for every image, for good.
 
 Source: BVLC/caffe#401, theano_alexnet#33; Glorot, Bengio (2010) for signals that fade.
 """
@@ -13,19 +13,19 @@ import numpy as np
 
 import tinynet as tn
 
-STEPS = 200  # after which the start is judged, by default
-DISTANCE = 0.01  # of the loss from ln(classes), below which the start is dead
-MANY = 0.5  # the share of dead ReLUs above which the rate is the cause, not a fading signal
+STEPS = 200  # the default of --dead-start-steps
+DISTANCE = 0.01  # a start is dead if its loss is closer to ln(classes) than this
+MANY = 0.5  # with this share of dead ReLUs in a layer the rate is the cause, not a fading signal
 
 
 def is_dead_start(loss: float, classes: int) -> bool:
-    """Whether a network with this mean loss tells no classes apart."""
+    """Whether this mean loss is the loss of guessing: |loss - ln(classes)| < DISTANCE."""
     return abs(loss - math.log(classes)) < DISTANCE
 
 
 def dead_relus(model, x: tn.Tensor) -> dict[str, float]:
-    """name -> share of the ReLU layer's outputs that are 0 for every image of a batch.
-    x: (N, 3, S, S), normalised. The model computes in test mode."""
+    """{name of a ReLU layer: share of its outputs that are 0 for every image of a batch}.
+    x: (N, 3, S, S), normalised. The model computes in test mode, and its mode is restored."""
     shares, before = {}, model.training
     model.eval()
     try:
@@ -60,14 +60,14 @@ def describe_dead_start(model, x: tn.Tensor, loss: float, step: int, options) ->
 
 
 def known_not_finite(loss: tn.Tensor) -> bool:
-    """Whether the loss is known not to be finite. On a GPU it is not known yet, since reading it
-    would wait for the step: False."""
+    """Whether the loss is known not to be finite. False on a GPU, where reading the loss would wait
+    for the step."""
     kernels = tn.get_backend(loss.backend)
     return not kernels.asynchronous and not math.isfinite(loss.item())
 
 
 def first_not_finite(model, x: tn.Tensor, random_state: dict) -> str:
-    """The first layer with an output that is not finite, in words.
+    """A sentence that names the first layer with an output that is not finite.
 
     x             (N, 3, S, S), normalised: the batch of the step
     random_state  tinynet.random.get_state() from before the step, for the same dropout masks
@@ -80,6 +80,6 @@ def first_not_finite(model, x: tn.Tensor, random_state: dict) -> str:
             x = layer(x)
             if not np.isfinite(x.numpy()).all():
                 wrong = [w for w, p in layer.named_parameters() if not np.isfinite(p.numpy()).all()]
-                cause = f", whose {' and '.join(wrong)} the last steps drove there" if wrong else ""
+                cause = f", whose {' and '.join(wrong)} became infinite or NaN" if wrong else ""
                 return f"the first layer whose output is not finite is {name}{cause}"
     return "every layer's output is finite, the loss alone is not"

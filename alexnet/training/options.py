@@ -1,12 +1,12 @@
 """The options of a training, and the recipe for each kind of data.
 
-An option is the flag's value where the flag is given, else the recipe's, else the spec's. folder
-trains as the paper did: rate 0.01, divided by 10 when the validation error stops falling, batch
-128, 90 epochs, crops and mirrors, the published initial weights and image size. Small images need
-other initial weights (`he`) and inputs divided by their deviation: with the published ones training
-can stay at ln(classes) for thousands of steps.
+An option has the value of its flag, else the recipe's, else the spec's. The recipe for folders
+trains as the paper did: learning rate 0.01, divided by 10 when the validation error stops falling,
+batch 128, 90 epochs, crops and mirrors, the published initial weights and image size. Small images
+need other initial weights (`he`) and inputs divided by their deviation: with the published ones the
+loss can stay at ln(classes) for thousands of steps.
 
-Source: the paper, section 5, for folder, momentum, weight decay and rule; measured here for
+Source: the paper, section 5, for folder, momentum, weight decay and rule; our measurements for
 synthetic and cifar10.
 """
 
@@ -26,8 +26,8 @@ MOMENTUM, WEIGHT_DECAY, RULE = 0.9, 5e-4, "paper"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults for one kind of data. norm, init: arguments of alexnet.build. None: as the spec has
-    it."""
+    """Defaults for one kind of data. norm and init are arguments of alexnet.build. None keeps the
+    spec's value."""
 
     spec: str
     image_size: int | None
@@ -47,14 +47,14 @@ RECIPES = {
 }
 
 
-# Options with another name in files: the format of a checkpoint keeps the names that it began with.
+# Options with another name in files: checkpoints keep an option's first name.
 NAMES_IN_FILES = {"cuda_graph": "capture"}
 
 
 @dataclass(frozen=True)
 class Options:
-    """All options of a training, resolved, as options.json and checkpoints keep them. They are
-    named like the flags. None for a change of the network keeps what the spec has."""
+    """All options of a training, resolved. They are named like the flags. None for a change of the
+    network keeps the spec's value. options.json and checkpoints hold saved()."""
 
     data: str
     spec: str
@@ -81,13 +81,13 @@ class Options:
     threads: int | None  # None: all
     workers: int
     skip_bad_images: int
-    # With defaults, since the oldest checkpoints lack them.
+    # The oldest checkpoints lack these two: they need defaults.
     precision: str = "float32"
     cuda_graph: bool = False
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
-        """The options that saved() returned, of this version or of an older one."""
+        """The options from the dict of saved(), of this version or of an older one."""
         names = {in_files: name for name, in_files in NAMES_IN_FILES.items()}
         return cls(**{names.get(name, name): value for name, value in saved.items()})
 
@@ -96,11 +96,11 @@ class Options:
         return {NAMES_IN_FILES.get(name, name): value for name, value in asdict(self).items()}
 
     def changes(self) -> dict:
-        """The changes of the spec, as alexnet.build takes them."""
+        """The changes of the spec, as arguments of alexnet.build."""
         return {name: getattr(self, name) for name in CHANGES}
 
 
-# What a resumed run may change: neither the network nor the position inside an epoch depends on it.
+# A resumed run may change these: the network and the position in an epoch do not depend on them.
 CHANGEABLE = (
     "epochs max_steps lr schedule momentum weight_decay rule dead_start_steps backend threads "
     "workers precision cuda_graph".split()
@@ -113,7 +113,7 @@ def kind_of(data: str) -> str:
 
 
 def absolute(data: str) -> str:
-    """DATA with an absolute path, so that it means the same in every folder."""
+    """DATA with an absolute path, so that it means the same in every working folder."""
     if data == "synthetic":
         return data
     if data.startswith("cifar10:"):
@@ -126,7 +126,8 @@ def resolve(args: Namespace, backend: str) -> Options:
 
     args     the flags; None for each that the user left out
     backend  the backend in use
-    Raises UsageError where the spec, its changes or the image size do not fit together.
+    Raises UsageError if the image size depends on the spec and a change does not fit the spec. Run
+    checks the other options.
     """
     data = absolute(args.data or "synthetic")
     recipe = RECIPES[kind_of(data)]
@@ -149,7 +150,8 @@ def resolve(args: Namespace, backend: str) -> Options:
 
 
 def _usual_size(options, recipe):
-    """The recipe's image size, or the smallest that another spec takes."""
+    """The recipe's image size, or the smallest that the changed spec takes if that is larger. The
+    spec's own if the recipe has none."""
     try:
         spec = find_spec(options.spec)
         if recipe.image_size is None:
@@ -160,7 +162,7 @@ def _usual_size(options, recipe):
 
 
 def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
-    """The options of a resumed run: the saved ones, except for the flags of this command. Raises
+    """The options of a resumed run: the saved ones, overridden by the flags of this command. Raises
     UsageError for a flag that would make it another run."""
     flags = {name: value for name, value in vars(args).items() if value is not None}
     if "data" in flags:
@@ -178,7 +180,7 @@ def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
 
 
 def flags_of(options: Options) -> str:
-    """DATA and the flags that make these options, without those that the recipe makes anyway."""
+    """DATA and the flags that give these options. Options with the recipe's value need no flag."""
     plain = Namespace(data=options.data, spec=options.spec)
     usual = replace(resolve(plain, "numba"), spec=RECIPES[kind_of(options.data)].spec)
     words = [options.data]
@@ -191,7 +193,7 @@ def flags_of(options: Options) -> str:
 
 
 def recipe_table() -> str:
-    """The recipes in lines, for --help."""
+    """The recipes as a table of text, for --help."""
     names = "spec image_size norm init batch_size epochs lr schedule augment".split()
     lines = ["by data:   " + " ".join(f"{name.replace('_', '-'):>10}" for name in names)]
     for kind, recipe in RECIPES.items():

@@ -1,8 +1,8 @@
 """Steps whose results have not been read yet.
 
-A processor has finished a step when the function that takes it returns. A GPU has only been given
-its work then, and reading the loss would wait for it, while the GPU runs out of work. So on a GPU
-the result of a step is read when the next step has been queued: one step stays unread.
+On a processor a step is finished when its function returns. On a GPU it is only queued then: if the
+program waited for its loss, the GPU would run out of work. So on a GPU the result of a step is read
+after the next step is queued, and one step stays unread.
 """
 
 from collections import deque
@@ -16,13 +16,13 @@ import tinynet as tn
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a step.
+    """The result of a step.
 
     loss, logits  functions that return the NumPy arrays (), (N, classes); on a GPU they wait for
                   the step
     x, labels     the batch: a Tensor and tn.Labels. On a GPU x may hold the next batch already
-    lr            the rate
-    random_state  tinynet.random's after the step
+    lr            the learning rate
+    random_state  the state of tinynet.random after the step
     """
 
     loss: Callable[[], np.ndarray]
@@ -34,7 +34,7 @@ class Result:
 
 
 class Pending:
-    """A queue of Results; len() is how many have not been read."""
+    """A queue of Results; len() counts the unread ones."""
 
     def __init__(self):
         self._unread = deque()
@@ -44,13 +44,13 @@ class Pending:
         return len(self._unread)
 
     def add(self, loss: tn.Tensor, logits: tn.Tensor, x, labels, lr) -> None:
-        """Add a step that was just taken or queued."""
+        """Add the step that was just taken, or queued on a GPU."""
         copies = tn.gpu.download(loss), tn.gpu.download(logits)
         self._unread.append(Result(*copies, x, labels, lr, tn.random.get_state()))
 
     def take(self, everything: bool = False) -> Iterator[Result]:
-        """Remove and yield, oldest first, the results that are to be read now: on a GPU all but the
-        last one, else all."""
+        """Remove and yield the results that can be read now, oldest first: all of them, but on a
+        GPU the last one only with `everything`."""
         kept = 0 if everything else self._depth
         while len(self._unread) > kept:
             yield self._unread.popleft()

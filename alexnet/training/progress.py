@@ -1,7 +1,7 @@
-"""Shows how a training goes: a live line on a terminal, plain lines in a pipe.
+"""The progress of a training: a live line on a terminal, plain lines in a pipe.
 
-Loss, accuracy and speed are means over the last steps. "waiting" is the share of the time in which
-the computation waited for images.
+Loss, accuracy and speed are means over the last 50 steps. "waiting" is the share of the time that
+the training waited for images.
 """
 
 import sys
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LINES = 5  # in a pipe
 
 
 def clock(seconds: float) -> str:
-    """3:07, or 1:03:07."""
+    """The seconds as 3:07 or 1:03:07."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
@@ -28,13 +28,14 @@ def clock(seconds: float) -> str:
 class Progress:
     """Shows each step and validation of a run: `with Progress(run) as progress:`
 
-    console   a rich Console; on a terminal there is a live line, else plain lines. None: stdout
+    console   a rich Console; a terminal gets a live line, anything else plain lines. None: stdout
     """
 
     def __init__(self, run, console: Console | None = None):
         self._run = run
         self._k = top_k(len(run.classes))
-        # (images, loss, correct, correct within k, seconds, seconds waited) of the last steps
+        # Of each of the last steps: images, sum of their losses, correct, correct within k,
+        # seconds, seconds waited.
         self._steps = deque(maxlen=WINDOW)
         self._count = 0
         self._lr = 0.0
@@ -59,7 +60,7 @@ class Progress:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """Print a line that stays above the live line."""
+        """Print a line, which stays above the live line."""
         if self._live:
             self._live.console.print(Text(text))
         else:
@@ -70,14 +71,14 @@ class Progress:
         self._clock, self._waited = time.monotonic(), self._run.batches.waited
 
     def step(self, loss: float, ranks, lr: float) -> float:
-        """Show a step that the run has counted; returns its images/s.
+        """Show a step that the run has counted. Returns its images/s.
 
         ranks  of the batch's labels (evaluation/metrics.py)
         """
         now, run, images = time.monotonic(), self._run, len(ranks)
         seconds, waited = now - self._clock, run.batches.waited - self._waited
         top1, within_k = int((ranks < 1).sum()), int((ranks < self._k).sum())
-        if self._count == 1:  # the first step compiled kernels: its time is no measure of speed
+        if self._count == 1:  # leave out the first step, which may have compiled kernels
             self._steps.clear()
         self._steps.append((images, loss * images, top1, within_k, seconds, waited))
         self._count += 1
@@ -97,7 +98,7 @@ class Progress:
         self._validating = True
 
     def validated(self, metrics: Metrics) -> None:
-        """Show the result of a validation, before the run counts the epoch."""
+        """Show the result of a validation. Call it before the run counts the epoch."""
         self._validating = False
         self._validation_seconds = time.monotonic() - self._clock
         run = self._run
@@ -113,7 +114,7 @@ class Progress:
         return Text(self.line())
 
     def line(self) -> str:
-        """The line: position, loss and accuracy, speed, time left."""
+        """The progress line: position, loss and accuracy, speed, time left."""
         run, steps = self._run, list(self._steps)
         if not steps:
             return "the first step; with an empty cache the kernels are compiled now ..."
@@ -134,7 +135,7 @@ class Progress:
         """Seconds that the remaining steps and validations take."""
         run = self._run
         validation = self._validation_seconds
-        if validation is None:  # forward only: about a third of a training step's arithmetic
+        if validation is None:  # a forward pass is about a third of a step's arithmetic
             validation = len(run.val_set) / (3 * images_per_second)
         validations = -(-run.steps_left() // len(run.batches))
         return run.steps_left() * seconds_per_step + validations * validation

@@ -1,4 +1,4 @@
-"""What alexnet.train prints before and after: the recipe of the run, and what to try next."""
+"""The first and last lines of alexnet.train: the recipe of the run, and commands to try next."""
 
 import os
 import shlex
@@ -14,7 +14,7 @@ _imported = time.time()
 
 
 def print_recipe(run) -> None:
-    """Print what is trained, how and where."""
+    """Print the data, the network, the options, the machine and the folder of a run."""
     o = run.options
     plain = {name: None for name in CHANGES} | {"width": 1.0}
     changes = [f"{n} {value}" for n, value in o.changes().items() if value != plain[n]]
@@ -37,7 +37,7 @@ def print_recipe(run) -> None:
 
 
 def _computation(o):
-    """The threads or the GPU that compute, in words."""
+    """The threads or the GPU, in words."""
     gpu = tn.gpu.device()
     if gpu is None:
         return f"threads {o.threads or 'all'}"
@@ -46,7 +46,7 @@ def _computation(o):
 
 
 def print_end(run, drawn: bool) -> None:
-    """Print where the results are, what to try next, the best accuracy, and the time it took.
+    """Print the files of the run, commands to try next, the best accuracy, and the total time.
 
     drawn  whether curves.png was drawn
     """
@@ -84,8 +84,8 @@ def _next_commands(run):
 
 
 def seconds_since_start() -> float:
-    """Seconds since this process began, the start of Python included. Where the system does not
-    tell (/proc is Linux's), since this module was imported."""
+    """Seconds since this process began, including the start of Python. Without /proc, which only
+    Linux has: seconds since the import of this module."""
     try:
         with open("/proc/self/stat") as file:
             began = file.read().rpartition(")")[2].split()[19]  # in ticks since the machine started

@@ -1,9 +1,9 @@
 """A training: the network, the data, and its position; saved to a run folder and restored from it.
 
-The next steps of a training follow from its weights and velocities, the schedule's state, the count
-of dropout masks, and the position (epoch, batch, step). Order, crops and mirrors of an epoch follow
-from the seed and the epoch's number. A checkpoint holds all of these, so that a resumed run is the
-unbroken one, bit for bit, wherever it was broken off.
+The next steps of a training depend on its weights and velocities, the schedule's state, the count
+of dropout masks, and the position (epoch, batch, step). Order, crops and mirrors of an epoch depend
+on the seed and the epoch's number. A checkpoint holds all of these, so a run that is interrupted at
+any step and resumed ends with the same bits as an unbroken run.
 """
 
 import time
@@ -24,18 +24,19 @@ from alexnet.training.run_folder import RunFolder
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights.checkpoint import Checkpoint
 
-# Writing a network of 57 million weights and velocities takes seconds, an epoch may take as few.
+# Writing 57 million weights and as many velocities takes seconds; an epoch may take no longer.
 SECONDS_BETWEEN_SAVES = 120
 
 
 class Run:
     """A training, new or restored from a checkpoint.
 
-    epoch, batch, step   how many are done: epochs, batches of this epoch, steps of the whole run
-    sums                 over this epoch so far: images, loss, correct (as "top1")
-    random_state         tinynet.random's, before the next step
+    epoch, batch, step   finished epochs, batches of this epoch, and steps of the whole run
+    sums                 {"images", "loss", "top1"} of this epoch so far: the number of images, the
+                         sum of their losses, the number of correct ones
+    random_state         the state of tinynet.random before the next step
     best                 {"top1", "epoch"} of the best validation, or None
-    Raises DataError and UsageError where options, data and checkpoint do not fit together.
+    Raises DataError or UsageError if options, data and checkpoint do not fit together.
     """
 
     def __init__(self, options: Options, folder: RunFolder, checkpoint: Checkpoint | None = None):
@@ -74,17 +75,19 @@ class Run:
         return batches, validation
 
     def measure_normalization(self) -> None:
-        """Set what is subtracted from images and what they are divided by: the spec's own numbers,
-        or the mean and deviation of the training set."""
-        wanted = find_spec(self.options.spec).input
+        """Set the mean and the divisor of images: the spec's own numbers, or the mean of the
+        training set and, with initial weights "he", its deviation."""
+        spec_input = find_spec(self.options.spec).input
         divide = self.options.init == "he"
-        if isinstance(wanted.mean, str):
+        if isinstance(spec_input.mean, str):
             self.normalization = measure_normalization(
-                self.train_set, self.options.image_size, mean=wanted.mean, divide=divide,
+                self.train_set, self.options.image_size, mean=spec_input.mean, divide=divide,
                 stored_size=self.batches.stored_size, workers=self.options.workers,
             )  # fmt: skip
         else:
-            numbers = (np.reshape(three, (3, 1, 1)) for three in (wanted.mean, wanted.divisor))
+            numbers = (
+                np.reshape(three, (3, 1, 1)) for three in (spec_input.mean, spec_input.divisor)
+            )
             self.normalization = Normalization(*numbers)
 
     # --- counting ---
@@ -100,14 +103,14 @@ class Run:
         return max(0, self.total_steps - self.step)
 
     def means(self) -> tuple[float, float]:
-        """Loss and top-1 accuracy of this epoch's training so far, means over its images."""
+        """The training loss and top-1 accuracy of this epoch so far, means over its images."""
         return tuple(self.sums[name] / self.sums["images"] for name in ("loss", "top1"))
 
     def count_step(self, loss: float, ranks: np.ndarray, random_state: dict) -> None:
         """Count a step.
 
         ranks         of the batch's labels (evaluation/metrics.py)
-        random_state  tinynet.random's after the step
+        random_state  the state of tinynet.random after the step
         """
         self.batch += 1
         self.step += 1
@@ -117,7 +120,7 @@ class Run:
         self.random_state = random_state
 
     def count_epoch(self, metrics: Metrics) -> None:
-        """Count an epoch whose validation gave these metrics."""
+        """Count an epoch with these validation metrics."""
         self.epoch += 1
         self.batch = 0
         self.sums = dict.fromkeys(self.sums, 0)
@@ -126,8 +129,9 @@ class Run:
             self._keep(metrics, self.epoch)
 
     def keep_if_first(self, metrics: Metrics) -> None:
-        """If --max-steps ends before any epoch did, write this network as best.npz. Call after
-        save(): last.npz must not remember it, so that a resumed run judges whole epochs only."""
+        """If --max-steps ends before any epoch did, write this network as best.npz. Call it after
+        save(): last.npz must not count it as the best, because a resumed run compares whole epochs.
+        """
         if self.best is None:
             self._keep(metrics, self.epoch + 1)
 
@@ -142,14 +146,14 @@ class Run:
         return time.monotonic() - self._saved_at >= SECONDS_BETWEEN_SAVES
 
     def save(self) -> None:
-        """Write last.npz, and best.npz if there is a better one. Raises DiskError, and NotFinite
-        instead of writing weights that are not finite."""
+        """Write last.npz, and best.npz if there is a better network. Raises DiskError, and
+        NotFinite instead of writing weights that are not finite."""
         self._checkpoint(self.optimizer.state_dict()).save(self.folder.last)
         self.write_best()
         self._saved_at = time.monotonic()
 
     def write_best(self) -> None:
-        """Write best.npz if a better network was found since it was last written."""
+        """Write best.npz if there is a better network than when it was last written."""
         if self._best_unwritten:
             self._best_unwritten.save(self.folder.best)
             self._best_unwritten = None
@@ -169,7 +173,7 @@ class Run:
             normalization=self.normalization,
             model=state,
             velocities=velocities,
-            options=replace(self.options, max_steps=None).saved(),  # asked anew each time
+            options=replace(self.options, max_steps=None).saved(),  # a limit for this command only
             training={
                 "epoch": self.epoch,
                 "batch": self.batch,
@@ -183,7 +187,7 @@ class Run:
         )
 
     def last_good(self) -> str:
-        """For messages: the last good checkpoint is ..."""
+        """The end of an error message: the path of the last good checkpoint."""
         return f"the last good checkpoint is {self.folder.last}"
 
     def _restore(self, checkpoint):

@@ -30,26 +30,26 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path | None, name: str) -> "RunFolder":
-        """A new folder at path; without a path runs/<name>-<date>. Raises UsageError if it holds a
-        run already."""
+        """A new folder at path; None: runs/<name>-<date>. Raises UsageError if it holds a run
+        already, and DiskError."""
         if path is None:
             first = path = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
             number = 2
-            while path.exists():  # two runs in one second
+            while path.exists():  # another run began in the same second
                 path, number = first.with_name(f"{first.name}-{number}"), number + 1
         folder = cls(path)
-        there = [name for name in FILES if (folder.path / name).exists()]
-        if there:
+        existing = [name for name in FILES if (folder.path / name).exists()]
+        if existing:
             raise UsageError(
-                f"--out {path} holds a run ({', '.join(there)}); go on with it by --resume {path}, "
-                "or choose another folder"
+                f"--out {path} holds a run ({', '.join(existing)}); go on with it by "
+                f"--resume {path}, or choose another folder"
             )
         with writing(path):
             folder.path.mkdir(parents=True, exist_ok=True)
         return folder
 
     def leave(self) -> None:
-        """Remove the folder if nothing was written into it."""
+        """Remove the folder if it is empty."""
         with contextlib.suppress(OSError):
             self.path.rmdir()
 
@@ -70,7 +70,8 @@ class RunFolder:
         return [json.loads(line) for line in _whole_lines(self.log)]
 
     def cut_log(self, steps: int) -> None:
-        """Remove the lines of later steps, which a run that broke off wrote after its last save."""
+        """Remove the lines of steps after the first `steps`. A run that was killed has written
+        lines after its last checkpoint."""
         if not self.log.exists():
             return
         kept = [line for line in _whole_lines(self.log) if json.loads(line)["step"] <= steps]
@@ -78,7 +79,7 @@ class RunFolder:
 
 
 def _whole_lines(path):
-    """The lines of a file, without a last one that was cut off in the middle."""
+    """The lines of a file, without an incomplete last line."""
     with open(path, encoding="utf-8") as file:
         return [line for line in file if line.endswith("\n")]
 

@@ -1,12 +1,12 @@
 """The learning rate over a training.
 
     constant  lr
-    step      lr / 10^k, k = the number of thirds of the epochs that are over
+    step      lr / 10^k, k = the number of finished thirds of the epochs
     plateau   lr / 10 after 5 epochs without a smaller validation error, at most three times
-    cosine    lr (1 + cos(pi step / steps)) / 2, down to 0 with the last step
+    cosine    lr (1 + cos(pi step / steps)) / 2, from lr at step 0 to almost 0 at the last step
 
-Source: plateau: the paper, section 5: the rate was divided by 10 when the validation error stopped
-improving, three times. It does not say after how many epochs; 5 is ours. step: torchvision's
+Source: plateau: the paper, section 5, divided the rate by 10 three times, when the validation error
+stopped improving. It does not say after how many epochs; 5 is our choice. step: torchvision's
 reference, every 30 of 90 epochs. cosine: Loshchilov, Hutter, SGDR (2017), without restarts.
 """
 
@@ -32,14 +32,14 @@ class Constant:
         return self.lr
 
     def epoch_ended(self, error: float) -> None:
-        """An epoch has ended with this validation error, 0 to 1."""
+        """Tell the schedule a finished epoch's validation error, 1 - top-1 accuracy, 0 to 1."""
 
     def state(self) -> dict:
         """The state that a checkpoint keeps, as plain values."""
         return {}
 
     def set_state(self, state: dict) -> None:
-        """Go on from a state() of an earlier schedule."""
+        """Restore the state() of an earlier schedule."""
 
 
 class Step(Constant):

@@ -1,9 +1,9 @@
 """A checkpoint: the whole state of a training at one moment, in one .npz file.
 
     model/<name>                    each parameter and buffer
-    velocity/<number>               the optimiser's, in the order of the parameters; not in best.npz
+    velocity/<number>               of each parameter, in the optimiser's order; not in best.npz
     normalization/mean, /divisor    of the images
-    record                          all the rest: JSON as bytes, uint8
+    record                          the other fields of Checkpoint: JSON as bytes, uint8
 
 evaluate and predict need no other file: the record also holds the classes, the arguments of
 alexnet.build, and the size at which images are read.
@@ -32,10 +32,10 @@ class Checkpoint:
     classes         names, in label order
     stored_size     the size at which images are read before the middle is cut out
     normalization   of the images
-    model           state_dict of the model
-    velocities      state_dict of the optimiser, or None
+    model           the model's state_dict
+    velocities      the optimiser's state_dict, or None
     options         the run's options (training/options.py), as a dict
-    training        position, schedule, random numbers, best accuracy
+    training        position, sums, schedule, random state, best accuracy (training/run.py)
     """
 
     build: dict
@@ -48,7 +48,7 @@ class Checkpoint:
     training: dict
 
     def save(self, path: str | Path) -> None:
-        """Write it whole, or not at all. Raises DiskError."""
+        """Write the file whole, or not at all. Raises DiskError."""
         record = {"format": FORMAT} | {name: getattr(self, name) for name in _NEEDED}
         parts = {
             "model": self.model,
@@ -68,7 +68,7 @@ class Checkpoint:
 
     def fill(self, model, optimizer=None) -> None:
         """Load this state into a model, and into an optimiser of its parameters. Raises DataError
-        where it does not fit."""
+        if it does not fit."""
         try:
             model.load_state_dict(self.model)
             if optimizer:
@@ -81,7 +81,7 @@ class Checkpoint:
 
 
 def load(path: str | Path) -> Checkpoint:
-    """The Checkpoint in this file. Raises DataError where there is none."""
+    """The Checkpoint in this file. Raises DataError if the file holds none."""
     try:
         arrays = tn.load(path)
     except (OSError, ValueError) as error:

@@ -10,6 +10,8 @@ import math
 import numpy as np
 from scipy.optimize import nnls
 
+from benchmarks import machine
+
 EXPONENTS = [p / 100 for p in range(-300, 401) if abs(p) >= 5]  # n^0 would be another a
 CONSTANT = 0.03  # figures nearer than this to their middle do not grow
 
@@ -87,5 +89,6 @@ def draw(report, path) -> None:
             axes.set(xlabel=name, ylabel=f"{kind} a step, {unit}" if kind == "time" else "peak, MB")
             axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
             axes.grid(alpha=0.25)
-    figure.suptitle(f"{report['network']}; {report['machine']['processor']}")
+    title = f"{report['network']}\n{machine.words(report['machine'])}"
+    figure.suptitle(title, fontsize=10)
     figure.savefig(path)

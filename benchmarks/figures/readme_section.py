@@ -226,7 +226,7 @@ def _table(headings, rows):
 
 
 def _spread(three, digits=None):
-    """'18.7 (18.5 to 18.9)'; digits behind the point, by default those of images/s."""
+    """'18.7 (18.5 to 18.9)'; digits behind the point, by default as for images/s."""
     if digits is None:
         digits = 0 if three[0] >= 100 else 1
     middle, low, high = (f"{number:,.{digits}f}" for number in three)

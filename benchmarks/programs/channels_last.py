@@ -1,6 +1,6 @@
 """The network of programs whose images lie channels last, (N, H, W, C): TensorFlow's and JAX's.
 
-The weights are those of weights.npz in another order:
+It takes the weights of weights.npz in another order:
 
 convolution       (out, in, rows, columns)  ->  (rows, columns, in, out)
 linear            (out, in)                 ->  (in, out)

@@ -22,7 +22,7 @@ from tinynet import nn
 
 SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
 # The largest difference over the largest number. float32: sums in other orders. TF32 keeps 10 bits
-# of what is multiplied, so that a product of normal numbers is off by 2^-11 of its size.
+# of each factor, so that a product of normal numbers is off by 2^-11 of its size.
 TOLERANCES = {"float32": 1e-4, "tf32": 5e-3}
 LEAST_COPIES = 4
 MOST_COPIES = 64  # a GPU's queue takes some thousand launches; beyond, the processor would wait
@@ -60,7 +60,7 @@ def draw(layer, batch_size) -> dict[str, np.ndarray]:
 
 def copies_for(arrays, cache_bytes: int | None) -> int:
     """How many copies of the arrays a program needs: one on a processor (no cache_bytes); on a GPU
-    LEAST_COPIES times the cache, and at least and at most so many."""
+    LEAST_COPIES times the cache, but LEAST_COPIES to MOST_COPIES."""
     if cache_bytes is None:
         return 1
     own = sum(array.nbytes for array in arrays.values())

@@ -46,9 +46,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Relative, of numbers after a few steps: losses, how far each parameter moved and how much longer
 # each weight became; and of the largest logit. On a processor rounding alone moves losses by 1e-7,
 # but now and then it moves a maximum to another pixel, where another gradient goes. On a GPU
-# rounding differs more between libraries, and TF32 keeps 10 bits of what is multiplied: rounded or
-# cut off, that moved the losses of `paper` by 2.4e-3, its moves by 4e-3 and its pulls by 1e-2
-# (emulated on a processor, batch 8).
+# rounding differs more between libraries, and TF32 keeps 10 bits of each factor: rounded or cut
+# off, that moved the losses of `paper` by 2.4e-3, its moves by 4e-3 and its pulls by 1e-2 (emulated
+# on a processor, batch 8).
 TOLERANCES = {
     "processor": {"losses": 1e-4, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-4},
     "float32": {"losses": 1e-3, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-3},

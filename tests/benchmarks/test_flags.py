@@ -23,6 +23,7 @@ NO_FOLDER = ["--json", "/nowhere/at/all.json"], "there is no folder /nowhere/at"
         ("pipeline", ["--peer", "pytorch=/no"], "there is no program '/no'; give the Python"),
         ("layers", ["--only", "conv9"], "'conv9' is none of conv1, "),
         ("layers", ["--image-size", "3"], "the smallest that works"),
+        ("layers", ["--precision", "tf32", "--plot", "a.png"], "--plot draws float32"),
         ("scaling", ["--only", "width"], "'width' is none of batch, "),
         ("scaling", ["--image-size", "3"], "the smallest that works"),
         ("engine", ["--rounds", "0"], "'0' does not fit"),
@@ -54,7 +55,8 @@ def test_without_a_gpu_a_command_says_so_and_ends_with_4(name, monkeypatch, caps
 
 
 def test_a_picture_needs_matplotlib(monkeypatch, capsys):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: n != "adjustText" and spec(n))
     with pytest.raises(SystemExit):
         importlib.import_module("benchmarks.scaling").main(["--plot", "scaling.png"])
     assert "pip install matplotlib adjustText" in capsys.readouterr().err

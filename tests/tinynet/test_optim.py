@@ -202,7 +202,7 @@ def test_a_state_that_does_not_fit_is_refused():
 
 def test_a_parameter_passed_twice_is_refused():
     p = tn.nn.Parameter([1.0])
-    with pytest.raises(ValueError, match="given twice"):
+    with pytest.raises(ValueError, match="passed twice"):
         tn.optim.SGD([p, p], lr=0.1)
-    with pytest.raises(ValueError, match="given twice"):
+    with pytest.raises(ValueError, match="passed twice"):
         tn.optim.SGD([{"parameters": [p]}, {"parameters": [p]}], lr=0.1)

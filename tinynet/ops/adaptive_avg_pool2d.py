@@ -1,4 +1,4 @@
-"""Average pooling to an output of a given size."""
+"""Average pooling to an output of a fixed size."""
 
 from tinynet.op import op
 from tinynet.ops.checks import check_activation, pair

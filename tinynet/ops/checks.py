@@ -33,8 +33,8 @@ def check_activation(name, x):
 def check_parameter(name, argument, array, shape, like, meaning):
     """The array must have this shape, and the dtype of the activation `like`."""
     if not hasattr(array, "dtype") or array.dtype != like.dtype:
-        given = describe(array) if hasattr(array, "dtype") else type(array).__name__
-        raise TypeError(f"{name}: {argument} is {given}, x is {like.dtype}; make both one dtype")
+        dtype = describe(array) if hasattr(array, "dtype") else type(array).__name__
+        raise TypeError(f"{name}: {argument} is {dtype}, x is {like.dtype}; make both one dtype")
     if array.shape != shape:
         raise ValueError(f"{name}: {argument} has shape {array.shape}; {shape} fits ({meaning})")
 

@@ -1,4 +1,4 @@
-"""Adaptive average pooling: an output of a given size, whatever the size of the map. The kernels
+"""Adaptive average pooling: an output of a fixed size, whatever the size of the map. The kernels
 are in adaptive_avg_pool2d.cu.
 
 Output row i averages rows floor(i H / OH) to ceil((i + 1) H / OH) - 1, and columns alike, so that

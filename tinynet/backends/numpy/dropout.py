@@ -1,4 +1,4 @@
-"""Dropout: each element is dropped with a given probability, by a mask that Philox computes from
+"""Dropout: each element is dropped with probability drop, by a mask that Philox computes from
 the seed, the draw and the element's number. So every backend drops the same elements, and the
 backward pass computes the mask again instead of keeping it.
 

@@ -75,8 +75,8 @@ def typed(name, arguments, array_type):
         arrays += a if isinstance(a, list) else [a] if isinstance(a, array_type) else []
     floats = {a.dtype for a in arrays if a.dtype not in INTEGERS}
     if len(floats) != 1 or not floats <= NAMES.keys():
-        found = ", ".join(sorted(map(str, floats))) or "none"
-        raise TypeError(f"{name}: float arrays must be all float32 or all float64, got {found}")
+        dtypes = ", ".join(sorted(map(str, floats))) or "none"
+        raise TypeError(f"{name}: float arrays must be all float32 or all float64, got {dtypes}")
     for a in arrays:
         if not a.flags.c_contiguous:
             raise ValueError(

@@ -1,0 +1,124 @@
+"""changed: each change of a spec changes its own part and nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from alexnet import SPECS
+from alexnet.network.variants import changed
+from tests.alexnet.network.small_networks import NAMES, plan_of, small, weights_of
+
+
+def without(layers, prefix):
+    return [layer for layer in layers if not layer.name.startswith(prefix)]
+
+
+def essence(layers):
+    return [(layer.name, layer.kind, layer.arguments) for layer in layers]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_norm_none_only_leaves_normalisation_out(name):
+    assert essence(plan_of(name, norm="none")) == essence(without(plan_of(name), "norm"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_norm_batch_follows_every_convolutions_activation(name):
+    layers = plan_of(name, norm="batch")
+    assert essence(without(layers, "norm")) == essence(without(plan_of(name), "norm"))
+    names = [layer.name for layer in layers]
+    norms = [layer for layer in layers if layer.name.startswith("norm")]
+    assert len(norms) == len(SPECS[name].convolutions)
+    for layer in norms:
+        assert names[names.index(layer.name) - 1] == layer.name.replace("norm", "relu")
+        channels = layer.inputs[0]
+        assert layer.kind == "BatchNorm2d"
+        assert layer.arguments == {"channels": channels, "eps": 1e-3, "momentum": 0.01}
+
+
+@pytest.mark.parametrize("name", ["torchvision", "batch-norm", "cifar10"])
+def test_norm_lrn_closes_blocks_1_and_2_where_a_spec_has_none(name):
+    layers = plan_of(name, norm="lrn")
+    assert essence(without(layers, "norm")) == essence(without(plan_of(name), "norm"))
+    lrn = [layer for layer in layers if layer.kind == "LocalResponseNorm"]
+    assert [layer.name for layer in lrn] == ["norm1", "norm2"]
+    assert all(layer.arguments == vars(SPECS["caffenet"].lrn) for layer in lrn)
+    names = [layer.name for layer in layers]
+    assert names[names.index("norm1") + 1] == "conv2" and names[names.index("norm2") + 1] == "conv3"
+
+
+def test_norm_lrn_keeps_the_lrn_a_spec_has():
+    for name in ("paper", "caffe", "caffenet", "single-tower", "one-gpu", "one-weird-trick"):
+        assert changed(SPECS[name], norm="lrn") == SPECS[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_activation_tanh_replaces_every_relu_in_its_place(name):
+    expected = [
+        (layer.name.replace("relu", "tanh"), layer.kind.replace("ReLU", "Tanh"), layer.arguments)
+        for layer in plan_of(name)
+    ]
+    assert essence(plan_of(name, activation="tanh")) == expected
+    assert plan_of(name, activation="relu") == plan_of(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("window, stride", [(2, 2), (2, 1)])
+def test_pool_changes_every_pools_window_and_stride(name, window, stride):
+    before, after = plan_of(name), plan_of(name, pool=(window, stride))
+    assert [(layer.name, layer.kind) for layer in before] == [
+        (layer.name, layer.kind) for layer in after
+    ]
+    for old, new in zip(before, after, strict=True):
+        if old.kind in ("MaxPool2d", "AvgPool2d"):
+            ceil_mode = SPECS[name].pool.ceil_mode
+            assert new.arguments == {"window": window, "stride": stride, "ceil_mode": ceil_mode}
+        elif old.kind != "Linear":
+            assert new.arguments == old.arguments
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dropout_0_leaves_the_dropout_layers_out(name):
+    assert essence(plan_of(name, dropout=0.0)) == essence(without(plan_of(name), "dropout"))
+
+
+def test_dropout_changes_the_probability_alone():
+    for old, new in zip(plan_of("paper"), plan_of("paper", dropout=0.3), strict=True):
+        if old.kind == "Dropout":
+            assert new.arguments == {"drop": 0.3, "scale": "test"}
+        else:
+            assert new == old
+
+
+def test_groups_1_joins_the_papers_towers_and_groups_2_splits_others():
+    one_tower = changed(SPECS["paper"], groups=1)
+    two_towers = changed(SPECS["single-tower"], groups=2)
+    assert one_tower == replace(SPECS["paper"], convolutions=SPECS["single-tower"].convolutions)
+    assert two_towers == replace(SPECS["single-tower"], convolutions=SPECS["paper"].convolutions)
+
+
+def test_width_scales_every_width_but_the_classes():
+    layers = {layer.name: layer.outputs[0] for layer in plan_of("paper", 7, width=0.25)}
+    widths = [layers[name] for name in "conv1 conv2 conv3 conv4 conv5 fc6 fc7 fc8".split()]
+    assert widths == [24, 64, 96, 96, 64, 1024, 1024, 7]
+
+
+@pytest.mark.parametrize("width", [0.001, 0.03, 0.37, 1.013])
+def test_scaled_kernels_can_be_divided_between_two_towers(width):
+    layers = plan_of("paper", width=width)
+    for layer in layers:
+        if layer.kind == "Conv2d":
+            arguments = layer.arguments
+            assert arguments["out_channels"] % arguments["groups"] == 0
+            assert layer.name == "conv1" or arguments["in_channels"] % arguments["groups"] == 0
+
+
+def test_changes_without_weights_keep_the_initial_weights():
+    tn.seed(5)
+    base = weights_of(small("paper"))
+    for change in ({"norm": "none"}, {"activation": "tanh"}, {"dropout": 0.0}, {"dropout": 0.2}):
+        other = weights_of(small("paper", **change))
+        assert base.keys() == other.keys()
+        assert all(np.array_equal(base[key], other[key]) for key in base)
