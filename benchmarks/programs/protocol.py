@@ -38,13 +38,13 @@ SHOWN_LOGITS = 4  # images
 WATCHED_STEPS = 2  # of memory: a CUDA graph is recorded in the second one
 
 
-def work(folder) -> tuple[dict, dict]:
-    """(plan, batch) of a folder: plan.json, and the arrays of batch.npz. Call it before a framework
-    is imported: it limits the process to plan["threads"] processors."""
+def work(folder):
+    """(plan, batch) of a folder: plan.json, and batch.npz open, which reads an array where it is
+    named, so that a program's memory holds none that it does not use. Call it before a framework is
+    imported: it limits the process to plan["threads"] processors."""
     plan = json.loads((Path(folder) / "plan.json").read_text())
     use_processors(plan["threads"])
-    with np.load(Path(folder) / "batch.npz") as file:
-        return plan, {name: file[name] for name in file.files}
+    return plan, np.load(Path(folder) / "batch.npz")
 
 
 def use_processors(count) -> None:

@@ -47,8 +47,11 @@ class Tinynet:
     def use(self, batch_size, precision="float32"):
         self.clock.set_precision(precision)
         self.photos = self.batch["photos"][:batch_size]
-        self.images = tn.Tensor(self.batch["images"][:batch_size])
         self.labels = tn.Labels(self.batch["labels"][:batch_size], self.classes)
+        self.images = self._ready_images() if self.clock.asynchronous else None
+
+    def _ready_images(self):
+        return tn.Tensor(self.batch["images"][: len(self.photos)])
 
     def restart(self, dropout):
         self.model.load_state_dict(dict(protocol.weights(self.folder)))
@@ -82,6 +85,8 @@ class Tinynet:
 
     def infer(self):
         self.model.eval()
+        if self.images is None:
+            self.images = self._ready_images()
         start = self.clock.mark()
         with tn.no_grad():
             logits = self.model(self.images)
