@@ -1,16 +1,10 @@
-"""The errors that a user can meet, and the exit codes of the commands:
+"""The errors that a user can meet; tinynet.BackendError is one more.
 
-    0 done   2 usage   3 data   4 backend not usable   5 loss not finite   6 disk   130 interrupted
-
-Each message names the fault and says what would fit. cli/ending.py turns errors into exit codes,
-also a file that cannot be read (3), full memory (2) and Ctrl-C (130). Any other exception is a
-mistake in the program and shows its traceback.
+Each message names the fault and says what would fit. cli/ending.py turns errors into exit codes.
 """
 
 import contextlib
 from collections.abc import Iterator
-
-from tinynet import BackendError
 
 
 class UsageError(ValueError):
@@ -27,10 +21,6 @@ class NotFinite(ArithmeticError):
 
 class DiskError(Exception):
     """A file that cannot be written."""
-
-
-EXIT_CODES = {UsageError: 2, DataError: 3, BackendError: 4, NotFinite: 5, DiskError: 6}
-INTERRUPTED = 130
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from alexnet.weights import checkpoint
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py)."""
+    """The command; returns its exit code (alexnet/cli/ending.py)."""
     args = _parser().parse_args(argv)
     return ending.run(lambda: _command(args), "alexnet.evaluate")
 

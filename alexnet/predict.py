@@ -26,7 +26,7 @@ BATCH = 32
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py)."""
+    """The command; returns its exit code (alexnet/cli/ending.py)."""
     args = _parser().parse_args(argv)
     return ending.run(lambda: _command(args), "alexnet.predict")
 

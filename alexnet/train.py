@@ -7,8 +7,8 @@
                      w = w + v
 
 take_step takes a step, train_epoch loops over the batches of an epoch, and train loops over the
-epochs. training/run.py has their Run (network, data, position), training/options.py the defaults,
-cli/train_flags.py the flags, and training/progress.py the progress line.
+epochs. training/run_state.py has their Run (network, data, position), training/options.py the
+defaults, cli/train_flags.py the flags, and training/progress.py the progress line.
 
 Source: the paper, section 5.
 """
@@ -26,14 +26,14 @@ from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.machine import use_machine
 from alexnet.cli.train_flags import train_parser
 from alexnet.data.prefetch import prefetch
-from alexnet.errors import INTERRUPTED, NotFinite, UsageError
+from alexnet.errors import NotFinite, UsageError
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import curves, diagnosis, report
 from alexnet.training.options import Options, kind_of, resolve, resolve_resumed
 from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
-from alexnet.training.run import Run
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_state import Run
 from alexnet.weights import checkpoint
 
 
@@ -159,7 +159,7 @@ def _report_dead_start(run, progress, x):
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py)."""
+    """The command; returns its exit code (alexnet/cli/ending.py)."""
     args = train_parser().parse_args(argv)
     return ending.run(lambda: _command(args), "alexnet.train")
 
@@ -181,7 +181,7 @@ def _command(args):
             f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}",
             file=sys.stderr,
         )
-        return INTERRUPTED
+        return ending.INTERRUPTED
     finally:
         run.write_best()
     report.print_end(run, drawn=curves.draw(run.folder))

@@ -77,7 +77,7 @@ def measure(length, size, rounds):
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py)."""
+    """The command; returns its exit code (alexnet/cli/ending.py)."""
     parser = benchmark_parser("engine", __doc__)
     parser.add_argument("--length", type=flags.count, default=1000, help="adds in the chain (1000)")
     parser.add_argument("--size", type=flags.count, default=4, help="numbers in an array (4)")

@@ -47,16 +47,8 @@ from benchmarks.flags import (
     names_among,
     precisions_for,
 )
-from benchmarks.programs.layer import (
-    TOLERANCES,
-    LayerProgram,
-    OtherNumbers,
-    PyTorch,
-    Tinynet,
-    check_equal,
-    copies_for,
-    draw,
-)
+from benchmarks.programs.agreement import LAYER_TOLERANCES, OtherNumbers, check_equal
+from benchmarks.programs.layer import LayerProgram, PyTorch, Tinynet, copies_for, draw
 from benchmarks.programs.process import say
 from benchmarks.work import loss_and_update, work
 
@@ -182,7 +174,7 @@ def _parser():
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py), or 1 where a layer has an error."""
+    """The command; returns its exit code (alexnet/cli/ending.py), 1 where a layer has an error."""
     parser = _parser()
     args = parser.parse_args(argv)
     network = chosen_network(args, parser)
@@ -217,7 +209,7 @@ def _command(args, network, only):
         "idle": on_gpu or machine.wait_until_idle(args.wait), "backend": backend,
         "pytorch": torch.__version__ if "pytorch" in programs else None, "network": network.title,
         "batch_size": args.batch_size, "rounds": args.rounds or (7 if on_gpu else 5),
-        "tolerances": TOLERANCES, "rates": rates, "layers": [],
+        "tolerances": LAYER_TOLERANCES, "rates": rates, "layers": [],
     }  # fmt: skip
     for precision in precisions:
         _measure_roofs(rates, precision, {clock for _, clock in programs.values()})

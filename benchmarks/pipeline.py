@@ -35,7 +35,7 @@ from alexnet.cli import flags
 from alexnet.cli.console import wide_console
 from alexnet.cli.machine import use_machine
 from alexnet.training.options import kind_of, recipe_table
-from alexnet.training.run import Run
+from alexnet.training.run_state import Run
 from benchmarks import machine, step
 from benchmarks.figures.step import ratio_table, spread_words
 from benchmarks.flags import add_output_flags, add_wait_flag, benchmark_parser
@@ -163,8 +163,8 @@ def _parser():
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py), 1 where tinynet itself ended or its
-    programs disagree."""
+    """The command; returns its exit code (alexnet/cli/ending.py), 1 where tinynet itself ended or
+    its programs disagree."""
     args = _parser().parse_args(argv)
     args.threads = args.threads or machine.usable_processors()
 

@@ -29,8 +29,8 @@ from alexnet.errors import UsageError
 from alexnet.train import take_step, train_epoch
 from alexnet.training.options import resolve
 from alexnet.training.progress import Progress
-from alexnet.training.run import Run
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_state import Run
 from benchmarks.programs.process import ProgramError, say
 from benchmarks.programs.workload import LR, write_batch, write_workload
 

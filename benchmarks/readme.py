@@ -88,7 +88,7 @@ def replaced(text: str, new: str) -> str:
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py), or 1 where --check finds a
+    """The command; returns its exit code (alexnet/cli/ending.py), or 1 where --check finds a
     difference."""
     commands = "\n  ".join(["the commands that make the results:", *map(command_for, RESULTS)])
     parser = benchmark_parser("readme", __doc__, epilog=commands)

@@ -185,7 +185,7 @@ def print_report(report) -> None:
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py), or 1 where a point fails."""
+    """The command; returns its exit code (alexnet/cli/ending.py), or 1 where a point fails."""
     parser = _parser()
     args = parser.parse_args(argv)
     chosen = chosen_network(args, parser)

@@ -52,13 +52,13 @@ from benchmarks.flags import (
     names_among,
     precisions_for,
 )
+from benchmarks.programs.agreement import check_numbers
 from benchmarks.programs.process import (
     GPU_PROGRAMS,
     PROGRAMS,
     Program,
     ProgramError,
     add_peer_flag,
-    check_numbers,
     installed,
     run_command,
     say,
@@ -182,7 +182,7 @@ def _parser():
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code (alexnet/errors.py), 1 where a program was left out."""
+    """The command; returns its exit code (alexnet/cli/ending.py), 1 if a program was left out."""
     parser = _parser()
     args = parser.parse_args(argv)
     network = chosen_network(args, parser)

@@ -1,10 +1,20 @@
 """The end of every command: an error that a user can meet becomes a message on stderr and an exit
-code of errors.py; a mistake in the program keeps its traceback."""
+code:
+
+    0 done   2 usage   3 data   4 backend not usable   5 loss not finite   6 disk   130 interrupted
+
+A file that cannot be read counts as data, full memory as usage. Any other exception is a mistake in
+the program and shows its traceback.
+"""
 
 import sys
 from collections.abc import Callable
 
-from alexnet.errors import EXIT_CODES, INTERRUPTED, DataError, UsageError
+from alexnet.errors import DataError, DiskError, NotFinite, UsageError
+from tinynet import BackendError
+
+EXIT_CODES = {UsageError: 2, DataError: 3, BackendError: 4, NotFinite: 5, DiskError: 6}
+INTERRUPTED = 130
 
 
 def run(command: Callable[[], int], name: str) -> int:

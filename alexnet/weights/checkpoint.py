@@ -35,7 +35,7 @@ class Checkpoint:
     model           the model's state_dict
     velocities      the optimiser's state_dict, or None
     options         the run's options (training/options.py), as a dict
-    training        position, sums, schedule, random state, best accuracy (training/run.py)
+    training        position, sums, schedule, random state, best accuracy (training/run_state.py)
     """
 
     build: dict

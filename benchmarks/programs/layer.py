@@ -21,15 +21,8 @@ from benchmarks.programs.pytorch import pytorch_layer
 from tinynet import nn
 
 SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
-# The largest difference over the largest number. float32: sums in other orders. TF32 keeps 10 bits
-# of each factor, so that a product of normal numbers is off by 2^-11 of its size.
-TOLERANCES = {"float32": 1e-4, "tf32": 5e-3}
 LEAST_COPIES = 4
 MOST_COPIES = 64  # a GPU's queue takes some thousand launches; beyond, the processor would wait
-
-
-class OtherNumbers(Exception):
-    """Two programs do not compute the same; the message says where."""
 
 
 def draw(layer, batch_size) -> dict[str, np.ndarray]:
@@ -193,52 +186,3 @@ class PyTorch:
 
     def sgd(self, parameters):
         return self._torch.optim.SGD(parameters, **SGD, fused=True)
-
-
-# --- the same numbers -----------------------------------------------------------------------------
-
-
-def check_equal(layer, arrays, ours, theirs, precision="float32") -> None:
-    """Raises OtherNumbers where results of the two programs differ by more than the precision
-    explains; TF32 explains differences of products alone.
-
-    Dropout draws other masks in each program. Each is checked by itself: an element is zero in both
-    directions or scaled in both, and the share of zeros is what chance allows.
-    """
-    if layer.kind == "Dropout":
-        drop, inverted = layer.arguments["drop"], 1 / (1 - layer.arguments["drop"])
-        check_dropout(arrays, ours, drop, 1.0 if layer.arguments["scale"] == "test" else inverted)
-        check_dropout(arrays, theirs, drop, inverted)
-        return
-    precision = precision if layer.kind in ("Conv2d", "Linear") else "float32"
-    for name, array in ours.items():
-        error = relative_error(array, theirs[name])
-        if not error <= TOLERANCES[precision]:
-            raise OtherNumbers(
-                f"{layer.name}: {name} differs from PyTorch's by {error:.1e} of its largest "
-                f"number; {precision} explains {TOLERANCES[precision]:.0e}, nothing is compared"
-            )
-
-
-def check_dropout(arrays, results, drop, scale) -> None:
-    """Raises OtherNumbers where a program's dropout is none."""
-    kept = results["y"] != 0
-    deviation = math.sqrt(drop * (1 - drop) / kept.size)
-    fits = abs(kept.mean() - (1 - drop)) <= 6 * deviation
-    for name, array in (("y", arrays["x"]), ("dx", arrays["dy"])):
-        expected = np.where(kept, array * np.float32(scale), 0)
-        fits = fits and relative_error(results[name], expected) <= TOLERANCES["float32"]
-    if not fits:
-        raise OtherNumbers(f"dropout: not every element is dropped with {drop:g} or scaled")
-
-
-def relative_error(a, b) -> float:
-    """The largest |a - b| over the largest |b|: 0 for None and None, infinite where shapes differ
-    or a number is not finite."""
-    if a is None and b is None:
-        return 0.0
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return math.inf
-    error = float(np.abs(a - b).max() / max(np.abs(b).max(), np.finfo(b.dtype).tiny))
-    return error if math.isfinite(error) else math.inf

@@ -1,8 +1,8 @@
-"""The compared programs as the benchmark sees them: processes that it asks, and their numbers.
+"""The compared programs as the benchmark sees them: processes that it asks.
 
     with Program(name, python, folder, threads, backend) as program:
+        program.ready()
         program.ask("turn", what="training", steps=2)
-    check_numbers(name, ours, theirs)      what must agree before anything is timed
 
 A program rests, blocked on its input, while another works. protocol.py lists the questions.
 """
@@ -18,10 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from alexnet.cli import ending
-from benchmarks.programs.workload import LR, MOMENTUM, WEIGHT_DECAY
 
 # name: (module, HOW), on a processor and on a GPU
 PROGRAMS = {
@@ -42,21 +39,6 @@ GPU_PROGRAMS = {
 }
 LIBRARIES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}  # as imported
 ROOT = Path(__file__).resolve().parents[2]
-
-# Relative, of numbers after a few steps: losses, how far each parameter moved and how much longer
-# each weight became; and of the largest logit. On a processor rounding alone moves losses by 1e-7,
-# but now and then it moves a maximum to another pixel, where another gradient goes. On a GPU
-# rounding differs more between libraries, and TF32 keeps 10 bits of each factor: rounded or cut
-# off, that moved the losses of `paper` by 2.4e-3, its moves by 4e-3 and its pulls by 1e-2 (emulated
-# on a processor, batch 8).
-TOLERANCES = {
-    "processor": {"losses": 1e-4, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-4},
-    "float32": {"losses": 1e-3, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-3},
-    "tf32": {"losses": 1e-2, "moves": 3e-2, "pulls": 0.2, "logits": 1e-2},
-}
-# The pull of a weight that hardly changes its length is a small rest of large sums. It is compared
-# with the pull of weight decay alone, in three steps with momentum, which it must show.
-DECAY = LR * WEIGHT_DECAY * (1 + (1 + MOMENTUM) + (1 + MOMENTUM + MOMENTUM**2))
 
 
 class ProgramError(RuntimeError):
@@ -208,40 +190,3 @@ def _environment(threads, on_gpu):
     counts = {f"{name}_NUM_THREADS": str(threads) for name in names}
     no_gpu = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     return {**os.environ, **counts, **no_gpu, "TF_CPP_MIN_LOG_LEVEL": "2"}
-
-
-# --- the same numbers -----------------------------------------------------------------------------
-
-
-def check_numbers(name: str, ours: dict, theirs: dict, limits="processor") -> dict[str, float]:
-    """How far apart two answers to "numbers" are, {"losses": ..., "moves": ..., "pulls": ...}, the
-    largest relative difference of each; or {"logits": ...} of two answers to "logits".
-
-    limits  of TOLERANCES
-    Raises ProgramError where they are further apart than rounding explains.
-    """
-    if "logits" in ours:
-        a, b = np.array(ours["logits"]), np.array(theirs["logits"])
-        apart = {"logits": float(np.abs(a - b).max() / np.abs(a).max())}
-    else:
-        if list(ours["moves"]) != list(theirs["moves"]):
-            raise ProgramError(f"{name} has parameters of other names: {sorted(theirs['moves'])}")
-        apart = {"losses": _apart(ours["losses"], theirs["losses"])}
-        for what, least in (("moves", 0.0), ("pulls", DECAY)):
-            apart[what] = _apart(*(list(answer[what].values()) for answer in (ours, theirs)), least)
-    for what, distance in apart.items():
-        allowed = TOLERANCES[limits][what]
-        if not distance <= allowed:  # NaN is no agreement
-            raise ProgramError(
-                f"{name} computes other numbers than tinynet: its {what} differ by {distance:.2g} "
-                f"of their size, rounding explains {allowed:g}; it is not compared"
-            )
-    return apart
-
-
-def _apart(a, b, least=0.0):
-    """The largest difference of two lists of numbers, over their size or over least; NaN if there
-    is one."""
-    a, b = np.array(a), np.array(b)
-    size = np.maximum(np.maximum(np.abs(a), np.abs(b)), max(least, 1e-30))
-    return float((np.abs(a - b) / size).max())

@@ -14,17 +14,8 @@ from benchmarks import layers, machine
 from benchmarks.clocks import HostClock
 from benchmarks.figures import layers as figures
 from benchmarks.figures import roofline
-from benchmarks.programs.layer import (
-    MOST_COPIES,
-    LayerProgram,
-    OtherNumbers,
-    PyTorch,
-    Tinynet,
-    check_dropout,
-    check_equal,
-    copies_for,
-    draw,
-)
+from benchmarks.programs.agreement import OtherNumbers, check_dropout, check_equal
+from benchmarks.programs.layer import MOST_COPIES, LayerProgram, PyTorch, Tinynet, copies_for, draw
 from benchmarks.work import Work, loss_and_update, work
 from tests.benchmarks.told_clock import ToldClock
 

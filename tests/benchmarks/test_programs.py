@@ -13,7 +13,8 @@ from alexnet.network.plan import plan
 from alexnet.network.variants import changed
 from benchmarks import machine
 from benchmarks.programs import channels_last, process, protocol, pytorch
-from benchmarks.programs.process import Program, ProgramError, check_numbers
+from benchmarks.programs.agreement import DECAY, check_numbers
+from benchmarks.programs.process import Program, ProgramError
 from benchmarks.programs.tinynet import Tinynet
 from benchmarks.programs.workload import write_workload
 from tests.benchmarks.told_clock import ToldClock
@@ -151,7 +152,7 @@ ONE = {"losses": [2.0, 1.0], "moves": {"a": 1e-6, "b": 1.0}, "pulls": {"a": -1e-
         ("float32", {"losses": [2.0, 1.002]}),
         ("tf32", {"losses": [2.0, 1.02]}),
         ("tf32", {"moves": {"a": 1e-6, "b": 1.04}}),
-        ("tf32", {"pulls": {"a": -1e-6 + process.DECAY}}),  # no weight decay
+        ("tf32", {"pulls": {"a": -1e-6 + DECAY}}),  # no weight decay
     ],
 )
 def test_losses_moves_and_pulls_must_agree_one_by_one(limits, theirs):
@@ -171,7 +172,7 @@ def test_pulls_tell_weight_decay(answers):
     """Without it the check of numbers would take SGD without decay for SGD with it."""
     pulls = np.array(list(answers["numbers"]["pulls"].values()))
     assert len(pulls) == 8
-    without = {**answers["numbers"], "pulls": dict(enumerate(pulls + process.DECAY))}
+    without = {**answers["numbers"], "pulls": dict(enumerate(pulls + DECAY))}
     with pytest.raises(ProgramError, match="its pulls differ"):
         check_numbers("peer", answers["numbers"], without)
 

@@ -6,8 +6,8 @@ import pytest
 import tinynet as tn
 from alexnet.cli.train_flags import train_parser
 from alexnet.training.options import resolve
-from alexnet.training.run import Run
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_state import Run
 from tests.alexnet.small_training import FLAGS, make_images
 
 
