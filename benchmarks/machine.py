@@ -125,8 +125,8 @@ def words(about: dict) -> str:
     if "gpu" in about:
         return about["gpu"]
     text = f"{about['processor']}, {about['processors']} processors, {about['threads']} threads"
-    text += "".join(f", {kernel}" for kernel in about.get("blas", []))
-    forced = ", ".join(f"{name}={value}" for name, value in about.get("forced", {}).items())
+    text += "".join(f", {kernel}" for kernel in about["blas"])
+    forced = ", ".join(f"{name}={value}" for name, value in about["forced"].items())
     return text + (f"; FORCED by {forced}" if forced else "")
 
 

@@ -18,7 +18,8 @@ CONSTANT = 0.03  # figures nearer than this to their middle do not grow
 
 def fit(n, t) -> dict | None:
     """{"a", "b", "p", "deviation"} of t = a + b n^p: least squares of the relative errors, a and b
-    not negative, p to two digits. deviation: the largest |a + b n^p - t| / t.
+    not negative, p to two digits. deviation: the largest |a + b n^p - t| / t; None where the law
+    goes through two points, which says nothing of how well it holds.
 
     n, t  positive numbers, as many of each
     Fewer than four points determine no a: it is 0 then, and p is the slope of log t over log n.
@@ -38,8 +39,8 @@ def fit(n, t) -> dict | None:
         a, b, p = min(
             ((*_shares(n, t, p), p) for p in EXPONENTS), key=lambda law: _error(n, t, law)
         )
-    deviation = np.abs((a + b * n**p) / t - 1).max()
-    return {"a": float(a), "b": float(b), "p": float(p), "deviation": float(deviation)}
+    deviation = float(np.abs((a + b * n**p) / t - 1).max()) if b == 0 or len(set(n)) > 2 else None
+    return {"a": float(a), "b": float(b), "p": float(p), "deviation": deviation}
 
 
 def value(law, n):
@@ -64,6 +65,8 @@ def text(law, factor, unit) -> str:
         return "no law: fewer than two points"
     parts = [f"{factor * law['a']:.4g} {unit}"] if law["a"] or not law["b"] else []
     parts += [f"{factor * law['b']:.3g} {unit} n^{law['p']:.2f}"] if law["b"] else []
+    if law["deviation"] is None:
+        return f"{' + '.join(parts)} (through two points)"
     return f"{' + '.join(parts)} (off by at most {law['deviation']:.0%})"
 
 

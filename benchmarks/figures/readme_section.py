@@ -37,7 +37,6 @@ SWEEPS = {
     "depth": "convolutional blocks",
 }  # fmt: skip
 LEFT_OUT = "left out"
-NO_BLAS = ", BLAS kernel not recorded"  # in results from before machine.description named it
 
 
 class OtherResult(Exception):
@@ -88,7 +87,7 @@ def _about(report):
     facts = {name: text for each in versions for name, text in each.items() if name in LIBRARIES}
     facts |= {name: about[name] for name in ("python", "numpy", "numba", "scipy")}
     return facts | {
-        "machine": machine.words(about) + ("" if "blas" in about else NO_BLAS),
+        "machine": machine.words(about),
         "idle": report["idle"],
         "day": datetime.datetime.fromisoformat(about["date"]).date(),
     }

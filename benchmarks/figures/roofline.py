@@ -97,7 +97,7 @@ def _draw_labels(figure, axes, rows):
     taken = [Bbox([point - 8, point + 8]) for point in pixels]
     taken += [text.get_window_extent() for text in axes.texts[: -len(rows)]]
     adjust_text(
-        names, *roof.T, objects=taken, ax=axes, iter_lim=500, expand=(1.2, 1.4),
+        names, *roof.T, objects=taken, ax=axes, iter_lim=500, expand=(1.3, 1.8),
         force_text=(0.2, 0.4), force_static=(0.2, 0.4), min_arrow_len=12,
         arrowprops={"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.5},
     )  # fmt: skip

@@ -42,7 +42,8 @@ def test_noisy_few_and_constant_figures_have_a_law_too():
     law = growth.fit(n, (5 + 2 * n) * noise)
     assert law["p"] == pytest.approx(1, abs=0.1) and 0.005 < law["deviation"] < 0.03
     law = growth.fit([1, 2], [8.0, 4.0])  # two points determine a slope only
-    assert law == pytest.approx({"a": 0.0, "b": 8.0, "p": -1.0, "deviation": 0.0})
+    assert law == pytest.approx({"a": 0.0, "b": 8.0, "p": -1.0, "deviation": None})
+    assert growth.text(law, 1, "s") == "8 s n^-1.00 (through two points)"
     assert growth.fit([3], [8.0]) is None
     law = growth.fit([1, 2, 4, 8], [100, 101, 99, 101])
     assert (law["a"], law["b"], law["p"]) == (100, 0, 0)
