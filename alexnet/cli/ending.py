@@ -34,7 +34,7 @@ def run(command: Callable[[], int], name: str) -> int:
     except MemoryError as error:  # NumPy and CuPy raise it too
         about = f" ({error})" if str(error) else ""
         print(
-            f"{name}: the memory is full{about}; a smaller --batch-size or --image-size fits",
+            f"{name}: the memory is full{about}; a smaller --batch-size or --image-size needs less",
             file=sys.stderr,
         )
         return EXIT_CODES[UsageError]

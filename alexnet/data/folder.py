@@ -249,7 +249,10 @@ def _broken_files(paths, tolerated):
     broken = {path: why for path, why in zip(paths, reasons, strict=True) if why}
     if len(broken) > tolerated:
         shown = "\n  ".join(list(broken.values())[:10])
-        raise DataError(f"{len(broken)} broken images, {tolerated} tolerated:\n  {shown}")
+        raise DataError(
+            f"{len(broken)} broken images, {tolerated} tolerated:\n  {shown}\n"
+            f"mend or remove them; --skip-bad-images {len(broken)} leaves them out"
+        )
     return broken
 
 

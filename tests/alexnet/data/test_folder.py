@@ -306,7 +306,7 @@ def test_skip_bad_images_leaves_out_up_to_that_many_and_reports_them(tmp_path):
     assert "2 broken left out" in dataset.description and "cat1.png" in dataset.description
     for index in range(6):
         dataset.read(index, 8)
-    with pytest.raises(DataError, match=r"(?s)2 broken images, 1 tolerated.*cat1.*dog3"):
+    with pytest.raises(DataError, match=r"(?s)2 broken images, 1 tol.*cat1.*dog3.*-images 2"):
         ImageFolder(tmp_path, "train", skip_bad_images=1)
 
 
