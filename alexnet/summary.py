@@ -196,7 +196,7 @@ def _print_tables(spec, classes, image_size, changes, rows, cells):
         print("changed: " + ", ".join(f"{name} {value}" for name, value in changes.items()))
     console.print(layer_table(rows))
     if cells:
-        print("The theory page's table (a widely copied web text), * where it is inconsistent:")
+        print("The table of a widely copied web text, * where it contradicts itself:")
         console.print(web_table.as_table(cells))
         print("\n".join(web_table.notes(cells)))
 

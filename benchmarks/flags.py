@@ -20,14 +20,14 @@ def benchmark_parser(name: str, description: str, **more) -> argparse.ArgumentPa
     )  # fmt: skip
 
 
-def add_output_flags(group, plot: str | None = None) -> None:
-    """--json, and with the name of a picture --plot."""
+def add_output_flags(group, plot: str | None = None, needs=("matplotlib",)) -> None:
+    """--json, and with the name of a picture --plot. needs: the packages that draw it."""
     group.add_argument(
         "--json", type=flags.new_file, metavar="FILE", help="write all figures to FILE too"
     )
     if plot:
         help = f"draw {plot}: .png, .svg, .pdf"
-        group.add_argument("--plot", type=new_picture, metavar="FILE", help=help)
+        group.add_argument("--plot", type=new_picture(needs), metavar="FILE", help=help)
 
 
 def add_precisions_flag(group) -> None:
@@ -54,11 +54,15 @@ def add_wait_flag(group) -> None:
     )  # fmt: skip
 
 
-def new_picture(text: str) -> str:
-    """The path of a picture that can be drawn and written."""
-    if not all(map(importlib.util.find_spec, ("matplotlib", "adjustText"))):
-        raise argparse.ArgumentTypeError("it needs pip install matplotlib adjustText")
-    return flags.new_file(text)
+def new_picture(needs):
+    """A type of flag: the path of a picture that can be written, and drawn by these packages."""
+
+    def picture(text):
+        if not all(map(importlib.util.find_spec, needs)):
+            raise argparse.ArgumentTypeError(f"it needs pip install {' '.join(needs)}")
+        return flags.new_file(text)
+
+    return picture
 
 
 def names_among(known):

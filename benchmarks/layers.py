@@ -169,7 +169,7 @@ def _parser():
     add_precisions_flag(parser)
     parser.add_argument("--only", metavar="NAMES", help="of layers, as in conv2,norm1,loss,update")
     add_wait_flag(parser)
-    add_output_flags(parser, "a roofline")
+    add_output_flags(parser, "a roofline", needs=("matplotlib", "adjustText"))
     return parser
 
 

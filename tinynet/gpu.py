@@ -6,6 +6,8 @@
     gpu.uploads()           copies from the processor to the GPU, likewise
     gpu.launch(...)         a kernel of one's own, with maps() threads and int_struct() arguments
 
+A kernel of one's own names its includes from backends/cupy/ on: #include "device/elements.cuh".
+
 Programs that use these run on a processor's backend too: device() is None there, and download()
 hands out the array itself. CuPy is not imported before a backend asks for it.
 """
@@ -66,6 +68,7 @@ class CudaGraph:
     Tensor, Labels  must lie in the arrays of the first call, where the caller writes new numbers;
                     with another shape or dtype the function runs without the recording
     float           the function gets a Tensor () of it, float32, which is filled before each launch
+                    (the rate of float64 parameters must be a Tensor of float64)
     other           must be the object of the first call, or equal to it
     dropout's draw  the recorded one plus gpu.draws_before, how many were drawn since
 

@@ -55,7 +55,9 @@ class SGD:
         """Move every parameter that has a gradient, in place, group by group.
 
         lr  the rate of this step for every group, times the group's lr_scale: a number, or on cupy
-            a Tensor (), which a recorded step reads at each launch. None: the group's own lr
+            a Tensor () of the parameters' dtype, which a recorded step reads at each launch. None:
+            the group's own lr
+        Raises ValueError for a negative rate, TypeError for a Tensor of another dtype.
         """
         for group in self.groups:
             moved = [p for p in group["parameters"] if p.grad is not None]
@@ -63,7 +65,7 @@ class SGD:
                 continue
             kernels = moved[0]._kernels
             kernel = kernels.sgd_paper if self.rule == "paper" else kernels.sgd_pytorch
-            rate = _rate(group["lr"] if lr is None else lr, float(group["lr_scale"]))
+            rate = _rate(group["lr"] if lr is None else lr, group["lr_scale"], moved[0].dtype)
             kernel(
                 [p.data for p in moved],
                 [p.grad for p in moved],
@@ -100,13 +102,19 @@ class SGD:
             self._velocities[id(parameter)] = parameter._kernels.from_numpy(velocity)
 
 
-def _rate(lr, scale):
-    """lr times scale, as kernels take it: a number, or an array ()."""
+def _rate(lr, scale, dtype):
+    """lr times scale, as kernels take it: a number, or an array (). Both are rounded to the
+    parameters' dtype before they are multiplied, so a number and a Tensor give the same bits."""
     if isinstance(lr, Tensor):
-        return lr.data if scale == 1 else lr.data * scale
+        if lr.dtype != dtype:
+            raise TypeError(
+                f"SGD: lr is a Tensor of {lr.dtype}, the parameters are {dtype}; a number fits, "
+                f"or a Tensor of {dtype}"
+            )
+        return lr.data if scale == 1 else lr.data * dtype.type(scale)
     if not lr >= 0:  # NaN too
         raise ValueError(f"SGD: lr must not be negative, got {lr}")
-    return float(lr) * scale
+    return float(lr) if scale == 1 else float(dtype.type(lr) * dtype.type(scale))
 
 
 def _checked_group(group, defaults):

@@ -175,7 +175,14 @@ def test_theory_pages_shares_match_the_page():
 def test_command_prints_the_table_uncut(capsys):
     assert main(["--spec", "single-tower"]) == 0
     text = capsys.readouterr().out
-    for figure in ("62,378,344", "1,135,256,096", "105,705,600 *", "FC8 + ReLU", "96 x 55 x 55"):
+    for figure in (
+        "copied web text",
+        "62,378,344",
+        "1,135,256,096",
+        "105,705,600 *",
+        "FC8 + ReLU",
+        "96 x 55 x 55",
+    ):
         assert figure in text
     assert "…" not in text
 
@@ -183,7 +190,7 @@ def test_command_prints_the_table_uncut(capsys):
 def test_command_leaves_the_theory_page_out_for_another_network(capsys):
     for arguments in (["--spec", "paper"], ["--spec", "single-tower", "--num-classes", "10"]):
         assert main(arguments) == 0
-        assert "theory page" not in capsys.readouterr().out
+        assert "copied web text" not in capsys.readouterr().out
 
 
 def test_json_holds_layers_totals_and_the_web_table(capsys):

@@ -6,6 +6,7 @@ import importlib.util
 import pytest
 
 import tinynet as tn
+from benchmarks.flags import new_picture
 from tinynet import backends
 
 NO_FOLDER = ["--json", "/nowhere/at/all.json"], "there is no folder /nowhere/at"
@@ -54,9 +55,18 @@ def test_without_a_gpu_a_command_says_so_and_ends_with_4(name, monkeypatch, caps
     assert "no NVIDIA driver answers" in capsys.readouterr().err
 
 
-def test_a_picture_needs_matplotlib(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "name, missing, packages",
+    [("layers", "adjustText", "matplotlib adjustText"), ("scaling", "matplotlib", "matplotlib")],
+)
+def test_a_picture_needs_its_packages(name, missing, packages, monkeypatch, capsys):
     spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda n: n != "adjustText" and spec(n))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: n != missing and spec(n))
     with pytest.raises(SystemExit):
-        importlib.import_module("benchmarks.scaling").main(["--plot", "scaling.png"])
-    assert "pip install matplotlib adjustText" in capsys.readouterr().err
+        importlib.import_module(f"benchmarks.{name}").main(["--plot", "new.png"])
+    assert f"it needs pip install {packages}\n" in capsys.readouterr().err
+
+
+def test_the_sweeps_are_drawn_without_the_package_for_names(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name != "adjustText" or None)
+    assert new_picture(("matplotlib",))("new.png") == "new.png"
