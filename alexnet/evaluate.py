@@ -116,7 +116,7 @@ def _parser():
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--batch-size", type=flags.count, default=128, metavar="N", help="(128)")
     parser.add_argument(
-        "--skip-bad-images", type=flags.count_or_none, metavar="N",
+        "--skip-bad-images", type=flags.count_or_zero, metavar="N",
         help="leave out up to N broken files (as in the run)",
     )  # fmt: skip
     flags.add_machine_flags(parser)

@@ -2,7 +2,7 @@
 
     clock.mark()               a moment, in the order of the work
     clock.between(a, b)        seconds between two marks
-    clock.passed(mark)         whether the device has reached a mark
+    clock.passed(mark)         whether a GPU has reached a mark; always False on a processor
     clock.synchronize()        wait until all work is done
     clock.product()            a matrix product of product_flop, large enough for the best rate
     clock.copies()             (bytes, a function that copies as many)
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PRODUCT, GPU_PRODUCT = 2048, 8192  # rows, sum and columns of the large matrix product
+PRODUCT, GPU_PRODUCT = 2048, 8192  # rows, and columns, of the matrices of the large product
 
 
 def alternating(names: Iterable[str], rounds: int) -> Iterator[tuple[int, str]]:
@@ -40,7 +40,9 @@ def alternating(names: Iterable[str], rounds: int) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True)
 class Timed:
-    """seconds       of each part, on the clock
+    """The times of some parts.
+
+    seconds       of each part, on the clock
     host_seconds  in which the processor did, or queued, all parts
     device_bound  whether a device never waited for the processor, so that seconds are its own
     """
@@ -94,7 +96,7 @@ def _median_seconds(clock, run, runs):
 
 
 def square_matrices(size) -> list[np.ndarray]:
-    """Two float32 matrices of random numbers: a GPU multiplies zeros with less power, faster."""
+    """Two float32 matrices of random numbers: a GPU multiplies zeros faster, on less power."""
     rows = np.random.default_rng(0).standard_normal((2, min(size, 512), size), np.float32)
     return [np.resize(matrix, (size, size)) for matrix in rows]
 

@@ -24,7 +24,7 @@ UNTIMED = 2  # rounds
 
 
 def chain(x, b, length, gradient):
-    """(final y's numbers, x's gradient, seconds forward, seconds forward and backward)."""
+    """(the last y, x's gradient, seconds forward, seconds forward and backward)."""
     start = time.perf_counter()
     y = x
     for _ in range(length):

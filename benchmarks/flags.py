@@ -34,7 +34,7 @@ def add_precisions_flag(group) -> None:
     """--precision, one or more."""
     group.add_argument(
         "--precision", choices=tn.gpu.PRECISIONS, nargs="+",
-        help="of products on a GPU; tf32: both libraries round their factors to 10 bits (both)",
+        help="of products on a GPU, one or more; tf32 rounds the factors to 10 bits (float32 tf32)",
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def add_wait_flag(group) -> None:
 
 
 def new_picture(needs):
-    """A type of flag: the path of a picture that can be written, and drawn by these packages."""
+    """An argparse type: the path of a picture that can be written, and drawn by these packages."""
 
     def picture(text):
         if not all(map(importlib.util.find_spec, needs)):
@@ -66,7 +66,7 @@ def new_picture(needs):
 
 
 def names_among(known):
-    """A type of flag: names of these, with commas between."""
+    """An argparse type: names separated by commas, each one of `known`."""
 
     def names(text):
         chosen = text.split(",")

@@ -3,8 +3,8 @@
 #
 #   benchmarks/gpu_run.sh [RESULTS] [PHOTOS]
 #
-# RESULTS (benchmarks/results) gets, and keeps whatever ends a part:
-#   gpu-run.log        how every part ended, and what those without a file of their own printed
+# RESULTS (default: benchmarks/results) gets these files; a part that is stopped leaves its file:
+#   gpu-run.log        how each part ended, and the output of the parts without a file of their own
 #   gpu-facts.txt      device, driver, versions
 #   gpu-tests.log      pytest -m gpu, on the real kernels
 #   gpu-sanitizer.log  memcheck and racecheck over small cases, where compute-sanitizer is installed
@@ -12,8 +12,8 @@
 #   gpu-step.json      benchmarks.step, likewise
 #   gpu-train.jsonl    log.jsonl of a training on PHOTOS: train/<class>/*, val/<class>/*, or
 #                      <class>/*; without PHOTOS there is none
-# Each part has its own time limit, so that one that hangs does not cost the others; the last one, the
-# training, has the rest. The exit code is 1 where a part failed.
+# Each part has its own time limit, so that one that hangs does not cost the others. No part runs
+# past LIMIT. The exit code is 1 where a part failed.
 #
 # Environment: PYTHON (python3); PARTS, some of "facts tests sanitizer layers step train" (all);
 # STEP_SECONDS (260); TRAIN_SECONDS (60) and TRAIN_FLAGS of the training; LIMIT, the seconds of all
@@ -49,7 +49,7 @@ part() {
         return
     fi
     size=$(stat -c %s "$file")
-    # No pipe: a process that the command left behind would hold its end open, and be waited for.
+    # No pipe: a process that the command leaves behind would keep it open, and we would wait.
     timeout --signal="$signal" --kill-after=10 "$seconds" "$@" >> "$file" 2>&1
     code=$?
     tail -c +$((size + 1)) "$file" | tail -n 40
@@ -101,11 +101,11 @@ if wanted sanitizer; then
     small=(-m pytest -m gpu --sanitizer -q -p no:cacheprovider tests/tinynet/test_optim.py
         tests/tinynet/ops/test_layers.py tests/tinynet/ops/test_winograd.py
         -k "float32 and (formulas or ten_steps_match or winograd and same_bits)")
-    # First without: kernels are compiled, and CuPy keeps them.
+    # First without the sanitizer, so that CuPy's cache holds the compiled kernels.
     part 30 gpu-sanitizer.log "$python" "${small[@]}"
     if command -v compute-sanitizer > /dev/null; then
         for tool in memcheck racecheck; do
-            # Calls that fail inside of libraries are theirs; CuPy asks every one of its own.
+            # No API errors: libraries handle the calls that fail inside them, CuPy checks its own.
             part 60 gpu-sanitizer.log compute-sanitizer --tool "$tool" --error-exitcode 9 \
                 $([ "$tool" = memcheck ] && echo "--report-api-errors no") \
                 --print-limit 20 "$python" "${small[@]}"
@@ -127,7 +127,7 @@ fi
 
 if wanted train && [ -n "$photos" ]; then
     signal=INT # Ctrl-C: finish the batch, save, end
-    # The flags are words of their own, so without quotes.
+    # $train_flags has no quotes, so that the shell splits it into words.
     part "${TRAIN_SECONDS:-60}" gpu-run.log "$python" -m alexnet.train "$photos" --backend cupy \
         --workers "$(nproc)" --out "$work/run" $train_flags
     cp "$work/run/log.jsonl" "$results/gpu-train.jsonl" || failed=1

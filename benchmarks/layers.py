@@ -54,7 +54,7 @@ from benchmarks.work import loss_and_update, work
 
 TURN = 0.1  # seconds that a turn's runs take together, at most MOST_RUNS, at least one run
 MOST_RUNS = 30
-PAUSE = 0.05  # seconds between turns: threads that wait for work in a loop give up in it
+PAUSE = 0.05  # seconds between turns, in which threads that busy-wait for work go to sleep
 MOST_TRIES = 6  # of a run on a GPU, each behind twice as many products as the one before
 
 
@@ -105,7 +105,7 @@ class Passes:
 def measure(layer, batch_size, programs, rounds, needs_dx, precision="float32"):
     """({program: {direction: [[seconds of each run] of each round]}}, whether a GPU never waited).
 
-    programs  {name: (framework of programs/layer.py, clock)}, tinynet alone or two
+    programs  {name: (framework from programs/layer.py, clock)}, tinynet alone or two
     Raises OtherNumbers where two programs compute different numbers.
     """
     arrays = draw(layer, batch_size)

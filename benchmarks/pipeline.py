@@ -6,7 +6,7 @@
     python -m benchmarks.pipeline jpeg --peer pytorch=/path/of/its/bin/python
 
 DATA is what alexnet.train takes, with the same recipe and flags, or jpeg: a folder of photo-like
-JPEGs, 256 x 256, that is drawn for the occasion. In each round take turns:
+JPEGs, 256 x 256, that is drawn for the occasion. In each round these take turns:
 
     pipeline   the data path alone: --workers threads read, crop and mirror, one more normalises
     network    tinynet's training step alone, on one ready batch of float32, in its own process

@@ -1,8 +1,8 @@
 """tinynet's side of benchmarks/pipeline.py: the work, the turns of the data path and of training.
 
 The data path runs stage by stage, and whole; training is alexnet.train's own loop, left after each
-turn and taken up in the next. The work is a run as alexnet.train begins it, and its first batch,
-ready, for the programs that know no images.
+turn and continued in the next. The work is a run as alexnet.train begins it; the other programs get
+its first batch, normalised.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from benchmarks.programs.workload import LR, write_batch, write_workload
 
 PHOTO_SIZE = 256
 # A drawn scene is smoother than a photo. With this grain, at this quality, a file has about 22 kB,
-# as photos of this size have, and takes as long to decode, which goes by the bytes.
+# as photos of this size have, and takes as long to decode: that time depends on the bytes.
 GRAIN, QUALITY = 6.0, 90
 UNTIMED = 2  # steps of a training's turn, in which the workers get ahead
 TOLERANCE = 1e-5  # relative, of the same loss from the same kernels in another process

@@ -91,7 +91,7 @@ def measure_point(point) -> dict:
 
 
 def points_of(sweep, base) -> dict[int, dict]:
-    """{n: point} of a sweep round the base point."""
+    """{n: point} of a sweep around the base point."""
     row = changed(find_spec(base["spec"]), **base["changes"])
     if sweep == "batch":
         sizes = [max(1, round(base["batch_size"] * factor)) for factor in (0.25, 0.5, 1, 2, 4)]

@@ -7,8 +7,8 @@
 
 A training step is forward, mean softmax cross-entropy, backward, and SGD with momentum 0.9 and
 weight decay 5e-4, in float32, with the spec's dropout. All programs get the same network, initial
-weights and batch, ready as float32; the stage "data", in which tinynet on a processor makes it of
-uint8 images, is not a part of the step.
+weights and batch, ready as float32; the stage "data", in which tinynet on a processor makes the
+float32 numbers from uint8 images, is not part of the step.
 
 Each program is a process of its own. First all must compute tinynet's numbers: the losses of three
 steps without dropout, how far each parameter moved in them and how much longer each weight became,
@@ -106,7 +106,7 @@ def left_out_on_error(name, running, failed):
 
 def check(running, failed, what, limits="processor") -> dict[str, dict]:
     """{name: how far its numbers are from tinynet's}; programs that compute others are moved from
-    running to failed. Then each has had its first turn, in which it compiles."""
+    running to failed. Afterwards each program has taken a first turn, in which it compiles."""
     question = {"training": "numbers", "inference": "logits"}[what]
     more = {"steps": CHECKED_STEPS} if what == "training" else {}
     apart, ours = {}, None

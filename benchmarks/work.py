@@ -60,8 +60,8 @@ def work(layer: Layer, batch_size: int, needs_dx: bool = True) -> dict[str, Work
     """{"forward": Work, "backward": Work} of a layer, {"update": Work} of SGD.
 
     layer     a row of a plan or of loss_and_update
-    needs_dx  whether the backward computes the gradient of the layer's input; it matters to
-              convolutions alone
+    needs_dx  whether the backward computes the gradient of the layer's input; it matters only to
+              convolutions and fully connected layers
     Raises TypeError for a kind without counts.
     """
     if layer.kind == "SGD":

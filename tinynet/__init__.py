@@ -8,7 +8,7 @@
     weight.grad
 
 A layer is one file in ops/ (its checks, forward and backward) and one file in each backend (its
-arithmetic). tensor.py and op.py are the engine.
+arithmetic; in cupy two, the kernel and its launch). tensor.py and op.py are the engine.
 """
 
 from tinynet import gpu, nn, optim, random

@@ -2,11 +2,11 @@
 
     tn.gpu.device()         the GPU of the backend in use, None where that has none
     tn.gpu.CudaGraph(step)  a training step recorded once and launched whole
-    tn.gpu.download(t)      a copy to the processor that later work does not wait for
-    gpu.uploads()           copies from the processor to the GPU, likewise
-    gpu.launch(...)         a kernel of one's own, with maps() threads and int_struct() arguments
+    tn.gpu.download(t)      a copy to the processor; reading it waits for no later work
+    gpu.uploads()           copies to the GPU while kernels run
+    gpu.launch(...)         launches your own kernel: maps() is its grid, int_struct() an argument
 
-A kernel of one's own names its includes from backends/cupy/ on: #include "device/elements.cuh".
+Your own kernel names its includes from backends/cupy/ on: #include "device/elements.cuh".
 
 Programs that use these run on a processor's backend too: device() is None there, and download()
 hands out the array itself. CuPy is not imported before a backend asks for it.
@@ -56,7 +56,7 @@ class CudaGraph:
 
     Queueing a kernel costs the processor some microseconds, and a training step queues hundreds of
     them; a graph is queued at once. The first call runs the function, the second one records it,
-    and this and every later call launch the recording. Each call returns what the function
+    and the second and every later call launch it. Each call returns what the function
     returned, whose arrays then hold this launch's numbers: the same bits as without recording.
 
     function  queues kernels, waits for none of them, and returns tensors. It multiplies matrices by
@@ -73,7 +73,7 @@ class CudaGraph:
     dropout's draw  the recorded one plus gpu.draws_before, how many were drawn since
 
     Raises BackendError where the default backend has no GPU, ValueError for arguments that the
-    recording would pass over.
+    recording would ignore.
     """
 
     def __init__(self, function):

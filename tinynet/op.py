@@ -11,9 +11,9 @@ records the closure if an input requires a gradient.
 
 Rules for the author of an op:
 - Check the arguments first: kernels do not check shapes and dtypes.
-- backward returns one gradient for each tensor argument, in the order of the arguments, and None
-  where ctx.needs_grad[i] is false (i counts the tensor arguments). An optional tensor argument
-  comes last and may be None.
+- backward returns one gradient for each tensor argument, in the order of the arguments. Where
+  ctx.needs_grad[i] is false (i counts the tensor arguments) None is enough, and a gradient that
+  costs much is not computed. An optional tensor argument comes last and may be None.
 - backward returns new arrays, dy, or views of dy; never an array that the closure keeps. It never
   writes into dy.
 - Outputs are C-contiguous: kernels rely on it, and layers refuse other arrays. Gradients may be
@@ -53,7 +53,7 @@ class Context:
 
 
 def op(function):
-    """Make a function (ctx, arrays, numbers) -> (output, backward) a function of tensors.
+    """Turn a function (ctx, arrays, numbers) -> (output, backward) into a function of tensors.
 
     This function is the overhead of an op, so it is written for speed: one loop, few calls, and
     objects filled in place.

@@ -16,15 +16,16 @@ class SGD:
     """Moves parameters against their gradients.
 
     parameters  a list of Tensors, or of groups {"parameters": [...], "lr": ..., "lr_scale": ...,
-                "momentum": ..., "weight_decay": ...}; a group takes from SGD's own arguments what
-                it does not say
+                "momentum": ..., "weight_decay": ...}; a key that a group leaves out has the value
+                of SGD's own argument
     lr, momentum, weight_decay  numbers, none negative
     rule        "paper" or "pytorch"
 
-    A group's rate is lr times lr_scale, 1 where the group does not say. With lr_scale=2 in a group
-    of biases they learn at twice the rate of the weights, as in Caffe's AlexNet. groups is the list
-    of these dicts and may be changed: for group in sgd.groups: group["lr"] = ... Raises ValueError
-    for a number out of range, an unknown rule or key, or a parameter passed twice.
+    A group's rate is lr times lr_scale, which is 1 by default. A group of biases with lr_scale=2
+    learns at twice the rate of the weights, as in Caffe's AlexNet. groups is the list of these
+    dicts and may be changed: for group in sgd.groups: group["lr"] = ... Raises ValueError for a
+    number out of range, an unknown rule or key, or a parameter passed twice, TypeError for a
+    parameter that is no Tensor with requires_grad.
     """
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0, rule="paper"):
@@ -88,7 +89,7 @@ class SGD:
         }
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Take over the velocities of a state_dict. Raises ValueError where one does not fit."""
+        """Copy the velocities of a state_dict. Raises ValueError where one does not fit."""
         every = [p for group in self.groups for p in group["parameters"]]
         if len(state) != len(every):
             raise ValueError(f"SGD: {len(state)} velocities for {len(every)} parameters")

@@ -124,7 +124,7 @@ _state_lock = threading.Lock()
 
 
 def seed(n):
-    """Start over: weights, dropout masks and shuffles follow from n, 0 to 2^64 - 1."""
+    """Start over: initial weights and dropout masks follow from n, 0 to 2^64 - 1."""
     if not isinstance(n, (int, np.integer)) or not 0 <= n < 1 << 64:
         raise ValueError(f"seed: n must be an integer from 0 to 2^64 - 1, got {n!r}")
     set_state({"seed": int(n), "dropout_draws": 0})

@@ -16,7 +16,7 @@ def count(text: str) -> int:
     return _whole(text, 1)
 
 
-def count_or_none(text: str) -> int:
+def count_or_zero(text: str) -> int:
     """A whole number, 0 or more."""
     return _whole(text, 0)
 
@@ -128,5 +128,5 @@ def add_machine_flags(group) -> None:
     """--backend, --threads, --workers."""
     add_backend_flags(group)
     group.add_argument(
-        "--workers", type=count_or_none, metavar="N", help="threads that prepare images (2)"
+        "--workers", type=count_or_zero, metavar="N", help="threads that prepare images (2)"
     )

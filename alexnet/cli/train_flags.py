@@ -40,7 +40,7 @@ def train_parser() -> argparse.ArgumentParser:
         "--augment", choices=("none", "crop"), help="crop: random crops and mirrors (by data)"
     )
     group.add_argument(
-        "--skip-bad-images", type=flags.count_or_none, metavar="N",
+        "--skip-bad-images", type=flags.count_or_zero, metavar="N",
         help="leave out up to N broken files (0)",
     )  # fmt: skip
     group = parser.add_argument_group("network")

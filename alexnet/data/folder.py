@@ -47,7 +47,7 @@ class ImageFolder:
                      every file is then decoded once at the start, so that the same files are left
                      out each time. With 0, reading a broken file raises DataError.
     Raises DataError for a folder without classes or images, a class without images, classes that
-    differ from those of train, a missing split, and more broken files than skip_bad_images.
+    differ from the classes of train, a missing split, and more broken files than skip_bad_images.
     """
 
     native_size = None  # each image has its own

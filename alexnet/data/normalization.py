@@ -15,9 +15,9 @@ class Normalization:
     """y = (x - mean) / divisor, in units of 0 to 255.
 
     mean      (3, S, S), a mean image, or (3, 1, 1), a mean for each channel
-    divisor   (3, 1, 1), above 0; 1 does not divide
+    divisor   (3, 1, 1), above 0; ones leave the images undivided
     Both are kept as float32 and saved with the model (arrays, from_arrays). Raises ValueError for
-    other shapes and for numbers that are not finite.
+    other shapes, for numbers that are not finite, and for a divisor that is not above 0.
     """
 
     def __init__(self, mean: np.ndarray, divisor: np.ndarray):

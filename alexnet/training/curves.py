@@ -1,4 +1,4 @@
-"""The curves of a run as a picture: loss and top-1 over the epochs, in training and validation."""
+"""The curves of a run as a picture: loss and top-1 over the steps, in training and validation."""
 
 import numpy as np
 

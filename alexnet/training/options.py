@@ -126,8 +126,8 @@ def resolve(args: Namespace, backend: str) -> Options:
 
     args     the flags; None for each that the user left out
     backend  the backend in use
-    Raises UsageError if the image size depends on the spec and a change does not fit the spec. Run
-    checks the other options.
+    Without --image-size the changed spec decides the size: raises UsageError if a change does not
+    fit the spec. Run checks the other options.
     """
     data = absolute(args.data or "synthetic")
     recipe = RECIPES[kind_of(data)]

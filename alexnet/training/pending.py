@@ -49,8 +49,8 @@ class Pending:
         self._unread.append(Result(*copies, x, labels, lr, tn.random.get_state()))
 
     def take(self, everything: bool = False) -> Iterator[Result]:
-        """Remove and yield the results that can be read now, oldest first: all of them, but on a
-        GPU the last one only with `everything`."""
+        """Remove and yield the results that can be read now, oldest first. On a GPU the newest one
+        stays, unless `everything` is set."""
         kept = 0 if everything else self._depth
         while len(self._unread) > kept:
             yield self._unread.popleft()

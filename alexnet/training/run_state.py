@@ -24,7 +24,7 @@ from alexnet.training.run_folder import RunFolder
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights.checkpoint import Checkpoint
 
-# Writing 57 million weights and as many velocities takes seconds; an epoch may take no longer.
+# Writing 57 million weights and as many velocities takes seconds, as long as a short epoch.
 SECONDS_BETWEEN_SAVES = 120
 
 

@@ -60,9 +60,9 @@ def _error(n, t, law):
 
 
 def text(law, factor, unit) -> str:
-    """'12.0 ms + 3.4 ms n^1.02 (off by at most 2 %)'."""
+    """'12 ms + 3.4 ms n^1.02 (off by at most 2%)', or '... (through two points)'."""
     if law is None:
-        return "no law: fewer than two points"
+        return "no law: fewer than two points, or unknown figures"
     parts = [f"{factor * law['a']:.4g} {unit}"] if law["a"] or not law["b"] else []
     parts += [f"{factor * law['b']:.3g} {unit} n^{law['p']:.2f}"] if law["b"] else []
     if law["deviation"] is None:

@@ -1,8 +1,8 @@
 """The time of each layer as bars, tinynet's beside PyTorch's: the README's picture.
 
 A report of benchmarks.layers gives the same picture, bit by bit, with the same Matplotlib. The
-picture notes its source, so that benchmarks.readme --check sees without drawing whether it is that
-of the present result.
+picture notes its source, so that benchmarks.readme --check can tell, without drawing, whether it
+shows the present result.
 """
 
 from benchmarks import machine

@@ -16,7 +16,7 @@ def roof(precision: str) -> str:
 
 
 def empty_row(layer, what, need, precision="float32") -> dict:
-    """The report's row of one direction of a layer, without figures. need: of work.work."""
+    """The report's row of one direction of a layer, without figures. need: from work.work()."""
     return {
         "layer": layer.name, "kind": layer.kind, "direction": what, "precision": precision,
         "flop": need.flop, "bytes": need.bytes,
@@ -26,7 +26,7 @@ def empty_row(layer, what, need, precision="float32") -> dict:
 def rows_of(layer, todo, measured, rates, precision="float32") -> list[dict]:
     """The report's rows of one layer: one for each direction.
 
-    todo      of work.work
+    todo      from work.work()
     measured  {program: {direction: [[seconds of each run] of each round]}}
     rates     {roof: GFLOP/s, or GB/s of "copy"}
     """

@@ -1,7 +1,7 @@
 """The README's section on speed: paragraphs and tables in Markdown, of the results of full runs.
 
 Reports come by the names of their files, benchmarks.readme.RESULTS. A speed is images/s, a spread
-(median, low, high); behind × stands how many times as fast tinynet is, by rounds.
+(median, low, high). The number after × says how many times as fast tinynet is, round by round.
 """
 
 import datetime
@@ -40,7 +40,7 @@ LEFT_OUT = "left out"
 
 
 class OtherResult(Exception):
-    """A result that does not fit. name: of its file; why: words that continue the name."""
+    """A result that does not fit. name: its file's; why: words that continue the name."""
 
     def __init__(self, name, why):
         super().__init__(f"{name} {why}")

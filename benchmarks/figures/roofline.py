@@ -2,9 +2,9 @@
 
     GFLOP/s <= min(sgemm rate, FLOP per byte x copy rate)
 
-Left of the ridge a layer waits for memory, right of it for arithmetic; what lies between a point
-and the roof above it is what an implementation gives away. Both scales are logarithmic. A layer is
-two points, of its forward (filled) and its backward (hollow); the update is one.
+Left of the ridge a layer waits for memory, right of it for arithmetic. The gap between a point and
+the roof above it is speed that the implementation does not reach. Both scales are logarithmic. A
+layer is two points, of its forward (filled) and its backward (hollow); the update is one.
 
 Source: Williams, Waterman, Patterson, Roofline: an insightful visual performance model for
 multicore architectures (Communications of the ACM, 2009).
@@ -70,8 +70,9 @@ def _draw_roofs(axes, rows, rates):
     x = np.geomspace(low, high, 400)
     axes.loglog(x, np.minimum(x * rates["copy"], rates["sgemm"]), "k-")
     axes.set(xlim=(low, high), ylim=(bottom, top))
-    # So high, left of the ridge, there is no layer: what outruns the copy from a cache is below,
-    # Winograd's convolutions, which outrun sgemm, are right of it.
+    # Both names stand left of the ridge and close to the roof, where no point is: layers that beat
+    # the copy, because they run from a cache, are lower; Winograd's, which beat sgemm, are right of
+    # the ridge.
     for text, place, offset in (
         (f"sgemm {rates['sgemm']:.0f} GFLOP/s", (ridge, rates["sgemm"]), (0, 5)),
         (f"copy {rates['copy']:.1f} GB/s", (ridge / 2, rates["sgemm"] / 2), (-8, 4)),

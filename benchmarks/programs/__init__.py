@@ -6,5 +6,5 @@
     layer.py      one layer in tinynet and in PyTorch, inside the benchmark's own process
     agreement.py  how close the numbers of two programs must be before they are timed
 
-Run as modules, python -m benchmarks.programs.NAME: then jax.py does not stand in for JAX itself.
+Run as modules, python -m benchmarks.programs.NAME, so that jax.py does not shadow JAX itself.
 """

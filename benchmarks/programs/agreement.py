@@ -7,19 +7,20 @@ import numpy as np
 from benchmarks.programs.process import ProgramError
 from benchmarks.programs.workload import LR, MOMENTUM, WEIGHT_DECAY
 
-# Relative, of numbers after a few steps: losses, how far each parameter moved and how much longer
-# each weight became; and of the largest logit. On a processor rounding alone moves losses by 1e-7,
-# but now and then it moves a maximum to another pixel, where another gradient goes. On a GPU
-# rounding differs more between libraries, and TF32 keeps 10 bits of each factor: rounded or cut
-# off, that moved the losses of `paper` by 2.4e-3, its moves by 4e-3 and its pulls by 1e-2 (emulated
-# on a processor, batch 8).
+# Largest relative differences after a few steps: of the losses, of how far each parameter moved and
+# of how much longer each weight became; of logits, over the largest logit. On a processor rounding
+# alone moves losses by 1e-7, but now and then it moves a maximum to another pixel, where another
+# gradient goes. On a GPU rounding differs more between libraries, and TF32 keeps 10 bits of each
+# factor: rounded or cut off, that moved the losses of `paper` by 2.4e-3, its moves by 4e-3 and its
+# pulls by 1e-2 (emulated on a processor, batch 8).
 STEP_TOLERANCES = {
     "processor": {"losses": 1e-4, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-4},
     "float32": {"losses": 1e-3, "moves": 2e-2, "pulls": 5e-2, "logits": 1e-3},
     "tf32": {"losses": 1e-2, "moves": 3e-2, "pulls": 0.2, "logits": 1e-2},
 }
-# The pull of a weight that hardly changes its length is a small rest of large sums. It is compared
-# with the pull of weight decay alone, in three steps with momentum, which it must show.
+# The pull of a weight that hardly changes its length is a small difference of large sums. So pulls
+# are compared on the scale of weight decay's own pull in three steps with momentum: a program
+# without weight decay fails.
 DECAY = LR * WEIGHT_DECAY * (1 + (1 + MOMENTUM) + (1 + MOMENTUM + MOMENTUM**2))
 
 
@@ -27,7 +28,7 @@ def check_numbers(name: str, ours: dict, theirs: dict, limits="processor") -> di
     """How far apart two answers to "numbers" are, {"losses": ..., "moves": ..., "pulls": ...}, the
     largest relative difference of each; or {"logits": ...} of two answers to "logits".
 
-    limits  of STEP_TOLERANCES
+    limits  a key of STEP_TOLERANCES
     Raises ProgramError where they are further apart than rounding explains.
     """
     if "logits" in ours:
@@ -92,7 +93,7 @@ def check_equal(layer, arrays, ours, theirs, precision="float32") -> None:
 
 
 def check_dropout(arrays, results, drop, scale) -> None:
-    """Raises OtherNumbers where a program's dropout is none."""
+    """Raises OtherNumbers unless each element is dropped or scaled, as many as chance allows."""
     kept = results["y"] != 0
     deviation = math.sqrt(drop * (1 - drop) / kept.size)
     fits = abs(kept.mean() - (1 - drop)) <= 6 * deviation
@@ -100,7 +101,7 @@ def check_dropout(arrays, results, drop, scale) -> None:
         expected = np.where(kept, array * np.float32(scale), 0)
         fits = fits and relative_error(results[name], expected) <= LAYER_TOLERANCES["float32"]
     if not fits:
-        raise OtherNumbers(f"dropout: not every element is dropped with {drop:g} or scaled")
+        raise OtherNumbers(f"dropout: not every element is dropped or scaled, or not with {drop:g}")
 
 
 def relative_error(a, b) -> float:

@@ -4,7 +4,7 @@ It takes the weights of weights.npz in another order:
 
 convolution       (out, in, rows, columns)  ->  (rows, columns, in, out)
 linear            (out, in)                 ->  (in, out)
-linear, flattened maps below: its inputs come as (c, h, w) and are wanted as (h, w, c)
+linear after Flatten: its inputs change their order from (c, h, w) to (h, w, c)
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ def forward(ops, layers, parameters, x, mode):
     """The logits of images x.
 
     ops         the framework's functions, called as below
-    layers      of plan.json
+    layers      from plan.json
     parameters  {name: array}, from to_channels_last
     mode        "dropping", "training" (without dropout) or "test"
     Raises TypeError for a layer that is not known.

@@ -29,7 +29,7 @@ def draw(layer, batch_size) -> dict[str, np.ndarray]:
     """The arrays of a layer, float32, the same ones on every call.
 
     x, dy             like the layer's input and output, with the batch
-    parameter names   normal numbers over the square root of fan-in; a batch norm's near 1
+    parameter names   normal numbers; weights over the square root of fan-in; a batch norm's near 1
     labels            instead of dy, for the loss
     weight, gradient  of SGD, which has no x
     """
@@ -78,8 +78,8 @@ class LayerProgram:
     """A layer, the loss or the update, on copies of its arrays.
 
     framework  Tinynet or PyTorch, below
-    arrays     of draw
-    count      of copies; of SGD there is one
+    arrays     from draw()
+    count      how many copies; SGD has one
     needs_dx   whether x requires a gradient: not for the first layer of a network
     Raises TypeError for a layer that PyTorch does not have.
     """

@@ -71,8 +71,8 @@ def add_peer_flag(group) -> None:
     """--peer."""
     group.add_argument(
         "--peer", type=_peer, action="append", default=[], metavar="NAME=PYTHON",
-        help=f"{', '.join(LIBRARIES)}: it lives in the environment of this Python; without, one "
-        "installed beside tinynet is used",
+        help=f"{', '.join(LIBRARIES)}: take it from the environment of this Python; without the "
+        "flag, from tinynet's own environment",
     )  # fmt: skip
 
 
@@ -121,13 +121,12 @@ def installed(names, peers: dict[str, str]) -> dict[str, str]:
 class Program:
     """A running program, which ends with the with block.
 
-    name      of PROGRAMS; with backend "cupy" of GPU_PROGRAMS
+    name      a key of PROGRAMS; with backend "cupy" of GPU_PROGRAMS
     python    path of the Python that runs it
-    folder    of workload.write_workload
-    backend   of tinynet; the other programs run on a GPU where this one does
+    folder    written by workload.write_workload
+    backend   tinynet's; the other programs run on a GPU where this one does
     versions, about   what it says of its libraries and its device, once it is ready
-    Raises ProgramError, also from ready and ask, where the process ended; its last words are in the
-    message.
+    ready and ask raise ProgramError if the process has ended; its last words are in the message.
     """
 
     def __init__(self, name, python, folder, threads, backend="numba"):
@@ -183,7 +182,7 @@ class Program:
 
 
 def _environment(threads, on_gpu):
-    """Every library's number of threads; a GPU only for programs that are to use it."""
+    """On a processor every library's number of threads, and no GPU; on a GPU neither."""
     if on_gpu:
         return {**os.environ, "PYTHONUNBUFFERED": "1"}
     names = ("OMP", "OPENBLAS", "MKL", "NUMBA")

@@ -6,9 +6,9 @@ FOLDER holds the work (workload.py). DEVICE is tinynet's backend, or "cpu" or "c
 framework. The program makes the network, writes {"ready": ...}, and then answers each line:
 
     {"do": "use", "batch_size": 128, "precision": "float32"}   {}: the first images of the batch
-    {"do": "numbers", "steps": 3}  {"losses": [...], "moves": {name: |w - initial w|, ...}, "pulls":
-                                   {name: (w - initial w) . w / w . w, ...}} after as many training
-                                   steps without dropout, from the initial weights
+    {"do": "numbers", "steps": 3}  {"losses": [...], "moves": {name: |w - w0|, ...}, "pulls": {name:
+                                   (w - w0) . w0 / w0 . w0, ...}} after as many training steps
+                                   without dropout, from the initial weights w0; no pull for biases
     {"do": "logits"}               {"logits": [[...], ...]} of the first images, initial weights
     {"do": "restart"}              {} after taking the initial weights, velocities 0
     {"do": "turn", "what": "training" or "inference", "steps": 3}
@@ -39,8 +39,8 @@ WATCHED_STEPS = 2  # of memory: a CUDA graph is recorded in the second one
 
 
 def work(folder):
-    """(plan, batch) of a folder: plan.json, and batch.npz open, which reads an array where it is
-    named, so that a program's memory holds none that it does not use. Call it before a framework is
+    """(plan, batch) of a folder: plan.json, and batch.npz, open. It reads an array only when asked
+    for it, so a program's memory holds no array that it does not use. Call it before a framework is
     imported: it limits the process to plan["threads"] processors."""
     plan = json.loads((Path(folder) / "plan.json").read_text())
     use_processors(plan["threads"])
@@ -66,14 +66,13 @@ def serve(program, folder) -> None:
     program  an object with
         versions                     {"library": "version", ...}
         about                        a description of the device, or {}
-        clock                        of benchmarks/clocks.py
+        clock                        a clock from benchmarks/clocks.py
         use(batch_size, precision)   take the first images, and this precision of products
         restart(dropout)             take the initial weights; later steps drop, or do not
         step() -> (loss, marks)      one training step. loss: a function that returns its number.
                                      marks: {"start": mark, stage: mark at its end, ...}
         infer() -> (logits, marks)   the same for the logits of the batch, (N, classes)
-        state() -> (name, array)     each parameter now, in turn, in the layout of weights.npz or
-                                     with the numbers of each array in another order
+        state() -> (name, array)     each parameter now, in turn, in the layout of weights.npz
     """
     answer = _answers()
     answer({"ready": type(program).__name__, "versions": program.versions, "about": program.about})

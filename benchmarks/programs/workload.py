@@ -21,7 +21,7 @@ from alexnet.network.initial_weights import initialise
 from alexnet.network.plan import Layer, plan
 from alexnet.network.specs import Spec
 
-LR, MOMENTUM, WEIGHT_DECAY = 0.001, 0.9, 5e-4  # less than the paper's rate: noise is no photo
+LR, MOMENTUM, WEIGHT_DECAY = 0.001, 0.9, 5e-4  # a tenth of the paper's rate: the batch is noise
 
 
 def write_workload(

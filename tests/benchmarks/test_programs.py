@@ -100,7 +100,7 @@ def test_tinynets_program_for_a_gpu_computes_the_same_numbers(on_gpu, folder, an
     assert protocol.peak_bytes(program) == 250
 
 
-def test_a_step_drops_only_when_it_shall(folder, answers, free_threads):
+def test_a_step_drops_only_when_it_should(folder, answers, free_threads):
     program = Tinynet(folder, "numpy")
     losses = []
     for dropout in (False, False, True):

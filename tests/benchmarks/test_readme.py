@@ -71,7 +71,7 @@ def step_report(name="step-paper.json", **rounds):
 
 
 def layers_report():
-    """A report of benchmarks.layers of two layers, one of them without PyTorch's figures."""
+    """A report of benchmarks.layers: conv1, the update, and norm1, which has an error."""
     rows = []
     for layer, direction, ours, theirs in (
         ("conv1", "forward", 0.2, 0.3),

@@ -111,7 +111,7 @@ class Graph:
 
 
 class HostUploads:
-    """As transfers.Uploads: each upload reuses the memory of the one before the previous."""
+    """As transfers.Uploads, but in new memory: an upload that starts before done() is an error."""
 
     def __init__(self):
         self._uploads = deque([None, None])

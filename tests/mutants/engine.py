@@ -45,7 +45,7 @@ ENGINE = {
         ],
     ),
     "optim.py": (
-        ["tests/tinynet/test_optim.py", "tests/tinynet/test_tensor.py"],
+        [f"tests/tinynet/test_{name}.py" for name in ("optim", "tensor", "gpu")],
         [
             ("a step that does not raise the version", "parameter.raise_version()", "pass"),
             ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
@@ -55,7 +55,16 @@ ENGINE = {
                 '_rate(self.groups[0]["lr"] if',
             ),
             ("the rate of step(lr) ignored", "if lr is None else lr,", "if True else lr,"),
-            ("a group's scale ignored", "float(lr) * scale", "float(lr)"),
+            (
+                "a group's scale ignored",
+                "return float(lr) if scale == 1",
+                "return float(lr) if True",
+            ),
+            (
+                "a scale's product not rounded",
+                "float(dtype.type(lr) * dtype.type(scale))",
+                "lr * scale",
+            ),
         ],
     ),
     "gradcheck.py": (

@@ -239,8 +239,8 @@ NORMALISATIONS = [
     _lrn("that stops at the tower's edge", (2, 6, 3, 2), groups=2),
     _lrn("wider than the channels", (1, 3, 2, 3), size=9, alpha=0.5, beta=1.25),
     _lrn("of each channel alone", (2, 2, 2, 3), size=1),
-    # several vectors of pixels in the Numba backend's kernel, and a remainder
-    _lrn("large map", (1, 3, 17, 16), size=3),
+    # 255 pixels: several vectors in the Numba backend's kernel, and a remainder
+    _lrn("large map", (1, 3, 17, 15), size=3),
     _batch_norm("in training", (3, 7, 2, 3), True),
     _batch_norm("in test", (3, 7, 2, 3), False),
     _dropout("scaled in training", (3, 7, 5), 0.3),

@@ -54,8 +54,8 @@ def _found():
     if without_numba is None:
         return "numba"
     raise BackendError(
-        f"backend {AUTO!r} finds none: cupy cannot be used ({without_cupy}), numba neither "
-        f"({without_numba}); pip install numba, or use numpy"
+        f"backend {AUTO!r}: none can be used: cupy ({without_cupy}), numba ({without_numba}); "
+        "pip install numba, or use numpy"
     )
 
 

@@ -1,8 +1,8 @@
 """The contract: every kernel that a backend exports, with its arguments, shapes and dtypes.
 
 A backend is a package that exports each kernel below, with the same name and arguments, from the
-file that FILES gives for it. It also has the five functions of ARRAYS, which make and move arrays,
-and three values:
+file that FILES gives for it. It also has the five functions of ARRAYS (arrays, scratch memory, the
+number of threads) and three values:
 
     name          the backend's name
     xp            its array module: numpy, or one like it
@@ -73,7 +73,8 @@ def workspace(key, shape, dtype):
 
 
 def set_threads(count):
-    """Use this many processor threads from now on; ignored where a backend has none to set."""
+    """Use this many processor threads from now on; ignored where a backend has none to set. Raises
+    ValueError for more threads than the backend can start."""
 
 
 # --- conv2d.py ------------------------------------------------------------------------------------

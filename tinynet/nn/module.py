@@ -65,7 +65,7 @@ class Module:
         return {name: np.array(tensor.numpy()) for name, tensor in self._named_tensors()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Take over the arrays of a state_dict; nothing changes if one does not fit.
+        """Copy the arrays of a state_dict into the module; nothing changes if one does not fit.
 
         Raises KeyError for missing or unknown names and ValueError for another shape or dtype.
         """

@@ -14,7 +14,7 @@ def avg_pool2d(ctx, x, window, stride=None, padding=0, ceil_mode=False):
     ceil_mode  round the number of windows up (ops/windows.py)
     Cells of the padding count as zeros; cells beyond it (ceil_mode) do not count.
     Returns (N, C, OH, OW).
-    Raises ValueError where no window fits, TypeError for other arguments.
+    Raises ValueError where shapes, sizes or padding do not fit, TypeError where types do not.
     """
     check_activation("avg_pool2d", x)
     window = pair("avg_pool2d", "window", window, least=1)

@@ -15,7 +15,7 @@ def max_pool2d(ctx, x, window, stride=None, padding=0, ceil_mode=False):
     window, stride, padding  an int, or a pair (rows, columns); stride None: the window
     ceil_mode  round the number of windows up (ops/windows.py)
     Returns (N, C, OH, OW). The gradient goes to the first of equal largest values; NaN wins.
-    Raises ValueError where no window fits, TypeError for other arguments.
+    Raises ValueError where shapes, sizes or padding do not fit, TypeError where types do not.
     Source: the paper, section 3.4.
     """
     check_activation("max_pool2d", x)

@@ -1,4 +1,4 @@
-// Stochastic gradient descent with momentum and weight decay: all parameters in one launch.
+// Stochastic gradient descent with momentum and weight decay: up to TABLE parameters in one launch.
 
 #include "device/arrays.cuh"
 #include "device/elements.cuh"

@@ -1,5 +1,5 @@
 """Stochastic gradient descent with momentum and weight decay, by two rules. The kernels are in
-sgd.cu; one launch moves all parameters.
+sgd.cu; one launch moves up to TABLE parameters.
 
     paper    v = momentum v - weight_decay lr w - lr g       w = w + v
     PyTorch  v = momentum v + (g + weight_decay w)           w = w - lr v

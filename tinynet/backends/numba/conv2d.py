@@ -194,7 +194,8 @@ def _forward(x, weights, bias, padding, y, padded, columns, rows):
             y_matrix = _matrix(y_maps) if beside == 1 else _matrix(rows)
             for o in range(outputs):
                 y_matrix[o] = bias[first + o]
-            # A large map goes in parts if such small products still have enough columns: conv1.
+            # Cut a large map into products of SMALL multiplications, if each has COLUMNS columns or
+            # more: conv1.
             pixels = y_matrix.shape[1]
             part = SMALL // weights[g, 0].size
             part = part if part >= COLUMNS else pixels

@@ -2,10 +2,10 @@
 
 - There are two ways to use several threads. Numba's parallel loops start in 10 us, but compile
   their body once more, with all functions that it calls: they are for short bodies.
-  run_on_threads() takes 25 us to start and compiles nothing: it is for kernels of many functions.
-  The convolutions take 15 s to compile this way, 42 s as parallel loops.
-- A matrix product inside either one uses one thread; otherwise every thread would start BLAS
-  threads. Elsewhere products use all threads.
+  run_on_threads() takes 25 us to start and compiles nothing more: it is for kernels of many
+  functions. The convolutions compile in 15 s for run_on_threads(), in 42 s as parallel loops.
+- A matrix product inside run_on_threads() uses one thread; otherwise every thread would start BLAS
+  threads. Elsewhere products use all threads. Parallel loops contain no matrix products.
 - Numba keeps a number of threads for each Python thread; set_threads sets it for all of them.
 - Numba's workqueue layer ends the process when two Python threads enter parallel loops at once.
   With this layer, and with every layer outside SAFE_LAYERS, Python threads take turns.
@@ -91,6 +91,7 @@ def set_threads(count):
     """Use this many threads from now on, in the loops and products of all Python threads.
 
     count  1 to the number of processors that Numba saw (NUMBA_NUM_THREADS in the environment)
+    Raises ValueError for another count.
     """
     global _count
     most = numba.config.NUMBA_NUM_THREADS

@@ -9,11 +9,11 @@ outputs, m = 7 - kernel; its neighbours are m pixels away:
 The input's gradient is a convolution too, of dy with the kernels turned by 180 degrees and their
 inputs and outputs exchanged, so it uses the forward loops.
 
-IMAGES images lie side by side: the last axis of `frames` is the image, so that one element
-of IMAGES tiles fills a vector register, however narrow the map. A strip is a row of tiles of all
-these images. Each thread takes its share of the images, IMAGES at a time (a multiple of IMAGES
-where maps are small). Of these it takes a block of strips at a time, about COLUMNS tiles, so that V
-and M stay in the cache:
+IMAGES images lie side by side: the last axis of `frames` is the image, so that the same element of
+IMAGES tiles fills a vector register, however narrow the map. A strip is a row of tiles of all these
+images. Each thread takes its share of the images, IMAGES at a time (a multiple of IMAGES where maps
+are small). Of these it takes a block of strips at a time, about COLUMNS tiles, so that V and M stay
+in the cache:
 
     frames  (C/G, sets, rows, columns, IMAGES)        the images with their padding
     V       (C/G, 36 COLUMNS + GAP)                   tiles of a block: strip, column, image

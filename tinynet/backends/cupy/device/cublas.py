@@ -73,8 +73,8 @@ class Cublas:
         _check(status, f"product of {a.shape} and {b.shape}")
 
     def _prepare(self, handle):
-        """Set the stream, the workspace, where alpha and beta lie, and that float32 stays float32:
-        other users of CuPy's handle may have changed these settings."""
+        """Set the stream, the workspace, the pointer mode (alpha and beta are on the host) and the
+        math mode (float32 stays float32): other users of CuPy's handle may have changed them."""
         stream = self._cuda.get_current_stream().ptr
         library, handle = self._library, _pointer(handle)
         _check(library.cublasSetStream_v2(handle, _pointer(stream)), "stream")

@@ -41,7 +41,7 @@ class Gpu:
 
         file            the .cu file
         name            the kernel's name, without _float or _double
-        grid_and_block  from launch.elements, threads, maps or blocks
+        grid_and_block  (grid, block), for example from launch.elements, threads, maps or blocks
         arguments       as launch.py describes
         """
         arguments, dtype = launch.typed(name, arguments, self.xp.ndarray)

@@ -1,7 +1,7 @@
 """Shared by all kernel launches: the grid, the typed arguments, and the source text.
 
-A kernel is launched as gpu.launch(CU, name, grid, *arguments). CU is the .cu file beside the
-launching .py; gpu is the device (gpu.py, or the tests' stand-in that runs the same sources on a
+A kernel is launched as gpu.launch(CU, name, grid_and_block, *arguments). CU is the .cu file beside
+the launching .py; gpu is the device (gpu.py, or the tests' stand-in that runs the same sources on a
 processor). The arguments are converted to the types of the kernel's C parameters:
 
     array            T *, or int *, long long *, unsigned char *: contiguous, floats of one dtype
@@ -47,10 +47,10 @@ def threads(count):
 def maps(count, pixels):
     """(grid, block) of a kernel over maps: LANES pixels of MAPS maps a block.
 
-    Maps lie along x, where a grid has up to 2^31 - 1 blocks. Along y it has up to HEIGHT blocks, so
-    a thread takes further pixels, each the grid's whole height after the last. Where there would be
-    more threads than MANY, each takes ITEMS_PER_THREAD pixels, so that the numbers it computes once
-    for a map serve all of them.
+    Maps lie along x, where a grid has up to 2^31 - 1 blocks. Along y it has up to HEIGHT blocks: a
+    thread of a larger map takes several pixels, one grid height apart. If there would be more than
+    MANY threads, each takes ITEMS_PER_THREAD pixels, so that it computes the numbers of its map
+    once for all of them.
     """
     rows = max(1, math.ceil(pixels / LANES))
     if count * rows * LANES > MANY:

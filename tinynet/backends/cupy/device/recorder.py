@@ -13,8 +13,8 @@ _ended = []  # memory pools of deleted graphs that still own live arrays
 
 
 class Recorder:
-    """Inside `with recorder:` its stream and its memory pool are CuPy's current ones. Work queued
-    before the block runs before the block's, work queued after it runs afterwards."""
+    """Inside `with recorder:` its stream and its memory pool are CuPy's current ones. The GPU runs
+    the work queued before the block first, then the block's, then the work queued after it."""
 
     def __init__(self, cupy):
         _give_back()
@@ -55,8 +55,8 @@ def _end(stream, pool):
 
 
 def _give_back():
-    """Free what the pools of deleted graphs hold. CuPy keeps a pool alive while blocks are in it,
-    and the blocks while there is the pool: one dropped with blocks in it would never free them."""
+    """Free the memory of deleted graphs' pools. CuPy keeps a pool alive while it holds blocks, and
+    the blocks while the pool is alive: a pool that is dropped with blocks never frees them."""
     for pool in list(_ended):
         pool.free_all_blocks()
         if not pool.total_bytes():

@@ -6,7 +6,7 @@ from pathlib import Path
 from tinynet.backends.cupy.device.launch import BLOCK, blocks, int_struct
 
 CU = Path(__file__).with_suffix(".cu")
-PARTS = 32  # blocks that share a channel: for AlexNet's channels, more than a GPU runs at a time
+PARTS = 32  # blocks that share a channel: from 96 channels on, more blocks than a GPU runs at once
 
 
 def sum_over_maps(gpu, x, sums, divisor=1):

@@ -1,9 +1,9 @@
 """Asynchronous copies between the processor's memory and the GPU's.
 
-A copy to the GPU runs beside the processor and beside kernels only from pinned memory, which the
-system does not move, and only on a stream of its own. Uploads uses SLOTS slots in turn, each with
-pinned memory and memory on the GPU: while kernels read one batch, the next is copied to another
-slot.
+A copy to the GPU runs at the same time as the processor and as kernels only if it comes from pinned
+memory, which the system does not move, and has a stream of its own. Uploads uses SLOTS slots in
+turn, each with pinned memory and memory on the GPU: while kernels read one batch, the next is
+copied to another slot.
 
 Source: CUDA C++ Programming Guide, "Asynchronous Concurrent Execution"; cupy#7939: a pinned source
 is read when the copy runs, so it must not be overwritten before.
