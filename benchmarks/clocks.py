@@ -190,14 +190,15 @@ class CupyClock:
 
     asynchronous, copy_bytes = True, 1 << 30
 
-    def __init__(self, size=GPU_PRODUCT):
+    def __init__(self):
         import tinynet as tn
 
         self._gpu, self._cupy = tn.gpu.device(), tn.gpu.device().xp
         self.cache_bytes = self._cupy.cuda.Device().attributes["L2CacheSize"]
-        self._factors = [self._cupy.asarray(matrix[None]) for matrix in square_matrices(size)]
-        self._product = self._cupy.empty((1, size, size), np.float32)
-        self.product_flop = 2 * size**3
+        pair = square_matrices(GPU_PRODUCT)
+        self._factors = [self._cupy.asarray(matrix[None]) for matrix in pair]
+        self._product = self._cupy.empty_like(self._factors[0])
+        self.product_flop = 2 * GPU_PRODUCT**3
         self.product()  # cuBLAS takes its memory
         self._own_bytes = self._cupy.get_default_memory_pool().used_bytes()
 
@@ -228,7 +229,8 @@ class CupyClock:
 
     def peak_bytes(self, run):
         """Of arrays and scratch memory. A CUDA graph has a memory pool of its own; its bytes are
-        counted from the start of run() on."""
+        counted from the start of run() on, for which all scratch memory is taken anew."""
+        self._gpu.buffers.clear()
         taken = peak = self._cupy.get_default_memory_pool().used_bytes()
 
         class Watch(self._cupy.cuda.MemoryHook):
@@ -259,14 +261,14 @@ class TorchClock:
 
     asynchronous, copy_bytes = True, 1 << 30
 
-    def __init__(self, size=GPU_PRODUCT):
+    def __init__(self):
         import torch
 
         self._torch = torch
         torch.backends.cudnn.benchmark = True  # the fastest algorithm for each shape
-        self._factors = [torch.from_numpy(matrix).cuda() for matrix in square_matrices(size)]
+        self._factors = [torch.from_numpy(matrix).cuda() for matrix in square_matrices(GPU_PRODUCT)]
         self._product = torch.empty_like(self._factors[0])
-        self.product_flop = 2 * size**3
+        self.product_flop = 2 * GPU_PRODUCT**3
         self.product()
         self._own_bytes = torch.cuda.memory_allocated()
 

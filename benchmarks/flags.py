@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
 import tinynet as tn
 from alexnet.cli import flags
@@ -60,6 +61,13 @@ def new_picture(needs):
     def picture(text):
         if not all(map(importlib.util.find_spec, needs)):
             raise argparse.ArgumentTypeError(f"it needs pip install {' '.join(needs)}")
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        formats = FigureCanvasBase.get_supported_filetypes()
+        if Path(text).suffix.removeprefix(".") not in formats:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} does not end in the name of a format: .{', .'.join(formats)}"
+            )
         return flags.new_file(text)
 
     return picture

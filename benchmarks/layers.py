@@ -27,6 +27,7 @@ do not depend on it.
 """
 
 import argparse
+import importlib
 import importlib.util
 import sys
 import time
@@ -55,7 +56,7 @@ from benchmarks.work import loss_and_update, work
 TURN = 0.1  # seconds that a turn's runs take together, at most MOST_RUNS, at least one run
 MOST_RUNS = 30
 PAUSE = 0.05  # seconds between turns, in which threads that busy-wait for work go to sleep
-MOST_TRIES = 6  # of a run on a GPU, each behind twice as many products as the one before
+MOST_BEHIND = 32  # products before a run on a GPU: twice as many until it never waits
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -84,10 +85,10 @@ class Passes:
 
     def once(self) -> dict[str, float]:
         """{direction: seconds} of one copy of the arrays."""
-        for _ in range(MOST_TRIES):
+        while True:
             self.program.forget()
             timed = clocks.seconds(self.clock, *self.directions.values(), behind=self._behind)
-            if timed.device_bound or not self._behind:
+            if timed.device_bound or self._behind in (0, MOST_BEHIND):
                 break
             self._behind *= 2
         self.device_bound = self.device_bound and timed.device_bound
@@ -120,7 +121,8 @@ def measure(layer, batch_size, programs, rounds, needs_dx, precision="float32"):
         del results
     measured = {name: {what: [] for what in each.directions} for name, each in passes.items()}
     for _, name in alternating(passes, rounds):
-        time.sleep(PAUSE)
+        if not passes[name].clock.asynchronous:
+            time.sleep(PAUSE)
         passes[name].once()
         turn = [passes[name].once() for _ in range(passes[name].runs)]
         for what, every_round in measured[name].items():
@@ -182,7 +184,7 @@ def main(argv=None) -> int:
         parser.error("--plot draws float32, which --precision leaves out")
     names = [layer.name for layer in measurable(network.layers)]
     try:
-        only = names_among(names)(args.only) if args.only else names
+        only = names if args.only is None else names_among(names)(args.only)
     except argparse.ArgumentTypeError as error:
         parser.error(f"--only: {error}")  # exits with 2
     return ending.run(lambda: _command(args, network, only), "benchmarks.layers")
@@ -195,18 +197,21 @@ def _command(args, network, only):
     precisions = precisions_for(args.precision, on_gpu)
     clock = CupyClock() if on_gpu else HostClock(threads)
     programs = {"tinynet": (Tinynet(), clock)}
-    if importlib.util.find_spec("torch"):
-        import torch
-
-        torch.set_num_threads(threads)
-        programs["pytorch"] = (PyTorch("cuda"), TorchClock()) if on_gpu else (PyTorch("cpu"), clock)
-    else:
+    torch = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
+    if torch is None:
         say("PyTorch is not installed: tinynet alone")
+    elif not on_gpu:
+        torch.set_num_threads(threads)
+        programs["pytorch"] = PyTorch("cpu"), clock
+    elif torch.cuda.is_available():
+        programs["pytorch"] = PyTorch("cuda"), TorchClock()
+    else:
+        say("PyTorch reaches no GPU: tinynet alone")
     rates = {}
     report = {
         "benchmark": "layers",
         "machine": machine.gpu_description() if on_gpu else machine.description(threads),
-        "idle": on_gpu or machine.wait_until_idle(args.wait), "backend": backend,
+        "idle": machine.wait_until_idle(0 if on_gpu else args.wait), "backend": backend,
         "pytorch": torch.__version__ if "pytorch" in programs else None, "network": network.title,
         "batch_size": args.batch_size, "rounds": args.rounds or (7 if on_gpu else 5),
         "tolerances": LAYER_TOLERANCES, "rates": rates, "layers": [],
@@ -218,7 +223,7 @@ def _command(args, network, only):
             report["layers"] += rows
             if args.json:  # now, so that a later error does not lose them
                 machine.write_json(args.json, report)
-    report["idle"] = report["idle"] and (on_gpu or machine.wait_until_idle(0))
+    report["idle"] = report["idle"] and machine.wait_until_idle(0)
     report["totals"] = totals(report["layers"], rates)
     if args.json:
         machine.write_json(args.json, report)

@@ -77,7 +77,7 @@ def measure(run: Run, running, failed, rounds, steps) -> dict[str, list[dict]]:
         turns["pytorch"] = lambda: program_turn(running["pytorch"])
     say("the first turn of each, not counted ...")
     training_turn(run, steps)
-    return step.take_turns(turns, failed, rounds)
+    return step.take_turns(turns, failed, rounds, step.PAUSE)
 
 
 def figures(measured, batch_size) -> dict:
@@ -200,11 +200,12 @@ def _run(args, folder):
         steps = min(max(steps, 2), len(run.batches) - UNTIMED)
         measured = measure(run, running, failed, args.rounds, steps)
         versions = {name: program.versions for name, program in running.items()}
+        about = running["tinynet"].about
     decided = run.options
     changes = "".join(f", {n} {v}" for n, v in decided.changes().items() if v not in (None, 1.0))
     return {
         "benchmark": "pipeline",
-        "machine": machine.description(args.threads),
+        "machine": about or machine.description(args.threads),
         "idle": machine.wait_until_idle(0) and idle,
         "options": {
             "data": kind, "spec": decided.spec, "image_size": decided.image_size,

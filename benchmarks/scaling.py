@@ -27,6 +27,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+import tinynet as tn
 from alexnet.cli import flags
 from alexnet.cli.console import wide_console
 from alexnet.cli.machine import use_machine
@@ -82,7 +83,7 @@ def measure_point(point) -> dict:
         with Program("tinynet", sys.executable, folder, threads, point["backend"]) as program:
             program.ready()
             loss = program.ask("numbers", steps=1)["losses"][0]
-            peak = program.ask("memory")["peak"]
+            peak = program.ask("memory", what="training")["peak"]
             steps = program.ask("turn", what="training", steps=point["steps"])["steps"]
     return {"seconds": [step["seconds"] for step in steps], "loss": loss, "peak_bytes": peak}
 
@@ -216,8 +217,10 @@ def _command(args, chosen):
         "image_size": chosen.image_size, "batch_size": args.batch_size, "threads": threads,
         "backend": backend, "steps": args.steps,
     }  # fmt: skip
+    on_gpu = tn.get_backend().asynchronous
+    about = machine.gpu_description() if on_gpu else machine.description(threads)
     report = {
-        "benchmark": "scaling", "machine": machine.description(threads),
+        "benchmark": "scaling", "machine": about,
         "idle": machine.wait_until_idle(args.wait), "backend": backend,
         "network": f"{chosen.title}, batch {args.batch_size}, threads {threads}",
         "base": base, "rounds": args.rounds, "tolerance": TOLERANCE,

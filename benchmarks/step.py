@@ -17,17 +17,17 @@ threads fall asleep, the next program. The first turn, in which programs compile
 ratio compares turns of one round, so that a machine that changes its speed changes both sides; the
 tables show the median round and the middle 80 %.
 
-With --backend cupy all programs run on the same GPU, with the batch on the device: tinynet, also
-with its step recorded as a CUDA graph, and PyTorch, which chooses its convolutions by trial
-(cudnn.benchmark), eager and compiled, in both orders of memory. Times are the GPU's, between
+With --backend cupy all programs run on the same GPU, with the batch on the device: tinynet, in
+training also with its step recorded as a CUDA graph, and PyTorch, which chooses its convolutions by
+trial (cudnn.benchmark), eager and compiled, in both orders of memory. Times are the GPU's, between
 events, with nothing inside a turn that waits for it; "host" is the time in which the processor
 queues a step: where it is as long as the step, the GPU waits for the processor.
 
 "of sgemm" is the share of the machine's matrix product rate, measured in every round, on a GPU
 through both libraries in the same precision: 2 FLOP for each multiply-add of the forward pass, and
 in training as many again for the gradient by the weights and by the inputs, which the first
-convolution does not need. "memory" is the most that a program takes: on a processor the process, on
-a GPU its arrays.
+convolution does not need. "memory" is the most that a program takes in such steps: on a processor
+the process, on a GPU its arrays.
 """
 
 import contextlib
@@ -40,6 +40,7 @@ from functools import partial
 import tinynet as tn
 from alexnet.cli import flags
 from alexnet.cli.console import wide_console
+from alexnet.errors import UsageError
 from benchmarks import machine
 from benchmarks.clocks import HostClock, alternating, product_rate
 from benchmarks.figures.step import program_table, ratio_table, ratios, summary
@@ -93,11 +94,12 @@ def start(names, stack, **work) -> tuple[dict, dict]:
 
 @contextlib.contextmanager
 def left_out_on_error(name, running, failed):
-    """A ProgramError inside moves the name from running to failed; tinynet's error is raised."""
+    """A ProgramError inside moves the name from running to failed. An error of tinynet's is raised,
+    and so is one of the product rate, without which no share can be told."""
     try:
         yield
     except ProgramError as error:
-        if name in ("tinynet", "network"):
+        if name in ("tinynet", "network", "sgemm"):
             raise
         failed[name] = str(error)
         running.pop(name, None)
@@ -132,16 +134,17 @@ def turn(program, what, steps) -> list[dict]:
     return answers
 
 
-def take_turns(turns, failed, rounds) -> dict[str, list]:
+def take_turns(turns, failed, rounds, pause) -> dict[str, list]:
     """{name: [result of each round]} of functions, each called once a round. The name of a program
     that ends goes to failed, with the reason; an error of tinynet's own is raised.
 
     turns  {name: function}; "network" is tinynet too
+    pause  seconds before each turn
     """
     results = {name: [] for name in turns}
     for number, name in alternating(turns, rounds):
         if name in results:
-            time.sleep(PAUSE)
+            time.sleep(pause)
             say(f"round {number + 1} of {rounds}: {name} ...")
             with left_out_on_error(name, results, failed):
                 results[name].append(turns[name]())
@@ -195,6 +198,14 @@ def _command(args, network):
     on_gpu = backend == "cupy"
     precisions = precisions_for(args.precision, on_gpu)
     programs = GPU_PROGRAMS if on_gpu else PROGRAMS
+    if args.what == "inference":  # a recorded step trains
+        programs = {name: how for name, how in programs.items() if name != "tinynet-cuda-graph"}
+    other = [name for name in args.only or [] if name not in programs]
+    if other:
+        raise UsageError(
+            f"--only: {', '.join(other)} cannot run {args.what} on backend {backend}; "
+            f"{', '.join(programs)} can"
+        )
     names = installed([n for n in programs if n in (args.only or programs)], dict(args.peer))
     threads = args.threads or machine.usable_processors()
     reports = []
@@ -203,7 +214,7 @@ def _command(args, network):
         write_workload(
             folder, network.row, max(args.batch_size), threads, image_size=network.image_size
         )
-        idle = on_gpu or machine.wait_until_idle(args.wait)
+        idle = machine.wait_until_idle(0 if on_gpu else args.wait)
         running, failed = start(names, stack, folder=folder, threads=threads, backend=backend)
         for batch_size in args.batch_size:
             few = 2 if args.what == "training" else max(2, 256 // batch_size)
@@ -217,7 +228,7 @@ def _command(args, network):
                     "backend": backend, "threads": threads,
                 }  # fmt: skip
                 report = _report(options, network, dict(running), dict(failed))
-                report["idle"] = on_gpu or (machine.wait_until_idle(0) and idle)
+                report["idle"] = machine.wait_until_idle(0) and idle
                 reports.append(report)
                 _print(report)
                 if args.json:  # now, so that a later error does not lose it
@@ -235,9 +246,12 @@ def _report(options, network, running, failed):
     clock, steps = HostClock(threads), options["steps_a_turn"]
     turns = {name: partial(turn, program, what, steps) for name, program in running.items()}
     turns["sgemm"] = lambda: _gpu_rate(running, failed) if on_gpu else product_rate(clock) / 1e9
-    turns = take_turns(turns, failed, options["rounds"])
+    turns = take_turns(turns, failed, options["rounds"], 0 if on_gpu else PAUSE)
     rates, flop = turns.pop("sgemm"), flop_per_image(network.layers, what)
-    peaks = {name: running[name].ask("memory")["peak"] for name in turns}
+    peaks = {}
+    for name in list(turns):
+        with left_out_on_error(name, turns, failed):
+            peaks[name] = running[name].ask("memory", what=what)["peak"]
     figures = summary(turns, rates, options["batch_size"], flop)
     return {
         "benchmark": "step",
@@ -260,7 +274,8 @@ def _report(options, network, running, failed):
 def _gpu_rate(running, failed):
     """GFLOP/s of a GPU's large product, through the faster library."""
     rates = []
-    for name in {"tinynet", "pytorch"} & (running.keys() - failed):
+    peers = [name for name in running if name.startswith("pytorch") and name not in failed]
+    for name in ["tinynet", *peers[:1]]:
         with left_out_on_error(name, {}, failed):
             rates.append(running[name].ask("product rate")["flop_per_second"] / 1e9)
     return max(rates)
@@ -269,7 +284,8 @@ def _gpu_rate(running, failed):
 def _print(report):
     console = wide_console()
     console.print(program_table(report))
-    console.print(ratio_table(report["ratios"]))
+    if report["ratios"]:
+        console.print(ratio_table(report["ratios"]))
     for name, why in report["failed"].items():
         print(f"{name} is left out: {why.splitlines()[0]}")
 

@@ -45,7 +45,9 @@ def share(text: str) -> float:
 
 
 def new_file(text: str) -> str:
-    """The path of a file to write; its folder must exist."""
+    """The path of a file to write; its folder must exist, and no folder of its name."""
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file in it")
     if not Path(text).parent.is_dir():
         raise argparse.ArgumentTypeError(
             f"there is no folder {Path(text).parent} to write {text} to"

@@ -81,8 +81,8 @@ def _draw_roofs(axes, rows, rates):
 
 
 def _draw_labels(figure, axes, rows):
-    """A name beside each point, where it covers no other name, no point and no roof; a thin line
-    leads to those that had to go further."""
+    """A name beside each point, where it covers no other name; points and roofs are kept clear as
+    far as there is room. A thin line leads to a name that had to go further."""
     from adjustText import adjust_text
     from matplotlib.transforms import Bbox
 

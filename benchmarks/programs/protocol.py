@@ -16,7 +16,7 @@ framework. The program makes the network, writes {"ready": ...}, and then answer
                                    up; a training step has dropout, and "forward", "backward",
                                    "update" where the framework can tell; on a GPU "host_seconds",
                                    in which the processor queued the step
-    {"do": "memory"}               {"peak": bytes} of two training steps
+    {"do": "memory", "what": ...}  {"peak": bytes} of two steps of training or inference
     {"do": "product rate"}         {"flop_per_second": ...} of a large product, on a GPU
 
 It ends when its input ends. This module needs NumPy only: a program may live in an environment of
@@ -94,7 +94,7 @@ def serve(program, folder) -> None:
             case "turn":
                 answer({"steps": turn(program, **question)})
             case "memory":
-                answer({"peak": peak_bytes(program)})
+                answer({"peak": peak_bytes(program, **question)})
             case "product rate":
                 answer({"flop_per_second": product_rate(program.clock)})
             case unknown:
@@ -158,14 +158,15 @@ def _dot(a, b):
     return float((a * b).sum(dtype=np.float64))
 
 
-def peak_bytes(program) -> int | None:
-    """The most memory in use at once during some training steps, the first ones after a restart;
-    what compiling took is not counted where the system can leave it out."""
+def peak_bytes(program, what: str) -> int | None:
+    """The most memory in use at once during some steps, the first ones after a restart; what
+    compiling took is not counted where the system can leave it out."""
+    once = {"training": program.step, "inference": program.infer}[what]
 
     def run():
         for _ in range(WATCHED_STEPS):
-            loss, _ = program.step()
-        loss()
+            result, _ = once()
+        result()
 
     program.restart(dropout=True)
     return program.clock.peak_bytes(run)

@@ -90,7 +90,8 @@ class Tinynet:
         start = self.clock.mark()
         with tn.no_grad():
             logits = self.model(self.images)
-        return tn.gpu.download(logits), {"start": start, "infer": self.clock.mark()}
+        marks = {"start": start, "infer": self.clock.mark()}
+        return tn.gpu.download(logits), marks
 
     def state(self):
         return ((name, parameter.numpy()) for name, parameter in self.model.named_parameters())

@@ -28,6 +28,8 @@ NO_FOLDER = ["--json", "/nowhere/at/all.json"], "there is no folder /nowhere/at"
         ("scaling", ["--only", "width"], "'width' is none of batch, "),
         ("scaling", ["--image-size", "3"], "the smallest that works"),
         ("engine", ["--rounds", "0"], "'0' does not fit"),
+        ("engine", ["--json", "/"], "'/' is a folder; name a file in it"),
+        ("layers", ["--only", ""], "'' is none of conv1, "),
     ],
 )
 def test_a_flag_that_does_not_fit_is_a_usage_error(name, flags, words, capsys):
@@ -65,6 +67,14 @@ def test_a_picture_needs_its_packages(name, missing, packages, monkeypatch, caps
     with pytest.raises(SystemExit):
         importlib.import_module(f"benchmarks.{name}").main(["--plot", "new.png"])
     assert f"it needs pip install {packages}\n" in capsys.readouterr().err
+
+
+def test_a_picture_has_a_format(capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    for name in ("a.xyz", "svg"):
+        with pytest.raises(SystemExit):
+            importlib.import_module("benchmarks.scaling").main(["--plot", name])
+        assert "does not end in the name of a format: ." in capsys.readouterr().err
 
 
 def test_the_sweeps_are_drawn_without_the_package_for_names(monkeypatch):

@@ -1,11 +1,15 @@
 """benchmarks/gpu_run.sh, with a stand-in for Python: its parts, its logs and its exit code."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tinynet.backends import contract
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("timeout"), reason="timeout of coreutils is not installed"
@@ -33,6 +37,20 @@ def test_a_part_that_fails_does_not_stop_the_others(tmp_path):
     assert f"ran -m benchmarks.layers --backend cupy --json {results}/gpu-layers.json" in log
     assert f"--batch-size 128 512 --json {results}/gpu-step.json" in log
     assert "alexnet.train" not in log  # no photos
+
+
+def test_the_sanitizer_sees_every_kernel_of_the_contract():
+    """Where the script's expression still selects the cases that run each kernel."""
+    files = re.findall(r"tests/tinynet/[a-z_/]+\.py", SCRIPT.read_text())
+    (chosen,) = re.findall(r'-k "(float32 and .*)"', SCRIPT.read_text())
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *files, "-k", chosen]
+    done = subprocess.run(command, cwd=SCRIPT.parents[1], capture_output=True, text=True)
+    cases = done.stdout
+    layers = {Path(file).stem for file in contract.FILES} - {"sgd", "winograd"}
+    assert len(files) == 3 and layers >= {"conv2d", "max_pool2d", "dropout", "tanh", "linear"}
+    missing = [name for name in layers if f"float32-{name}" not in cases]
+    assert not missing, f"no case of {missing} is selected"
+    assert "test_optim.py::test_ten_steps" in cases and "test_winograd.py::test_the_same" in cases
 
 
 def test_the_log_of_a_training_is_kept(tmp_path):

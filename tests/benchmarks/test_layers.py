@@ -216,8 +216,10 @@ def test_the_time_on_a_gpu_is_of_one_copy_behind_products():
     clock.ticks = iter([0, 8, 20] * 4)  # 1, 2 and 4 products are too few, 8 are enough
     assert passes.once() == {"forward": 2.0, "backward": 3.0} and passes.device_bound
     assert calls == ["forward", "backward"] * 6
-    clock.behind, clock.ticks = 10**6, iter([0, 8, 20] * layers.MOST_TRIES)
-    assert passes.once() == {"forward": 2.0, "backward": 3.0} and not passes.device_bound
+    clock.behind, clock.ticks = 10**6, iter([0, 8, 20] * 4)  # 8, 16 and 32, then 32 again
+    for _ in range(2):
+        assert passes.once() == {"forward": 2.0, "backward": 3.0} and not passes.device_bound
+    assert next(clock.ticks, None) is None, "no more tries once the most products were too few"
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -276,7 +278,8 @@ def test_the_command_writes_every_layer(tmp_path, capsys):
 
 def test_on_a_gpu_products_are_measured_in_both_precisions(stand_in, tmp_path, monkeypatch, capsys):
     """Without PyTorch, whose columns are left out."""
-    monkeypatch.setattr(layers, "CupyClock", ToldClock)
+    clock = ToldClock()
+    monkeypatch.setattr(layers, "CupyClock", lambda: clock)
     monkeypatch.setattr(layers.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(machine, "gpu_description", lambda: {"gpu": "a stand-in"})
     file = tmp_path / "layers.json"
@@ -291,6 +294,17 @@ def test_on_a_gpu_products_are_measured_in_both_precisions(stand_in, tmp_path, m
     printed = capsys.readouterr()
     assert "a stand-in" in printed.out and "PyTorch ms" not in printed.out
     assert "PyTorch is not installed" in printed.err
+    assert clock.precisions == ["float32", "tf32"]
+
+
+def test_a_pytorch_that_reaches_no_gpu_is_left_out(stand_in, monkeypatch, capsys):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(layers, "CupyClock", ToldClock)
+    monkeypatch.setattr(machine, "gpu_description", lambda: {"gpu": "a stand-in"})
+    flags = ["--backend", "cupy", "--only", "relu7", "--precision", "float32"]
+    assert layers.main([*TINY, *flags]) == 0
+    assert "PyTorch reaches no GPU: tinynet alone" in capsys.readouterr().err
 
 
 def test_a_layer_that_differs_is_an_error_and_the_others_go_on(tmp_path, capsys, spoil):

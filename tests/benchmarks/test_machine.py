@@ -1,6 +1,10 @@
 """The machine of a benchmark, its words, and the files of figures."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +39,18 @@ def test_the_words_of_a_machine_name_its_blas_kernel_and_the_variables_that_forc
     assert "3 threads" in words and words.endswith("FORCED by OPENBLAS_CORETYPE=Haswell")
     assert "FORCED" not in machine.words(about | {"forced": {}})
     assert machine.words({"gpu": "A GPU"}) == "A GPU"
+
+
+def test_the_variables_that_force_kernels_or_threads_are_read_from_the_environment():
+    forcing = {"OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "1"}
+    environment = {**os.environ, **forcing, "NUMBA_CACHE_DIR": "/nowhere", "OTHER": "1"}
+    code = "import json; from benchmarks import machine; print(json.dumps(machine.FORCING))"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=root, stdout=subprocess.PIPE
+    )
+    read = json.loads(done.stdout)
+    assert forcing.items() <= read.items() and not {"NUMBA_CACHE_DIR", "OTHER"} & read.keys()
 
 
 def test_spread_is_the_median_and_the_middle_four_fifths():

@@ -4,10 +4,12 @@ import argparse
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import tinynet as tn
 from alexnet import SPECS
 from alexnet.network.plan import plan
 from alexnet.network.variants import changed
@@ -40,7 +42,7 @@ def answers(folder):
             "numbers": program.ask("numbers", steps=3),
             "logits": program.ask("logits"),
             "turn": program.ask("turn", what="training", steps=2)["steps"],
-            "memory": program.ask("memory")["peak"],
+            "memory": program.ask("memory", what="training")["peak"],
             "use": program.ask("use", batch_size=2),
             "two": program.ask("logits"),
         }
@@ -86,6 +88,9 @@ def test_pytorchs_program_computes_the_same_numbers(folder, answers, free_thread
     assert check_numbers("pytorch", answers["logits"], logits)["logits"] < 1e-5
     (step,) = protocol.turn(program, "training", 1)
     assert set(step) == {"loss", "seconds", "forward", "backward", "update"}
+    program.clock = ToldClock()
+    program.use(4, "tf32")
+    assert program.clock.precisions == ["tf32"]
 
 
 @pytest.mark.parametrize("how", ["", "cuda-graph"])
@@ -97,7 +102,32 @@ def test_tinynets_program_for_a_gpu_computes_the_same_numbers(on_gpu, folder, an
     (step,) = protocol.turn(program, "training", 1)
     assert step["seconds"] > 0 and step["host_seconds"] > 0
     assert "data" not in step and ("forward" in step) == (how == "")
-    assert protocol.peak_bytes(program) == 250
+    assert protocol.peak_bytes(program, "training") == 250
+
+
+@pytest.mark.parametrize("what, method", [("training", "step"), ("inference", "infer")])
+def test_a_turn_has_one_step_more_than_it_tells_and_memory_is_of_the_same_steps(what, method):
+    def once():
+        calls.append(method)
+        return lambda: 1.5, {"start": program.clock.mark(), "end": program.clock.mark()}
+
+    calls = []
+    program = SimpleNamespace(restart=lambda dropout: None, step=None, infer=None)
+    program.clock = ToldClock([0, 9, 0, 1, 0, 2])
+    setattr(program, method, once)
+    answers = protocol.turn(program, what, 2)
+    assert [answer["seconds"] for answer in answers] == [1, 2] and len(calls) == 3  # 9 untimed
+    program.clock = ToldClock()
+    assert protocol.peak_bytes(program, what) == 250 and len(calls) == 3 + protocol.WATCHED_STEPS
+
+
+def test_the_logits_are_copied_after_the_time_of_inference_is_taken(on_gpu, folder, monkeypatch):
+    program = Tinynet(folder, "cupy", "", ToldClock())
+    order = []
+    monkeypatch.setattr(program.clock, "mark", lambda: order.append("mark"))
+    monkeypatch.setattr(tn.gpu, "download", lambda logits: order.append("copy"))
+    program.infer()
+    assert order == ["mark", "mark", "copy"]
 
 
 def test_a_step_drops_only_when_it_should(folder, answers, free_threads):
@@ -224,6 +254,22 @@ def test_a_window_over_the_edge_counts_the_cells_inside():
 
 
 # --- which, and where -----------------------------------------------------------------------------
+
+
+def test_on_a_processor_every_library_gets_the_threads_and_no_program_a_gpu():
+    here = process._environment(3, on_gpu=False)
+    names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    assert [here[f"{name}_NUM_THREADS"] for name in names] == ["3"] * 4
+    assert here["CUDA_VISIBLE_DEVICES"] == "-1" and here["JAX_PLATFORMS"] == "cpu"
+    assert "CUDA_VISIBLE_DEVICES" not in process._environment(3, on_gpu=True).keys() - os.environ
+
+
+def test_a_program_is_limited_to_its_processors(monkeypatch):
+    limits = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {7, 3, 5}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *call: limits.append(call), raising=False)
+    protocol.use_processors(2)
+    assert limits == [(0, [3, 5])]
 
 
 def test_a_peer_is_a_framework_and_a_python():

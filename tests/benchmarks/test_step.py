@@ -96,7 +96,7 @@ def test_a_program_that_dies_between_rounds_leaves_the_others_going(quick, capsy
 
     calls, failed = [], {}
     turns = {"tinynet": lambda: calls.append("tinynet"), "jax": dies}
-    assert step.take_turns(turns, failed, 3) == {"tinynet": [None] * 3}
+    assert step.take_turns(turns, failed, 3, pause=0) == {"tinynet": [None] * 3}
     assert calls == ["tinynet", "jax", "jax", "tinynet", "tinynet"]
     assert "exit code -9" in failed["jax"] and "exit code -9" in capsys.readouterr().err
 
@@ -154,13 +154,15 @@ def test_on_a_gpu_every_batch_size_and_precision_has_a_report(
     answers = {
         "numbers": numbers, "memory": {"peak": 10**9}, "product rate": {"flop_per_second": 5e13},
     }  # fmt: skip
+    alone = ProgramError("pytorch-channels-last ended with exit code -9:")
     late = ProgramError("pytorch-compiled ended with exit code 1:\n  no compiler")
     programs = {}
 
     def program(name, python, folder, threads, backend):
         good = [GOOD | {"host_seconds": 0.1}] * 99
         turns = [*good[:3], *[late] * 9] if name == "pytorch-compiled" else good
-        programs[name] = Scripted(name, *turns, **answers)
+        more = {"memory": alone} if name == "pytorch-channels-last" else {}
+        programs[name] = Scripted(name, *turns, **answers | more)
         programs[name].about = {"gpu": "a stand-in"} if backend == "cupy" else {}
         return contextlib.nullcontext(programs[name])
 
@@ -176,10 +178,33 @@ def test_on_a_gpu_every_batch_size_and_precision_has_a_report(
     assert uses == [{"batch_size": size, "precision": name} for size, name in works]
     for report in reports:
         assert set(report["programs"]) == set(step.GPU_PROGRAMS) - set(report["failed"])
-        assert report["machine"] == {"gpu": "a stand-in"} and report["idle"] is True
+        assert report["machine"] == {"gpu": "a stand-in"} and report["idle"] is False
+        assert "exit code -9" in report["failed"]["pytorch-channels-last"]
         assert report["sgemm_gflop_per_second"]["rounds"] == [5e4]
         assert report["programs"]["tinynet"]["milliseconds"]["host_seconds"][0] == 100
     assert "no compiler" in reports[-1]["failed"]["pytorch-compiled"]
     printed = capsys.readouterr().out
     assert "batch 2, tf32" in printed and "host" in printed
     assert "pytorch-compiled is left out: pytorch-compiled ended with exit code 1:" in printed
+
+
+def test_without_the_product_rate_there_is_no_report():
+    def ends():
+        raise ProgramError("tinynet ended with exit code 1:")
+
+    with pytest.raises(ProgramError, match="tinynet ended"):
+        step.take_turns({"tinynet": lambda: [], "sgemm": ends}, {}, 1, pause=0)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        ("--only tinynet-cuda-graph", "tinynet-cuda-graph cannot run training on backend numpy"),
+        ("--backend cupy --only tinynet,jax", "jax cannot run training on backend cupy"),
+        ("--backend cupy --what inference --only tinynet-cuda-graph", "cannot run inference"),
+    ],
+)
+def test_a_program_that_cannot_run_here_is_a_usage_error(flags, words, stand_in, capsys):
+    backend = [] if "cupy" in flags else ["--backend", "numpy"]
+    assert step.main([*TINY, *backend, *flags.split()]) == 2
+    assert words in capsys.readouterr().err

@@ -233,6 +233,8 @@ def _dropout(name, shape, drop, scale="train", draw=3):
     return Case(f"dropout {name}", op, formula, peer, (shape,))
 
 
+BLOCKS = (3, 7, 11, 11)  # 2,541 elements: two blocks of a GPU's elementwise kernels, and a part
+
 NORMALISATIONS = [
     _lrn("of the paper", (3, 7, 2, 3)),
     _lrn("divided by its size", (2, 7, 3, 2), size=3, beta=0.5, k=1.0, divide_by_size=True),
@@ -245,6 +247,7 @@ NORMALISATIONS = [
     _batch_norm("in test", (3, 7, 2, 3), False),
     _dropout("scaled in training", (3, 7, 5), 0.3),
     _dropout("scaled in test", (3, 7), 0.5, scale="test"),
+    _dropout("of three blocks of a GPU", BLOCKS, 0.3),
 ]
 
 # --- activations, the loss ------------------------------------------------------------------------
@@ -259,6 +262,8 @@ def _softmax_loss(torch, logits):
 ACTIVATIONS = [
     Case("relu", tn.relu, formulas.relu, lambda torch, x: torch.relu(x), ((3, 7, 2, 3),)),
     Case("tanh", tn.tanh, formulas.tanh, lambda torch, x: torch.tanh(x), ((3, 7, 2, 3),)),
+    Case("relu of three blocks", tn.relu, formulas.relu, lambda torch, x: torch.relu(x), (BLOCKS,)),
+    Case("tanh of three blocks", tn.tanh, formulas.tanh, lambda torch, x: torch.tanh(x), (BLOCKS,)),
     Case(
         "softmax",
         tn.softmax,
