@@ -64,7 +64,7 @@ def new_picture(needs):
         from matplotlib.backend_bases import FigureCanvasBase
 
         formats = FigureCanvasBase.get_supported_filetypes()
-        if Path(text).suffix.removeprefix(".") not in formats:
+        if Path(text).suffix.removeprefix(".").lower() not in formats:
             raise argparse.ArgumentTypeError(
                 f"{text!r} does not end in the name of a format: .{', .'.join(formats)}"
             )

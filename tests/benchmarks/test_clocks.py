@@ -1,6 +1,6 @@
 """Turns, times and best rates, by a clock that is told its times and by the processor's own."""
 
-import sys
+import os
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_the_processors_clock_tells_seconds_and_memory():
     if peak is None:
         pytest.skip("this system does not tell the memory of a process")
     assert peak > 160e6
-    if sys.platform == "linux":  # the count begins anew
+    if os.access("/proc/self/clear_refs", os.W_OK):  # then the count begins anew
         assert clock.peak_bytes(lambda: None) < peak - 100e6
 
 

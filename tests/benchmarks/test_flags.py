@@ -79,4 +79,5 @@ def test_a_picture_has_a_format(capsys):
 
 def test_the_sweeps_are_drawn_without_the_package_for_names(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name != "adjustText" or None)
-    assert new_picture(("matplotlib",))("new.png") == "new.png"
+    for name in ("new.png", "NEW.PNG"):
+        assert new_picture(("matplotlib",))(name) == name
