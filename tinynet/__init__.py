@@ -11,10 +11,18 @@ A layer is one file in ops/ (its checks, forward and backward) and one file in e
 arithmetic; in cupy two, the kernel and its launch). tensor.py and op.py are the engine.
 """
 
-from tinynet import gpu, nn, optim, random
+from tinynet import (
+    gpu,
+    nn,
+    optim,
+    protocols,  # noqa: F401  float(tensor), np.asarray(tensor), ...
+    random,
+)
 from tinynet.backends import BackendError, available_backends, get_backend, use_backend
 from tinynet.gradcheck import check_gradients
+from tinynet.graph import no_grad
 from tinynet.op import op
+from tinynet.ops import comparisons, in_place  # noqa: F401  operators of Tensor
 from tinynet.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from tinynet.ops.arithmetic import exp, log, matmul
 from tinynet.ops.avg_pool2d import avg_pool2d
@@ -32,7 +40,7 @@ from tinynet.ops.softmax_cross_entropy import Labels, softmax, softmax_cross_ent
 from tinynet.ops.tanh import tanh
 from tinynet.random import seed
 from tinynet.serialization import load, save
-from tinynet.tensor import Tensor, no_grad
+from tinynet.tensor import Tensor
 
 __version__ = "0.1.0"
 

@@ -139,7 +139,9 @@ class CudaGraph:
                     )
             elif isinstance(argument, float) and isinstance(recorded, Tensor):
                 continue
-            elif argument is not recorded and argument != recorded:
+            elif argument is not recorded and (
+                isinstance(argument, (Tensor, Labels)) or argument != recorded
+            ):
                 raise ValueError(
                     f"CudaGraph: argument {number} is {argument!r}, in the first call it was "
                     f"{recorded!r}; make another CudaGraph for it"

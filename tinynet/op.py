@@ -7,18 +7,21 @@ An op is one function of arrays. It returns its output and the closure that is i
         return 2 * x, lambda dy: 2 * dy
 
 Called with tensors, double(t) unwraps them, runs the function, wraps the output in a Tensor, and
-records the closure if an input requires a gradient.
+records the closure if an input requires a gradient. An array in the place of a tensor is a
+constant: the function gets it as the backend's array, and its gradient is not needed.
 
 Rules for the author of an op:
 - Check the arguments first: kernels do not check shapes and dtypes.
-- backward returns one gradient for each tensor argument, in the order of the arguments. Where
-  ctx.needs_grad[i] is false (i counts the tensor arguments) None is enough, and a gradient that
-  costs much is not computed. An optional tensor argument comes last and may be None.
+- backward returns one gradient for each argument, in the order of the arguments: None for a number,
+  and where ctx.needs_grad[i] is false None is enough, so that a gradient that costs much is not
+  computed. The last ones may be left out where they are all None.
+- An output without derivative, such as an index, has None as its closure.
 - backward returns new arrays, dy, or views of dy; never an array that the closure keeps. It never
   writes into dy.
 - Outputs are C-contiguous: kernels rely on it, and layers refuse other arrays. Gradients may be
   views in any memory order; the walk copies them to C order.
 - The closure keeps only the arrays that it reads, and never a Tensor.
+- An output may be an input, or a view of it.
 - Large outputs come from ctx.empty, so that the backend can reuse the memory.
 """
 
@@ -27,7 +30,11 @@ import inspect
 
 import numpy as np
 
-from tinynet.tensor import Node, Tensor, draw_ticket, is_recording, no_grad_count
+from tinynet.graph import Node, draw_ticket, is_recording, no_grad_count, version_of
+from tinynet.tensor import Tensor, as_array
+
+# The types of arguments that are certainly no arrays: op looks no closer at them.
+NUMBERS = frozenset({int, float, bool, str, tuple, type(None)})
 
 
 class Context:
@@ -35,7 +42,7 @@ class Context:
 
     kernels     the backend of the tensor arguments
     xp          its array module: numpy, or one like it
-    needs_grad  for each tensor argument, whether its gradient is needed
+    needs_grad  for each argument, whether its gradient is needed
     empty       the backend's empty(shape, dtype)
     """
 
@@ -68,27 +75,35 @@ def op(function):
     @functools.wraps(function)
     def apply(*args, **kwargs):
         if kwargs or len(args) != count:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            args = bound.args
+            args = _bound(name, signature, args, kwargs)
 
         arrays, parents, needs_grad = [], [], []
         kernels = None
+        has_constants = False  # perhaps
         for a in args:
             if type(a) is Tensor or isinstance(a, Tensor):
                 parents.append(a._node or a)
-                needs_grad.append(a.requires_grad)
+                needs_grad.append(a._requires_grad)
                 if a._kernels is not kernels:
                     if kernels is not None:
                         raise _two_backends(name, args)
                     kernels = a._kernels
                 a = a._data
+            else:
+                parents.append(None)
+                needs_grad.append(False)
+                has_constants = has_constants or type(a) not in NUMBERS
             arrays.append(a)
         if kernels is None:
             raise _no_tensor(name, parameters, args)
         recording = True in needs_grad and (not no_grad_count or is_recording())
         if not recording:
             needs_grad = [False] * len(needs_grad)
+        if has_constants:
+            arrays = [
+                _constant(name, parameter, a, kernels, copy=recording) if parent is None else a
+                for parameter, a, parent in zip(parameters, arrays, parents, strict=True)
+            ]
 
         key = (kernels, *needs_grad)
         try:
@@ -100,24 +115,54 @@ def op(function):
         # NumPy turns arrays of shape () into scalars.
         if type(y) is not ndarray and isinstance(y, generic):
             y = np.asarray(y)
+        version = None
+        if y is arrays[0] or isinstance(y.base, type(y)):  # it may lie in an input's memory
+            version = _shared_version(y, args)
         tensor = new(Tensor)
         tensor._data = y
         tensor._kernels = kernels
-        tensor.requires_grad = recording
-        tensor.grad = None
-        if recording:
+        tensor._requires_grad = recording
+        tensor._grad = None
+        if recording and backward is not None:
             tensor._node = node = new(Node)
             node.ticket = draw_ticket()
             node.parents = parents
             node.backward = backward
-            node.version = 0
+            node.version = version
         else:
+            tensor._requires_grad = False
             tensor._node = None
-            tensor.version = 0
+            tensor.version = version
         return tensor
 
     apply.__signature__ = signature
     return apply
+
+
+def _bound(name, signature, args, kwargs):
+    """The arguments by position, with the defaults of those left out."""
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}; the arguments are {signature}") from None
+    bound.apply_defaults()
+    return bound.args
+
+
+def _constant(name, parameter, value, kernels, copy):
+    """An array as the backend's array, any other value as it is. The closure may keep the array,
+    which the caller may change: it is copied if the op is recorded."""
+    if isinstance(value, (np.ndarray, kernels.xp.ndarray)):
+        return as_array(f"{name}: {parameter.name}", value, kernels, copy)
+    return value
+
+
+def _shared_version(y, args):
+    """The Version of y's memory, which every tensor among the arguments learns too."""
+    for a in args:
+        if isinstance(a, Tensor):
+            a.shared_version()
+    return version_of(y)
 
 
 def _two_backends(name, args):

@@ -7,9 +7,12 @@ Source: the paper, section 5; docs/facts.md, section 4: the two are equal while 
 after it changes.
 """
 
+import numbers
+from collections.abc import Iterable
+
 import numpy as np
 
-from tinynet.tensor import Tensor
+from tinynet.tensor import FLOATS, Tensor, describe
 
 
 class SGD:
@@ -23,9 +26,10 @@ class SGD:
 
     A group's rate is lr times lr_scale, which is 1 by default. A group of biases with lr_scale=2
     learns at twice the rate of the weights, as in Caffe's AlexNet. groups is the list of these
-    dicts and may be changed: for group in sgd.groups: group["lr"] = ... Raises ValueError for a
-    number out of range, an unknown rule or key, or a parameter passed twice, TypeError for a
-    parameter that is no Tensor with requires_grad.
+    dicts and may be changed: for group in sgd.groups: group["lr"] = ... A parameter whose
+    requires_grad is False, or whose .grad is None, stays where it is.
+    Raises ValueError for a number out of range, an unknown rule or key, or a parameter passed
+    twice, TypeError for a parameter that is no leaf Tensor of floats.
     """
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0, rule="paper"):
@@ -35,16 +39,26 @@ class SGD:
         defaults = {
             "lr": lr, "lr_scale": 1.0, "momentum": momentum, "weight_decay": weight_decay,
         }  # fmt: skip
+        if isinstance(parameters, (Tensor, dict)) or not isinstance(parameters, Iterable):
+            raise TypeError(
+                f"SGD: parameters is a {type(parameters).__name__}; a list of Tensors fits, for "
+                "example model.parameters(), or a list of groups"
+            )
         parameters = list(parameters)
         if not parameters:
             raise ValueError("SGD: parameters is empty; give model.parameters()")
         if not isinstance(parameters[0], dict):
             parameters = [{"parameters": parameters}]
         self.groups = [_checked_group(group, defaults) for group in parameters]
-        every = [p for group in self.groups for p in group["parameters"]]
-        if len({id(p) for p in every}) < len(every):
+        if len(set(self._parameters())) < len(self._parameters()):
             raise ValueError("SGD: a parameter is passed twice")
-        self._velocities = {}
+        if not any(p.requires_grad for p in self._parameters()):
+            raise TypeError("SGD: a parameter must require a gradient, and none of these does")
+        # The keys are the tensors themselves, so that a velocity never passes to another one.
+        self._velocities: dict[Tensor, object] = {}
+
+    def _parameters(self):
+        return [p for group in self.groups for p in group["parameters"]]
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -61,12 +75,13 @@ class SGD:
         Raises ValueError for a negative rate, TypeError for a Tensor of another dtype.
         """
         for group in self.groups:
-            moved = [p for p in group["parameters"] if p.grad is not None]
+            moved = [p for p in group["parameters"] if p.requires_grad and p.grad is not None]
             if not moved:
                 continue
-            kernels = moved[0]._kernels
+            _check_alike(moved)
+            kernels, dtype = moved[0]._kernels, moved[0].dtype
             kernel = kernels.sgd_paper if self.rule == "paper" else kernels.sgd_pytorch
-            rate = _rate(group["lr"] if lr is None else lr, group["lr_scale"], moved[0].dtype)
+            rate = _rate(group["lr"] if lr is None else lr, group["lr_scale"], dtype)
             kernel(
                 [p.data for p in moved],
                 [p.grad for p in moved],
@@ -77,30 +92,52 @@ class SGD:
                 parameter.raise_version()
 
     def _velocity(self, parameter):
-        if id(parameter) not in self._velocities:
-            self._velocities[id(parameter)] = parameter._kernels.xp.zeros_like(parameter.data)
-        return self._velocities[id(parameter)]
+        velocity = self._velocities.get(parameter)
+        if velocity is None:
+            every = set(self._parameters())  # forget those that left their group
+            self._velocities = {p: v for p, v in self._velocities.items() if p in every}
+            velocity = parameter._kernels.xp.zeros_like(parameter.data)
+            self._velocities[parameter] = velocity
+        return velocity
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """{"0": ..., "1": ...}, the velocity of each parameter in order, copies."""
-        every = [p for group in self.groups for p in group["parameters"]]
         return {
-            str(i): np.array(p._kernels.to_numpy(self._velocity(p))) for i, p in enumerate(every)
+            str(i): np.array(p._kernels.to_numpy(self._velocity(p)))
+            for i, p in enumerate(self._parameters())
         }
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Copy the velocities of a state_dict. Raises ValueError where one does not fit."""
-        every = [p for group in self.groups for p in group["parameters"]]
-        if len(state) != len(every):
-            raise ValueError(f"SGD: {len(state)} velocities for {len(every)} parameters")
-        for i, parameter in enumerate(every):
-            velocity = np.array(state[str(i)])
+        """Copy the velocities of a state_dict; nothing changes if one does not fit. Raises
+        ValueError for other keys, shapes or dtypes."""
+        parameters = self._parameters()
+        expected = [str(i) for i in range(len(parameters))]
+        if len(state) != len(parameters):
+            raise ValueError(f"SGD: {len(state)} velocities for {len(parameters)} parameters")
+        if set(state) != set(expected):
+            unknown = sorted(map(str, set(state) - set(expected)))
+            raise ValueError(f"SGD: velocities are named {unknown}; {expected} fit")
+        velocities = {}
+        for i, parameter in zip(expected, parameters, strict=True):
+            velocity = np.array(state[i])
             if velocity.shape != parameter.shape or velocity.dtype != parameter.dtype:
                 raise ValueError(
-                    f"SGD: velocity {i} is {velocity.dtype} {velocity.shape}, its parameter "
-                    f"{parameter.dtype} {parameter.shape}"
+                    f"SGD: velocity {i} is {describe(velocity)}, its parameter "
+                    f"{describe(parameter)}"
                 )
-            self._velocities[id(parameter)] = parameter._kernels.from_numpy(velocity)
+            velocities[parameter] = parameter._kernels.from_numpy(velocity)
+        self._velocities = velocities
+
+
+def _check_alike(parameters):
+    """Parameters that one kernel call moves have one backend and one dtype."""
+    first = parameters[0]
+    for p in parameters:
+        if p._kernels is not first._kernels or p.dtype != first.dtype:
+            raise TypeError(
+                f"SGD: a group has parameters of {first.dtype} on {first.backend} and of {p.dtype} "
+                f"on {p.backend}; make a group for each"
+            )
 
 
 def _rate(lr, scale, dtype):
@@ -113,8 +150,7 @@ def _rate(lr, scale, dtype):
                 f"or a Tensor of {dtype}"
             )
         return lr.data if scale == 1 else lr.data * dtype.type(scale)
-    if not lr >= 0:  # NaN too
-        raise ValueError(f"SGD: lr must not be negative, got {lr}")
+    _check_number("lr", lr)
     return float(lr) if scale == 1 else float(dtype.type(lr) * dtype.type(scale))
 
 
@@ -127,9 +163,25 @@ def _checked_group(group, defaults):
         )
     group = {**defaults, **group, "parameters": list(group["parameters"])}
     for name in defaults:
-        if not group[name] >= 0:
-            raise ValueError(f"SGD: {name} must not be negative, got {group[name]}")
+        _check_number(name, group[name])
     for parameter in group["parameters"]:
-        if not isinstance(parameter, Tensor) or not parameter.requires_grad:
-            raise TypeError("SGD: a parameter must be a Tensor that requires a gradient")
+        if not isinstance(parameter, Tensor):
+            raise TypeError(
+                f"SGD: a parameter must be a Tensor, got {type(parameter).__name__}; give "
+                "model.parameters()"
+            )
+        if parameter._node is not None:
+            raise TypeError(
+                "SGD: a parameter must be a leaf; this one was computed by an op, and the next "
+                "forward pass would compute it again"
+            )
+        if parameter.dtype not in FLOATS:
+            raise TypeError(f"SGD: a parameter is {describe(parameter)}; float32 or float64 fits")
     return group
+
+
+def _check_number(name, number):
+    if not isinstance(number, numbers.Real):
+        raise TypeError(f"SGD: {name} must be a number, got {type(number).__name__}")
+    if not number >= 0:  # NaN too
+        raise ValueError(f"SGD: {name} must not be negative, got {number}")

@@ -246,6 +246,9 @@ xp = SimpleNamespace(
     asarray=_asarray,
     asnumpy=_asnumpy,
     broadcast_to=lambda a, shape: _device(a)._view(np.broadcast_to(a.host, shape)),
+    where=lambda condition, a, b: _new(
+        lambda: np.where(_device(condition).host, _operand(a), _operand(b))
+    ),
     exp=lambda a: np.exp(_device(a)),
     log=lambda a: np.log(_device(a)),
     add=SimpleNamespace(at=_add_at),

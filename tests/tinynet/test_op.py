@@ -15,9 +15,9 @@ def scaled_sum(ctx, a, b, factor=2.0, bias=None):
     y = y if bias is None else y + bias
 
     def backward(dy):
-        gradients = [factor * dy, factor * dy, dy]
+        gradients = [factor * dy, factor * dy, None, dy]
         return tuple(
-            g if needed else None for g, needed in zip(gradients, ctx.needs_grad, strict=False)
+            g if needed else None for g, needed in zip(gradients, ctx.needs_grad, strict=True)
         )
 
     return y, backward
@@ -49,13 +49,13 @@ def test_help_shows_the_name_the_docstring_and_the_arguments_without_ctx():
     )
 
 
-def test_needs_grad_says_which_tensors_need_a_gradient():
+def test_needs_grad_says_which_arguments_need_a_gradient():
     flags = []
 
     @tn.op
     def watched(ctx, a, number, b):
         flags.append(ctx.needs_grad)
-        return a + b, lambda dy: (dy, dy)
+        return a + b, lambda dy: (dy, None, dy)
 
     a, b = leaf(1), tn.Tensor([2.0])
     watched(a, 5, b)
@@ -63,7 +63,8 @@ def test_needs_grad_says_which_tensors_need_a_gradient():
     watched(b, 5, b)
     with tn.no_grad():
         watched(a, 5, a)
-    assert flags == [(True, False), (False, True), (False, False), (False, False)]
+    none = (False, False, False)
+    assert flags == [(True, False, False), (False, False, True), none, none]
 
 
 def test_the_result_of_inputs_without_gradient_records_nothing():
@@ -122,3 +123,35 @@ def test_a_backward_that_returns_another_shape_is_an_error_at_the_leaf():
 
     with pytest.raises(RuntimeError, match=r"backward of .*float32 \(3, 3\).*float32 \(2,\)"):
         wrong(leaf(1, 2)).sum().backward()
+
+
+@pytest.mark.parametrize("returned", [1, 3])
+def test_a_backward_with_too_few_or_too_many_gradients_is_an_error(returned):
+    @tn.op
+    def product(ctx, a, b):
+        return a * b, lambda dy: (dy,) * returned
+
+    with pytest.raises(RuntimeError, match=r"backward of .* one gradient for each argument"):
+        product(leaf(1), leaf(2)).backward()
+
+
+def test_a_backward_without_a_gradient_that_is_needed_is_an_error():
+    @tn.op
+    def scaled(ctx, number, a):
+        return number * a, lambda dy: dy  # it is the number's place
+
+    with pytest.raises(RuntimeError, match=r"need one: 2 of 2, returned: 1 of 2"):
+        scaled(2, leaf(1)).backward()
+
+
+def test_an_output_without_derivative_records_nothing():
+    @tn.op
+    def largest(ctx, a):
+        return a.argmax(), None
+
+    assert not largest(leaf(1, 3)).requires_grad
+
+
+def test_an_unknown_keyword_names_the_op_and_its_arguments():
+    with pytest.raises(TypeError, match=r"conv2d: .*'dilation'.*\(x, weight, bias=None"):
+        tn.conv2d(leaf(1), leaf(1), dilation=2)

@@ -206,3 +206,83 @@ def test_a_parameter_passed_twice_is_refused():
         tn.optim.SGD([p, p], lr=0.1)
     with pytest.raises(ValueError, match="passed twice"):
         tn.optim.SGD([{"parameters": [p]}, {"parameters": [p]}], lr=0.1)
+
+
+def test_a_new_parameter_never_moves_by_the_velocity_of_a_dead_one():
+    for _ in range(50):
+        old, kept = (tn.nn.Parameter([1.0]) for _ in range(2))
+        sgd = tn.optim.SGD([old, kept], lr=1, momentum=0.9)
+        give_gradients([old, kept], [np.ones(1, np.float32)] * 2)
+        sgd.step()
+        sgd.groups[0]["parameters"].remove(old)
+        del old
+        new = tn.nn.Parameter([1.0])  # perhaps at the same address
+        sgd.groups[0]["parameters"].append(new)
+        give_gradients([new], [np.zeros(1, np.float32)])
+        sgd.step()
+        assert new.item() == 1
+        assert len(sgd._velocities) == 2  # the dead one's is freed
+
+
+def test_frozen_parameters_stay_where_they_are(backend):
+    moving, frozen = tn.nn.Parameter([1.0]), tn.nn.Parameter([1.0])
+    frozen.requires_grad = False
+    sgd = tn.optim.SGD([moving, frozen, tn.Tensor([1.0])], lr=1, weight_decay=0.5)
+    give_gradients([moving, frozen], [np.ones(1, np.float32)] * 2)
+    sgd.step()
+    assert (moving.item(), frozen.item()) == (-0.5, 1)
+    frozen.requires_grad = True
+    sgd.step()
+    assert frozen.item() == -0.5
+
+
+def test_a_state_is_taken_over_whole_or_not_at_all():
+    ours = parameters()
+    sgd = tn.optim.SGD(ours, **NUMBERS)
+    give_gradients(ours, gradients(0))
+    sgd.step()
+    before = sgd.state_dict()
+    for wrong in (
+        {"0": np.zeros((3, 7)), "1": np.zeros(5), "2": np.zeros(3)},
+        {"0": np.zeros((3, 7)), "1": np.zeros(5), "3": np.zeros(())},
+        {"0": np.zeros((3, 7)), "1": np.zeros(5), "2": "text"},
+    ):
+        with pytest.raises(ValueError, match="SGD: velocit"):
+            sgd.load_state_dict(wrong)
+    for name, velocity in sgd.state_dict().items():
+        assert np.array_equal(velocity, before[name])
+
+
+NO_PARAMETERS = {
+    "a tensor": lambda: tn.nn.Parameter([1.0, 2.0]),
+    "a model": lambda: tn.nn.Linear(2, 2),
+    "a state": lambda: tn.nn.Linear(2, 2).state_dict(),
+    "arrays": lambda: [np.ones(3, np.float32)],
+    "names with parameters": lambda: tn.nn.Linear(2, 2).named_parameters(),
+    "an activation": lambda: [tn.nn.Parameter([1.0]) * 2],
+    "labels": lambda: [tn.nn.Parameter([1.0]), tn.Tensor([1])],
+}
+
+
+@pytest.mark.parametrize("name", NO_PARAMETERS)
+def test_what_cannot_be_moved_is_refused(name):
+    with pytest.raises(TypeError, match="SGD: (parameters is a|a parameter)"):
+        tn.optim.SGD(NO_PARAMETERS[name](), lr=0.1)
+
+
+def test_numbers_of_another_kind_are_refused():
+    for wrong in ({"lr": "0.1"}, {"lr": 0.1, "momentum": None}, {"lr": [0.1]}):
+        with pytest.raises(TypeError, match="must be a number"):
+            tn.optim.SGD([tn.nn.Parameter([1.0])], **wrong)
+
+
+def test_a_group_of_two_dtypes_or_backends_is_refused_before_a_kernel_sees_it():
+    a, b = tn.nn.Parameter([1.0]), tn.nn.Parameter(np.ones(1))
+    with tn.use_backend("numpy"):
+        c = tn.nn.Parameter([1.0])
+    for mixed in ([a, b], [a, c]) if a.backend != "numpy" else ([a, b],):
+        sgd = tn.optim.SGD(mixed, lr=0.1)
+        for p in mixed:
+            p.grad = np.ones(1, p.dtype)
+        with pytest.raises(TypeError, match="make a group for each"):
+            sgd.step()

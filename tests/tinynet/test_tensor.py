@@ -199,3 +199,225 @@ def test_no_grad_of_one_thread_does_not_stop_another():
     finally:
         done.set()
         thread.join()
+
+
+@pytest.mark.parametrize("decorator", [tn.no_grad(), tn.no_grad], ids=["with ()", "without ()"])
+def test_no_grad_decorates_a_generator_function(decorator):
+    x = leaf(1, 2)
+
+    @decorator
+    def rows():
+        try:
+            received = yield x * 2
+            yield x * received
+        except ValueError:
+            yield x * 5
+
+    generator = rows()
+    assert not next(generator).requires_grad
+    assert (x * 2).requires_grad  # between two items the caller's ops are recorded
+    third = generator.send(3)
+    assert not third.requires_grad and third.numpy().tolist() == [3, 6]
+    fifth = generator.throw(ValueError())
+    assert not fifth.requires_grad and fifth.numpy().tolist() == [5, 10]
+    with pytest.raises(StopIteration):
+        next(generator)
+
+
+def test_no_grad_refuses_what_it_cannot_decorate():
+    async def later():
+        return 1
+
+    for wrong in (later, tn.nn.ReLU, 3):
+        with pytest.raises(TypeError, match="no_grad: "):
+            tn.no_grad()(wrong)
+
+
+# --- .grad, .data, requires_grad by hand ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grad", "error", "words"),
+    [
+        (np.ones(1, np.float32), ValueError, r"float32 \(1,\) is no gradient of float32 \(5,\)"),
+        (np.ones((5, 1), np.float32), ValueError, r"\(5, 1\)"),
+        (np.ones(5), ValueError, r"float64 \(5,\)"),
+        (np.ones(5, np.int32), ValueError, "int32"),
+        (0, ValueError, r"int64 \(\)"),
+        ("zero", TypeError, "Tensor.grad: "),
+        (tn.nn.Module(), TypeError, "Tensor.grad: object"),
+    ],
+)
+def test_a_gradient_set_by_hand_must_be_like_its_tensor(grad, error, words, backend):
+    p = tn.nn.Parameter(np.zeros(5, np.float32))
+    with pytest.raises(error, match=words):
+        p.grad = grad
+    assert p.grad is None
+
+
+def test_a_tensor_is_no_gradient_but_its_data_are(backend):
+    p = tn.nn.Parameter(np.zeros(2, np.float32))
+    with pytest.raises(TypeError, match="is a Tensor already; use .detach.*or its .data"):
+        p.grad = tn.Tensor([1.0, 2.0])
+    p.grad = np.array([[1, 9], [2, 9]], np.float32)[:, 0]  # strided
+    assert p.grad.tolist() == [1, 2] and p.grad.flags.c_contiguous
+    p.grad *= 2
+    assert p.grad.tolist() == [2, 4]
+
+
+def test_a_tensor_that_requires_a_gradient_owns_its_data(backend):
+    array = np.array([1, 2], np.float32)
+    for make in (tn.nn.Parameter, lambda a: tn.Tensor(a, requires_grad=True)):
+        p = make(array)
+        p.grad = np.ones(2, np.float32)
+        tn.optim.SGD([p], lr=1).step()
+        assert p.numpy().tolist() == [0, 1] and array.tolist() == [1, 2]
+    p.data = array
+    p.grad = np.ones(2, np.float32)
+    tn.optim.SGD([p], lr=1).step()
+    assert p.numpy().tolist() == [0, 1] and array.tolist() == [1, 2]
+
+
+def test_a_read_only_array_can_be_trained(backend):
+    array = np.broadcast_to(np.float32(1), (2,))
+    p = tn.nn.Parameter(array)
+    (p * 3).sum().backward()
+    tn.optim.SGD([p], lr=1).step()
+    assert p.numpy().tolist() == [-2, -2]
+
+
+def test_requires_grad_can_be_set_on_leaves_of_floats_only():
+    p = tn.Tensor([1.0])
+    p.requires_grad = True
+    (p * 2).sum().backward()
+    assert p.grad.tolist() == [2]
+    p.requires_grad = False
+    assert not (p * 2).requires_grad
+    with pytest.raises(ValueError, match="int64 tensor cannot require"):
+        tn.Tensor([1]).requires_grad = True
+    with pytest.raises(RuntimeError, match="an op computed this tensor.*detach"):
+        (leaf(1) * 2).requires_grad = False
+
+
+def test_a_masked_array_is_refused():
+    with pytest.raises(TypeError, match=r"masked array would lose its mask; give array.filled"):
+        tn.Tensor(np.ma.masked_array([1.0, 2.0], [True, False]))
+
+
+# --- memory that tensors share --------------------------------------------------------------------
+
+
+def alias_by_detach(w):
+    return w.detach()
+
+
+def alias_by_data(w):
+    return tn.Tensor(w.data)
+
+
+def alias_by_a_view_of_data(w):
+    return tn.Tensor(w.data.reshape(1, 2)[0])
+
+
+def alias_by_a_view_without_recording(w):
+    with tn.no_grad():
+        return w.reshape(1, 2).flatten(0)
+
+
+def alias_by_a_detached_view(w):
+    return w.reshape(1, 2).detach()
+
+
+def alias_by_dropout_in_test(w):
+    with tn.no_grad():
+        return tn.dropout(w, training=False)
+
+
+ALIASES = [
+    alias_by_detach, alias_by_data, alias_by_a_view_of_data, alias_by_a_view_without_recording,
+    alias_by_a_detached_view, alias_by_dropout_in_test,
+]  # fmt: skip
+
+
+def in_place(parameter):
+    with tn.no_grad():
+        parameter -= 0.5
+
+
+@pytest.mark.parametrize("change", [step, in_place])
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_change_behind_an_alias_is_an_error(alias, change, backend):
+    w, x = leaf(2, 3), leaf(1, 1)
+    loss = (x * alias(w)).sum()
+    change(w)
+    with pytest.raises(RuntimeError, match="a tensor that multiply read was changed since"):
+        loss.backward()
+    loss = (x * alias(w)).sum()  # of the new numbers
+    loss.backward()
+    assert np.array_equal(on_host(x.grad), w.numpy())
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_change_of_an_alias_is_an_error_for_the_tensor(alias, backend):
+    w, x = leaf(2, 3), leaf(1, 1)
+    hidden = w * 1
+    other = alias(hidden)
+    if alias.__name__ == "alias_by_a_view_of_data" and other.data is hidden.data:
+        pytest.skip("the backend copies the array")
+    loss = (x * hidden).sum()
+    with tn.no_grad():
+        other += 1
+    with pytest.raises(RuntimeError, match="multiply read was changed"):
+        loss.backward()
+
+
+def test_assigned_data_are_a_copy_so_other_tensors_of_the_old_array_are_unchanged(backend):
+    w, x = leaf(2, 3), leaf(1, 1)
+    loss = (x * w.detach()).sum()
+    w.data = np.zeros(2, np.float32)
+    step(w)
+    loss.backward()
+    assert x.grad.tolist() == [2, 3]
+
+
+def test_the_memory_of_a_dead_tensor_passes_no_change_to_the_next_one():
+    x = leaf(1, 1)
+    for _ in range(100):
+        w = leaf(2, 3)
+        loss = (x * w.detach()).sum()
+        del w  # its memory is free again
+        other = leaf(2, 3)
+        step(other)
+        loss.backward()
+
+
+# --- backward -------------------------------------------------------------------------------------
+
+
+def test_retain_graph_allows_a_second_backward(backend):
+    x = leaf(1, 2)
+    loss = (x * x).sum()
+    loss.backward(retain_graph=True)
+    loss.backward()
+    assert x.grad.tolist() == [4, 8]
+    with pytest.raises(RuntimeError, match=r"already walked.*retain_graph=True"):
+        loss.backward()
+
+
+def test_retain_grad_leaves_the_whole_gradient_of_an_activation(backend):
+    x = leaf(1, 2)
+    hidden = x * 3
+    hidden.retain_grad()
+    (hidden * hidden + hidden).sum().backward()
+    assert hidden.grad.tolist() == [7, 13] and x.grad.tolist() == [21, 39]
+    hidden.grad[:] = 0  # its own array
+    assert x.grad.tolist() == [21, 39]
+    x.retain_grad()  # a leaf keeps its gradient anyway
+    with pytest.raises(RuntimeError, match="retain_grad: .* no gradient"):
+        hidden.detach().retain_grad()
+
+
+def test_the_gradient_of_backward_may_be_a_tensor(backend):
+    x = leaf(1, 2)
+    (x * 3).backward(tn.Tensor([1.0, 10.0]))
+    assert x.grad.tolist() == [3, 30]

@@ -18,19 +18,27 @@ def add(ctx, a, b):
     """a + b."""
     if type(b) is type(a) and b.dtype is a.dtype and b.shape == a.shape:
         return a + b, lambda dy: (dy, dy)
-    b = _operand("add", ctx, a, b)
+    a, b = _operands("add", ctx, a, b)
     a_shape, b_shape = a.shape, b.shape
-    return a + b, lambda dy: (_sum_to(dy, a_shape), _sum_to(dy, b_shape))
+
+    def backward(dy):
+        da = _sum_to(dy, a_shape) if ctx.needs_grad[0] else None
+        db = _sum_to(dy, b_shape) if ctx.needs_grad[1] else None
+        return da, db
+
+    return a + b, backward
 
 
 @op
 def subtract(ctx, a, b):
     """a - b."""
-    b = _operand("subtract", ctx, a, b)
+    a, b = _operands("subtract", ctx, a, b)
     a_shape, b_shape = a.shape, b.shape
 
     def backward(dy):
-        return _sum_to(dy, a_shape), _sum_to(-dy, b_shape)
+        da = _sum_to(dy, a_shape) if ctx.needs_grad[0] else None
+        db = _sum_to(-dy, b_shape) if ctx.needs_grad[1] else None
+        return da, db
 
     return a - b, backward
 
@@ -38,11 +46,11 @@ def subtract(ctx, a, b):
 @op
 def multiply(ctx, a, b):
     """a b."""
-    b = _operand("multiply", ctx, a, b)
+    a, b = _operands("multiply", ctx, a, b)
 
     def backward(dy):
         da = _sum_to(dy * b, a.shape) if ctx.needs_grad[0] else None
-        db = _sum_to(dy * a, b.shape) if True in ctx.needs_grad[1:] else None
+        db = _sum_to(dy * a, b.shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a * b, backward
@@ -51,12 +59,12 @@ def multiply(ctx, a, b):
 @op
 def divide(ctx, a, b):
     """a / b. The derivative by b is -a / b^2."""
+    a, b = _operands("divide", ctx, a, b)
     check_floating("divide", "a", a)
-    b = _operand("divide", ctx, a, b)
 
     def backward(dy):
         da = _sum_to(dy / b, a.shape) if ctx.needs_grad[0] else None
-        db = _sum_to(-dy * a / (b * b), b.shape) if True in ctx.needs_grad[1:] else None
+        db = _sum_to(-dy * a / (b * b), b.shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a / b, backward
@@ -64,20 +72,36 @@ def divide(ctx, a, b):
 
 @op
 def power(ctx, a, exponent):
-    """a ** exponent, for a number as exponent. The derivative is exponent a^(exponent - 1)."""
-    check_floating("power", "a", a)
+    """a ** exponent, for a number, a tensor or an array as exponent. The derivative by a is
+    exponent a^(exponent - 1), by the exponent a^exponent log a, and 0 where a is 0."""
     if not isinstance(exponent, numbers.Real):
-        raise TypeError(
-            f"power: exponent is {type(exponent).__name__}; give a number, "
-            "or write (a.log() * exponent).exp()"
-        )
-
+        return _power_of_tensors(ctx, *_operands("power", ctx, a, exponent))
+    check_floating("power", "a", a)
     exponent = float(exponent)
 
     def backward(dy):
         return dy * (exponent * a ** (exponent - 1)) if exponent else ctx.xp.zeros_like(a)
 
     return a**exponent, backward
+
+
+def _power_of_tensors(ctx, a, exponent):
+    check_floating("power", "a", a)
+    xp = ctx.xp
+    zero, one = a.dtype.type(0), a.dtype.type(1)
+    y = a**exponent
+
+    def backward(dy):
+        da = dexponent = None
+        if ctx.needs_grad[0]:
+            base = xp.where(exponent == zero, one, a)  # a^0 has no slope, at a = 0 neither
+            da = _sum_to(dy * (exponent * base ** (exponent - one)), a.shape)
+        if ctx.needs_grad[1]:
+            logarithm = xp.log(xp.where(a == zero, one, a))  # 0^e is 0 for every e > 0
+            dexponent = _sum_to(dy * (y * logarithm), exponent.shape)
+        return da, dexponent
+
+    return y, backward
 
 
 @op
@@ -92,7 +116,7 @@ def matmul(ctx, a, b):
 
     da = dy b^T and db = a^T dy. Raises ValueError for vectors and for inner sizes that differ.
     """
-    b = _operand("matmul", ctx, a, b)
+    a, b = _operands("matmul", ctx, a, b)
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         raise ValueError(
             f"matmul: a is {a.shape}, b is {b.shape}; shapes (..., M, K) and (..., K, N) fit"
@@ -101,7 +125,7 @@ def matmul(ctx, a, b):
 
     def backward(dy):
         da = _sum_to(dy @ b.swapaxes(-1, -2), a.shape) if ctx.needs_grad[0] else None
-        db = _sum_to(a.swapaxes(-1, -2) @ dy, b.shape) if True in ctx.needs_grad[1:] else None
+        db = _sum_to(a.swapaxes(-1, -2) @ dy, b.shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a @ b, backward
@@ -122,28 +146,34 @@ def log(ctx, a):
     return ctx.xp.log(a), lambda dy: dy / a
 
 
-def _operand(name, ctx, a, b):
-    """b as an array of a's backend and dtype that broadcasts with a."""
-    b = _beside(name, ctx.kernels, a, b)
+def _operands(name, ctx, a, b):
+    """a and b as arrays of one dtype that broadcast. A number becomes an array of the other's
+    dtype."""
+    if not isinstance(b, ctx.xp.ndarray):
+        b = _number(name, ctx.xp, a, b)
+    elif not isinstance(a, ctx.xp.ndarray):
+        a = _number(name, ctx.xp, b, a)
+    elif a.dtype != b.dtype:
+        raise TypeError(f"{name}: {describe(a)} and {describe(b)} do not mix; make both one dtype")
     if name != "matmul" and a.shape != b.shape:
         check_broadcast(name, a.shape, b.shape)
-    return b
+    return a, b
 
 
-def _beside(name, kernels, a, value):
-    """value as an array of a's backend and dtype. A number is converted; an array must have
-    that dtype."""
-    if isinstance(value, (type(a), np.ndarray)):
-        if value.dtype != a.dtype:
-            raise TypeError(
-                f"{name}: {describe(a)} and {describe(value)} do not mix; make both one dtype"
-            )
-        return value if isinstance(value, type(a)) else kernels.from_numpy(value)
-    if a.dtype.kind != "f" and not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}: {describe(a)} and {value!r} do not mix; make the tensor float32")
-    if kernels.xp is np:
-        return np.asarray(value, a.dtype)
-    return kernels.xp.full((), value, a.dtype)  # a kernel fills it: a copy to a GPU would wait
+def _number(name, xp, array, value):
+    """A number as an array () of the dtype of the array beside it."""
+    if not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"{name}: {describe(array)} and {type(value).__name__} do not mix; a Tensor, an array "
+            "or a number fits"
+        )
+    if array.dtype.kind != "f" and not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"{name}: {describe(array)} and {value!r} do not mix; make the tensor float32"
+        )
+    if xp is np:
+        return np.asarray(value, array.dtype)
+    return xp.full((), value, array.dtype)  # a kernel fills it: a copy to a GPU would wait
 
 
 def _sum_to(gradient, shape):
@@ -157,22 +187,20 @@ def _sum_to(gradient, shape):
 
 
 def _reflected(operation):
-    """number operation tensor, as a method of the tensor."""
+    """value operation tensor, as a method of the tensor."""
 
     def method(self, value):
-        constant = self.detach()
-        constant._data = _beside(operation.__name__, self._kernels, self.data, value)
-        return operation(constant, self)
+        return operation(value, self)
 
     return method
 
 
-Tensor.__add__ = Tensor.__radd__ = add
+Tensor.__add__, Tensor.__radd__ = add, _reflected(add)
 Tensor.__sub__, Tensor.__rsub__ = subtract, _reflected(subtract)
-Tensor.__mul__ = Tensor.__rmul__ = multiply
+Tensor.__mul__, Tensor.__rmul__ = multiply, _reflected(multiply)
 Tensor.__truediv__, Tensor.__rtruediv__ = divide, _reflected(divide)
 Tensor.__matmul__, Tensor.__rmatmul__ = matmul, _reflected(matmul)
-Tensor.__pow__ = power
+Tensor.__pow__, Tensor.__rpow__ = power, _reflected(power)
 Tensor.__neg__ = negative
 Tensor.exp = exp
 Tensor.log = log

@@ -56,8 +56,7 @@ def index(ctx, a, key):
     checked, which waits for the GPU.
     """
     shape = a.shape
-    if ctx.xp is not np:
-        np.broadcast_to(False, shape)[key]  # CuPy would silently wrap an index out of range
+    key = plain_key(ctx.kernels, key, shape)
 
     def backward(dy):
         da = ctx.xp.zeros(shape, dy.dtype)
@@ -67,19 +66,39 @@ def index(ctx, a, key):
     return ctx.xp.array(a[key], order="C"), backward
 
 
+def plain_key(kernels, key, shape):
+    """A key for the backend's array of this shape, as a tuple. Lists, arrays and tensors in it are
+    copied: the caller may change them before backward. Raises IndexError where it is out of range.
+    """
+    keys = tuple(_plain_part(part) for part in (key if isinstance(key, tuple) else (key,)))
+    if kernels.xp is not np:
+        np.broadcast_to(False, shape)[keys]  # CuPy would silently wrap an index out of range
+    return keys
+
+
+def _plain_part(part):
+    if isinstance(part, Tensor):
+        part = part.numpy()
+    return np.array(part) if isinstance(part, (list, np.ndarray)) else part
+
+
 def _getitem(self, key):
     keys = key if isinstance(key, tuple) else (key,)
-    keys = tuple(k.numpy() if isinstance(k, Tensor) else k for k in keys)
     return index(self, keys)
 
 
 def _reshape(self, *shape):
-    return reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape)
+    return reshape(self, _several(shape))
 
 
 def _transpose(self, *axes):
-    axes = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple) else axes
-    return transpose(self, axes or None)
+    return transpose(self, _several(axes) or None)
+
+
+def _several(sizes):
+    """t.reshape(2, 3), t.reshape((2, 3)) and t.reshape([2, 3]) are one."""
+    one = len(sizes) == 1 and isinstance(sizes[0], (tuple, list))
+    return tuple(sizes[0]) if one else sizes
 
 
 Tensor.__getitem__ = _getitem

@@ -109,3 +109,33 @@ def test_matmul_takes_an_array_on_either_side(backend):
 def test_matmul_sums_the_gradient_of_a_matrix_multiplied_with_a_stack(backend):
     tn.check_gradients(tn.matmul, [spaced((4, 2, 3), "a"), spaced((3, 2), "b")])
     tn.check_gradients(tn.matmul, [spaced((2, 3), "a"), spaced((4, 3, 2), "b")])
+
+
+@pytest.mark.parametrize("other", [None, "3", [4.0, 8.0], (4.0, 8.0), 1j, object()], ids=str)
+@pytest.mark.parametrize("operation", [*OPERATIONS, "**", "@"])
+def test_an_operand_that_is_no_number_is_refused_on_either_side(operation, other, backend):
+    function = {**OPERATIONS, "**": lambda a, b: a**b, "@": lambda a, b: a @ b}[operation]
+    x = tn.Tensor([1.0, 2.0])
+    for mixed in (lambda: function(x, other), lambda: function(other, x)):
+        with pytest.raises(TypeError, match="a Tensor, an array or a number fits"):
+            mixed()
+
+
+@pytest.mark.parametrize("shapes", BROADCASTS, ids=str)
+def test_a_power_of_tensors_is_numpys_with_both_gradients(shapes, backend):
+    a, b = spaced(shapes[0], "a", positive=True), spaced(shapes[1], "b")
+    assert np.array_equal((tn.Tensor(a) ** tn.Tensor(b)).numpy(), a**b)
+    tn.check_gradients(lambda a, b: a**b, [a, b])
+    assert np.array_equal((2 ** tn.Tensor(b)).numpy(), 2.0**b)
+    tn.check_gradients(lambda b: 2.5**b, [b])
+
+
+def test_powers_of_zero_have_pytorchs_gradients(backend):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    a, b = np.array([0, 0, 0, 2], np.float32), np.array([0, 1, 2, 0], np.float32)
+    ours = [tn.Tensor(n, requires_grad=True) for n in (a, b)]
+    theirs = [torch.tensor(n, requires_grad=True) for n in (a, b)]
+    (ours[0] ** ours[1]).sum().backward()
+    (theirs[0] ** theirs[1]).sum().backward()
+    for x, y in zip(ours, theirs, strict=True):
+        assert x.grad.tolist() == y.grad.tolist()
