@@ -187,12 +187,14 @@ def walk(root, gradient, retain_graph):
                 "walk it first by backward(retain_graph=True)"
             )
         for parent in parents:
-            if parent is not None and parent.version and parent.version.ticket > node.ticket:
-                raise RuntimeError(
-                    f"backward: a tensor that {_op_name(backward)} read was changed since (by "
-                    ".data, SGD.step, load_state_dict, an operation in place or batch norm's "
-                    "statistics); call backward before the change, or compute the loss again"
-                )
+            if parent is not None:
+                version = parent.version
+                if version is not None and version.ticket > node.ticket:
+                    raise RuntimeError(
+                        f"backward: a tensor that {_op_name(backward)} read was changed since (by "
+                        ".data, SGD.step, load_state_dict, an operation in place or batch norm's "
+                        "statistics); call backward before the change, or compute the loss again"
+                    )
         if not retain_graph:
             node.backward = node.parents = None
         input_gradients = backward(dy)

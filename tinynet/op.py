@@ -115,9 +115,9 @@ def op(function):
         # NumPy turns arrays of shape () into scalars.
         if type(y) is not ndarray and isinstance(y, generic):
             y = np.asarray(y)
-        version = None
-        if y is arrays[0] or isinstance(y.base, type(y)):  # it may lie in an input's memory
-            version = _shared_version(y, args)
+        version, base = None, y.base
+        if y is arrays[0] or (base is not None and isinstance(base, type(y))):
+            version = _shared_version(y, args)  # it may lie in an input's memory
         tensor = new(Tensor)
         tensor._data = y
         tensor._kernels = kernels

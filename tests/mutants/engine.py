@@ -7,7 +7,7 @@ WALK = [f"tests/tinynet/test_{name}.py" for name in ("tensor", "tensor_walk", "o
 LAYERS = "tests/tinynet/ops/test_layers.py"
 
 ENGINE = {
-    "tensor.py": (
+    "graph.py": (
         WALK,
         [
             (
@@ -21,19 +21,56 @@ ENGINE = {
                 "dx",
             ),
             ("a gradient that two leaves share", "dx = dx.copy()\n", "pass\n"),
-            (
-                "assigned data that does not raise the version",
-                "(self._node or self).version = draw_ticket()",
-                "pass",
-            ),
             ("a gradient that is not in C order", 'dx = dx.copy(order="C")', "pass"),
             ("a graph that is not freed", "node.backward = node.parents = None", "pass"),
             (
                 "a second backward that replaces .grad",
-                "leaf.grad += dx\n    else",
-                "leaf.grad = dx\n    else",
+                "        leaf.grad += dx\n",
+                "        leaf.grad = dx\n",
             ),
-            ("no_grad that never ends", "_recording.on = before", "_recording.on = False"),
+            ("no_grad that never ends", "_recording.on = self._before.pop()", "pass"),
+            ("a gradient that is needed and missing", "if _needs_gradient(parent):", "if False:"),
+            ("a view that has its own version", "array = array.base", "break"),
+            (
+                "the version of an array that died",
+                "if version is None or version.owner() is not owner:",
+                "if version is None:",
+            ),
+            (
+                "the generator's items recorded",
+                "with no_grad():\n                        item",
+                "if True:\n                        item",
+            ),
+            ("a retained gradient that others hold", "tensor.grad = dy.copy()", "tensor.grad = dy"),
+        ],
+    ),
+    "tensor.py": (
+        WALK,
+        [
+            (
+                "changed data that do not raise the version",
+                "self.shared_version().ticket = draw_ticket()",
+                "pass",
+            ),
+            (
+                "assigned data with the old version",
+                "(self._node or self).version = new_version(array)",
+                "pass",
+            ),
+            (
+                "a detached tensor with its own version",
+                "tensor.version = self.shared_version()",
+                "tensor.version = None",
+            ),
+            ("the caller's array trained", "self._kernels, copy=requires_grad)", "self._kernels)"),
+        ],
+    ),
+    "protocols.py": (
+        ["tests/tinynet/test_protocols.py"],
+        [
+            ("a gradient that NumPy loses", "if value.requires_grad:", "if False:"),
+            ("a copy of an activation", "if tensor._node is not None:", "if False:"),
+            ("several numbers as one", "if tensor.size != 1:", "if False:"),
         ],
     ),
     "op.py": (
@@ -42,12 +79,33 @@ ENGINE = {
             ("operations recorded inside no_grad", "(not no_grad_count or is_recording())", "True"),
             ("a scalar output that is not made an array", "y = np.asarray(y)", "pass"),
             ("tensors of two backends accepted", "raise _two_backends(name, args)", "pass"),
+            (
+                "a constant that the caller may change",
+                "kernels, copy=recording)",
+                "kernels, False)",
+            ),
+            (
+                "an input's version that is not known",
+                "            a.shared_version()\n",
+                "            pass\n",
+            ),
         ],
     ),
     "optim.py": (
         [f"tests/tinynet/test_{name}.py" for name in ("optim", "tensor", "gpu")],
         [
             ("a step that does not raise the version", "parameter.raise_version()", "pass"),
+            (
+                "frozen parameters moved",
+                "p.requires_grad and p.grad is not None",
+                "p.grad is not None",
+            ),
+            ("velocities of the dead kept", "if p in every", "if True"),
+            (
+                "half a state taken over",
+                "velocities[parameter] = parameter",
+                "self._velocities[parameter] = parameter",
+            ),
             ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
             (
                 "the first group's rate used for every group",
@@ -169,9 +227,17 @@ ENGINE = {
             ("a different mask in backward", "seed, draw, dx", "seed, draw + 1, dx"),
         ],
     ),
+    "ops/in_place.py": (
+        ["tests/tinynet/ops/test_in_place.py", "tests/tinynet/test_tensor.py"],
+        [
+            ("a change that no version tells", "tensor.raise_version()", "pass"),
+            ("a recorded leaf changed", "if recorded and self._node is None", "if False and None"),
+        ],
+    ),
     "ops/arithmetic.py": (
         [LAYERS, "tests/tinynet/ops/test_arithmetic.py"],
         [
+            ("a power of 0 without slope", "xp.where(exponent == zero, one, a)", "a"),
             (
                 "the gradient of a broadcast operand set to 0",
                 "keepdims=True) if repeated else gradient",
