@@ -7,6 +7,7 @@ import pytest
 
 import tinynet as tn
 from tests.oracles.cases import on_host
+from tinynet.graph import version_of
 
 
 def leaf(*numbers):
@@ -380,15 +381,9 @@ def test_assigned_data_are_a_copy_so_other_tensors_of_the_old_array_are_unchange
     assert x.grad.tolist() == [2, 3]
 
 
-def test_the_memory_of_a_dead_tensor_passes_no_change_to_the_next_one():
-    x = leaf(1, 1)
-    for _ in range(100):
-        w = leaf(2, 3)
-        loss = (x * w.detach()).sum()
-        del w  # its memory is free again
-        other = leaf(2, 3)
-        step(other)
-        loss.backward()
+def test_the_memory_of_a_dead_array_passes_no_change_to_the_next_one():
+    versions = [version_of(np.ones(2, np.float32)) for _ in range(10)]  # often at one address
+    assert len(set(versions)) == 10
 
 
 # --- backward -------------------------------------------------------------------------------------
@@ -410,8 +405,11 @@ def test_retain_grad_leaves_the_whole_gradient_of_an_activation(backend):
     hidden.retain_grad()
     (hidden * hidden + hidden).sum().backward()
     assert hidden.grad.tolist() == [7, 13] and x.grad.tolist() == [21, 39]
-    hidden.grad[:] = 0  # its own array
-    assert x.grad.tolist() == [21, 39]
+    hidden, grad = x * 3, np.array([1, 2], np.float32)
+    hidden.retain_grad()
+    hidden.backward(grad)
+    grad[:] = 0
+    assert hidden.grad.tolist() == [1, 2]  # its own array
     x.retain_grad()  # a leaf keeps its gradient anyway
     with pytest.raises(RuntimeError, match="retain_grad: .* no gradient"):
         hidden.detach().retain_grad()
