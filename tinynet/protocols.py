@@ -9,8 +9,9 @@ import numbers
 
 import numpy as np
 
-from tinynet.backends import use_backend
-from tinynet.tensor import Tensor
+from tinynet.backends import get_backend
+from tinynet.graph import version_of
+from tinynet.tensor import Tensor, as_array
 
 # --- numbers --------------------------------------------------------------------------------------
 
@@ -130,11 +131,13 @@ def _reduce(self):
 
 def _restored(kind, backend, data, requires_grad, grad):
     """A tensor from its pickle. Raises BackendError where its backend cannot be used."""
-    before = object.__new__(kind)
-    with use_backend(backend):
-        Tensor.__init__(before, data, requires_grad)
-    before.grad = grad
-    return before
+    tensor = object.__new__(kind)
+    tensor._kernels = get_backend(backend)
+    tensor._data = as_array("Tensor", data, tensor._kernels, copy=True)
+    tensor._node, tensor.version = None, version_of(tensor._data)
+    tensor._requires_grad, tensor._grad = requires_grad, None
+    tensor.grad = grad
+    return tensor
 
 
 def _need_leaf(tensor, name):
