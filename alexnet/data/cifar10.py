@@ -11,14 +11,14 @@ Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009)
 https://www.cs.toronto.edu/~kriz/cifar.html for the two layouts.
 """
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from alexnet.data import check_split
+from alexnet.data import array_pickle, check_split
 from alexnet.data.crops import resize
+from alexnet.data.names import printable
 from alexnet.errors import DataError
 
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
@@ -57,7 +57,9 @@ class Cifar10:
         self.images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
         self.labels = labels[kept]
         self.classes = list(CLASSES)
-        self.description = f"CIFAR-10 in {where}: 10 classes, {len(self):,} images ({split})"
+        self.description = (
+            f"CIFAR-10 in {printable(where)}: 10 classes, {len(self):,} images ({split})"
+        )
 
     def __len__(self):
         return len(self.labels)
@@ -90,12 +92,12 @@ def _find(folder):
         if not missing:
             return folder / inside, ending
         if len(missing) < len(names):
-            raise DataError(f"CIFAR-10 in {folder / inside} lacks {', '.join(missing)}")
+            raise DataError(f"CIFAR-10 in {printable(folder / inside)} lacks {', '.join(missing)}")
     raise DataError(
-        f"{folder} does not hold CIFAR-10: it needs data_batch_1.bin ... data_batch_5.bin and "
-        "test_batch.bin (binary version) or data_batch_1 ... data_batch_5 and test_batch (Python "
-        "version), in it or in cifar-10-batches-bin or cifar-10-batches-py under it; an archive "
-        "must be unpacked first"
+        f"{printable(folder)} does not hold CIFAR-10: it needs data_batch_1.bin ... "
+        "data_batch_5.bin and test_batch.bin (binary version) or data_batch_1 ... data_batch_5 and "
+        "test_batch (Python version), in it or in cifar-10-batches-bin or cifar-10-batches-py "
+        "under it; an archive must be unpacked first"
     )
 
 
@@ -103,65 +105,44 @@ def _read_binary(path):
     """Pixels uint8 (10000, 3072) and labels int64 (10000,) of a file of the binary version."""
     size, expected = path.stat().st_size, IMAGES_A_FILE * (1 + _PIXELS)
     if size != expected:
-        raise DataError(f"{path} has {size:,} bytes, a CIFAR-10 file has {expected:,}")
+        raise DataError(f"{printable(path)} has {size:,} bytes, a CIFAR-10 file has {expected:,}")
     records = np.fromfile(path, np.uint8).reshape(IMAGES_A_FILE, 1 + _PIXELS)
     return records[:, 1:], _checked_labels(records[:, 0], path)
 
 
 def _read_pickle(path):
     """The same for a file of the Python version."""
+    # Python 2's first protocol writes a byte as up to four characters. A file name has about 30.
+    expected = IMAGES_A_FILE * (1 + _PIXELS)
+    size, most = path.stat().st_size, 4 * expected + 100 * IMAGES_A_FILE + 10_000
+    if size > most:
+        raise DataError(
+            f"{printable(path)} has {size:,} bytes, a CIFAR-10 file has about {expected:,}"
+        )
     try:
-        with open(path, "rb") as file:
-            content = _ArrayUnpickler(file, encoding="bytes").load()
+        # An image takes a label and a file name: up to five instructions.
+        content = array_pickle.load(path.read_bytes(), 5 * IMAGES_A_FILE + 1_000)
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise DataError(f"{path} is not a CIFAR-10 file: {error}") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds a {type(content).__name__}, a CIFAR-10 file a dict")
+        reason = printable(str(error)[:200])  # Python may quote the whole file
+        raise DataError(f"{printable(path)} is not a CIFAR-10 file: {reason}") from error
     # The official files are from Python 2, whose str arrives as bytes; a copy by Python 3 has str.
     pixels = content.get(b"data", content.get("data"))
     labels = content.get(b"labels", content.get("labels"))
     described = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
     if described != f"uint8 {(IMAGES_A_FILE, _PIXELS)}":
-        raise DataError(f"{path}: data is {described}, should be uint8 {(IMAGES_A_FILE, _PIXELS)}")
+        raise DataError(
+            f"{printable(path)}: data is {described}, should be uint8 {(IMAGES_A_FILE, _PIXELS)}"
+        )
     return pixels, _checked_labels(labels, path)
 
 
 def _checked_labels(labels, path):
-    array = np.asarray([] if labels is None else labels)
-    whole = array.shape == (IMAGES_A_FILE,) and array.dtype.kind in "iu"
-    if not whole or array.min() < 0 or array.max() >= len(CLASSES):
-        raise DataError(f"{path}: labels are not {IMAGES_A_FILE:,} numbers from 0 to 9")
-    return array.astype(np.int64)
-
-
-def _latin1_bytes(text, encoding):
-    # Python 3 writes bytes into pickles of protocols 0 to 2 as a call of _codecs.encode.
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes encoded as {encoding!r}")
-    return text.encode("latin1")
-
-
-def _array_globals():
-    """{(module, name): object} of all that a pickle of a NumPy array refers to, under the names of
-    NumPy 1 and NumPy 2."""
-    protocol_2, protocol_5 = np.zeros(1, np.uint8), np.zeros(1, np.uint8)
-    reconstruct, frombuffer = protocol_2.__reduce__()[0], protocol_5.__reduce_ex__(5)[0]
-    allowed = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
-    for core in ("numpy.core", "numpy._core"):
-        allowed[f"{core}.multiarray", "_reconstruct"] = reconstruct
-        allowed[f"{core}.numeric", "_frombuffer"] = frombuffer
-    allowed["_codecs", "encode"] = _latin1_bytes
-    return allowed
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Loads NumPy arrays, lists, dicts, bytes, str and ints. A pickle can call any function of any
-    module; this unpickler refuses every function that does not rebuild an array."""
-
-    _allowed = _array_globals()
-
-    def find_class(self, module, name):
-        try:
-            return self._allowed[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it refers to {module}.{name}, no array") from None
+    # Only a flat list becomes an array: lists of lists that name each other have no bound.
+    if isinstance(labels, list) and all(type(label) is int for label in labels):
+        labels = np.array(labels)
+    whole = getattr(labels, "shape", None) == (IMAGES_A_FILE,) and labels.dtype.kind in "iu"
+    if not whole or labels.min() < 0 or labels.max() >= len(CLASSES):
+        raise DataError(f"{printable(path)}: labels are not {IMAGES_A_FILE:,} numbers from 0 to 9")
+    return labels.astype(np.int64)

@@ -65,8 +65,10 @@ class Labels:
 
     host     (N,)  integers from 0 to classes - 1
     classes  the number of classes
-    device   the same labels on the backend, int64, if they are there already; None: copy them
-    Raises ValueError where a label is out of range, TypeError where labels are not integers.
+    device   the same labels as the backend's array, int64 (N,), if they are there already; None:
+             copy them. Its values are not read: they must be those of host
+    Raises ValueError where a label is out of range or shapes differ, TypeError where labels are not
+    integers or device is another kind of array.
     """
 
     __slots__ = ("host", "classes", "data")
@@ -77,6 +79,7 @@ class Labels:
         _check_labels(self.host, classes)
         if device is None:
             device = get_backend().from_numpy(self.host.astype(np.int64))
+        _check_device_labels(device, self.host.shape)
         self.data = device
 
     def __len__(self):
@@ -110,6 +113,18 @@ def _checked_labels(ctx, logits, labels):
             f"labels of shape ({count},) fit"
         )
     return labels
+
+
+def _check_device_labels(device, shape):
+    backend = get_backend()
+    if not isinstance(device, backend.xp.ndarray):
+        raise TypeError(
+            f"Labels: device is a {type(device).__name__}; an array of backend {backend.name} fits"
+        )
+    if device.dtype != np.int64 or not device.flags.c_contiguous:
+        raise TypeError(f"Labels: device is {device.dtype}; int64 in C order fits")
+    if device.shape != shape:
+        raise ValueError(f"Labels: device has shape {device.shape}, host {shape}; the same fits")
 
 
 def _check_labels(labels, classes):

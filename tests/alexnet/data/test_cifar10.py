@@ -132,10 +132,21 @@ def test_a_binary_file_of_wrong_size_is_an_error_that_names_it(tmp_path, batches
     "change, message",
     [
         (lambda pixels, labels: (pixels[:-1], labels), r"data is uint8 \(19, 3072\)"),
-        (lambda pixels, labels: (pixels.astype(float), labels), "data is float64"),
+        (lambda pixels, labels: (pixels.astype(np.int8), labels), "data is int8"),
+        (
+            lambda pixels, labels: (0 * pixels.astype(np.float32), labels),
+            "an array of 'f4', no whole",
+        ),
+        (lambda pixels, labels: (pixels.astype(float), labels), "bytes, a CIFAR-10 file has about"),
         (lambda pixels, labels: (pixels, labels[:-1]), "labels are not 20 numbers"),
         (lambda pixels, labels: (pixels, labels + 1 - labels.min() + 8), "labels are not"),
         (lambda pixels, labels: (pixels, labels - 1 - labels.min()), "labels are not"),
+        (lambda pixels, labels: (pixels, labels.reshape(4, 5)), "labels are not"),
+        (lambda pixels, labels: (pixels, labels / 1), "labels are not"),
+        (lambda pixels, labels: (pixels, labels > 4), "labels are not"),
+        (lambda pixels, labels: (pixels, np.append(labels[1:], 10**30)), "labels are not"),
+        (lambda pixels, labels: (pixels, np.array([[1]] * 19 + [2], object)), "labels are not"),
+        (lambda pixels, labels: (pixels, np.array([[1], [2, 3]] * 10, object)), "labels are not"),
     ],
 )
 def test_a_pickle_of_wrong_shape_or_labels_is_an_error(tmp_path, batches, change, message):

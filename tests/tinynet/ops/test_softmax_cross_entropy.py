@@ -51,6 +51,32 @@ def test_labels_are_checked_once(backend):
         tn.softmax_cross_entropy(logits, tn.Labels([4, 0], 7))
 
 
+@pytest.mark.parametrize(
+    "device, error, message",
+    [
+        ([4, 0, 6], TypeError, "device is a list; an array of backend"),
+        ("160", TypeError, "device is a str"),
+        (np.array([4, 0, 6], np.int32), TypeError, "device is int32; int64"),
+        (np.array([4, 0, 6], np.uint64), TypeError, "device is uint64"),
+        (np.array([4.0, 0, 6]), TypeError, "device is float64"),
+        (np.array([4, 0, 0, 0, 6, 0])[::2], TypeError, "in C order"),
+        (np.array([4, 0]), ValueError, r"device has shape \(2,\), host \(3,\)"),
+        (np.array([[4, 0, 6]]), ValueError, r"device has shape \(1, 3\)"),
+    ],
+)
+def test_labels_on_the_device_are_an_array_like_those_on_the_processor(device, error, message):
+    with tn.use_backend("numpy"), pytest.raises(error, match=message):
+        tn.Labels([4, 0, 6], 7, device)
+
+
+def test_labels_on_the_device_are_taken(backend):
+    kernels = tn.get_backend()
+    device = kernels.from_numpy(np.array([4, 0, 6]))
+    logits = tn.Tensor(spaced((3, 7)))
+    expected = tn.softmax_cross_entropy(logits, [4, 0, 6]).item()
+    assert tn.softmax_cross_entropy(logits, tn.Labels([4, 0, 6], 7, device)).item() == expected
+
+
 def test_labels_of_another_backend_are_refused(on_gpu):
     with tn.use_backend("numpy"):
         labels = tn.Labels([4, 0, 6], 7)
