@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alexnet.data.augment import Draws, no_draws, random_draws
+from alexnet.data.checks import check_pixels, checked_labels
 from alexnet.data.crops import add_border, crop, crop_border
 from alexnet.data.crops import stored_size as usual_stored_size
 from tinynet.random import permutation
@@ -50,7 +51,8 @@ class Loader:
     stored_size   the size at which images are read, image_size or more. None: with "crop"
                   crops.stored_size, with "none" image_size. Evaluation passes training's
                   stored_size, to read the middle of the images that training crops.
-    Raises ValueError for arguments that do not fit.
+    Raises ValueError for arguments that do not fit, and DataError for a dataset whose labels are no
+    class numbers. An image that is not uint8 (size, size, 3) is a DataError at its batch.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Loader:
                 "Loader: batch_size and image_size must be 1 or more and workers 0 or more, got "
                 f"{batch_size}, {image_size} and {workers}"
             )
+        self.labels = checked_labels(dataset)
         if len(dataset) < (batch_size if drop_last else 1):
             raise ValueError(
                 f"Loader: {len(dataset)} images make no batch of {batch_size}"
@@ -170,7 +173,7 @@ class Loader:
     def _read(self, indices, draws, left):
         images = read_batch(self.dataset, indices, self.stored_size, left)
         images = add_border(images, self.border)
-        return Uncropped(images, draws, np.asarray(self.dataset.labels)[indices])
+        return Uncropped(images, draws, self.labels[indices])
 
     def _prepare(self, *task):
         batch = self._read(*task)
@@ -184,10 +187,14 @@ def read_batch(dataset, indices: np.ndarray, size: int, left=None) -> np.ndarray
           stay unread, and their memory uninitialised
     """
     if hasattr(dataset, "read_batch"):
-        return dataset.read_batch(indices, size)
+        images = dataset.read_batch(indices, size)
+        check_pixels(images, (len(indices), size, size, 3), "read_batch")
+        return images
     images = np.empty((len(indices), size, size, 3), np.uint8)
     for place, index in enumerate(indices.tolist()):
         if left is not None and left.is_set():
             break
-        images[place] = dataset.read(index, size)
+        image = dataset.read(index, size)
+        check_pixels(image, (size, size, 3), f"read({index}, {size})")
+        images[place] = image
     return images

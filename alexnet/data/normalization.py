@@ -6,6 +6,7 @@ initial weights alexnet.train also divides by each channel's standard deviation.
 
 import numpy as np
 
+from alexnet.data.checks import checked_labels
 from alexnet.data.loader import Loader, read_batch
 from alexnet.errors import DataError
 from tinynet.backends.host_memory import empty
@@ -121,7 +122,7 @@ class _Sample:
 
     def __init__(self, dataset, indices):
         self.dataset, self.indices = dataset, indices
-        self.labels = np.asarray(dataset.labels)[indices]
+        self.classes, self.labels = dataset.classes, checked_labels(dataset)[indices]
 
     def __len__(self):
         return len(self.indices)
