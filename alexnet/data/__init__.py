@@ -2,11 +2,17 @@
 
     synthetic.py      images drawn by the program (their scenes: scenes.py), without files
     cifar10.py        the CIFAR-10 files, binary or Python version
+    array_pickle.py   arrays from a pickle, of which no function is called
     folder.py         a folder of image files, one folder a class
+    layout.py         which folders hold the classes of a split
+    directory.py      what a folder holds: folders, image files, and what is left out
+    images.py         an image file as a square of pixels
+    colour.py         any kind of pixels as RGB
     crops.py          resize, border, crop: from an image to the square that a network reads
     augment.py        random crops and mirrors for the samples of an epoch
     normalization.py  subtract the mean, divide by the deviation
     names.py          names of files and classes as text that is safe to print
+    checks.py         errors for a dataset whose labels or pixels do not fit
     loader.py         batches, prepared by threads while the network computes
     prefetch.py       batches on the backend in use, on a GPU one ahead of the network
 
@@ -23,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet.data.names import printable
 from alexnet.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -64,7 +71,8 @@ def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: i
     from alexnet.data.folder import ImageFolder
 
     if holds_cifar10(argument):
-        raise DataError(f"{argument} holds the CIFAR-10 files; say cifar10:{argument}")
+        folder = printable(argument)
+        raise DataError(f"{folder} holds the CIFAR-10 files; say cifar10:{folder}")
     return ImageFolder(argument, split, skip_bad_images=skip_bad_images)
 
 

@@ -1,0 +1,222 @@
+"""Where a folder keeps the classes of a split.
+
+    FOLDER/train/<class>/*  FOLDER/val/<class>/*  FOLDER/test/<class>/*     val/ and test/ may lack
+    FOLDER/<class>/*                                                        no folders of splits
+
+A split's folder has one of the names in _NAMES, in capitals or not, perhaps with "set", "data" or
+"images" behind: Train/, valid/, test_set/. A class folder holds images, or folders of images (so
+does tiny-imagenet, in <class>/images/*), but no folders of folders of images. Without folders of
+splits, not every class folder may consist of several folders of images: those may be the classes
+of splits with other names.
+
+What does not fit is an error, since a folder that becomes a class by mistake trains a network that
+tells nothing.
+"""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from alexnet.data.directory import RUN_FOLDERS, Contents, Directory, describe_left_out
+from alexnet.data.names import printable, valid_text
+from alexnet.errors import DataError
+
+_NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+
+
+class Layout(NamedTuple):
+    """The classes of a split.
+
+    classes  {class: its Directory}, in label order: sorted as strings
+    part     "train" or "val" for the split by hash, None for all images
+    remarks  for the description
+    """
+
+    classes: dict[str, Directory]
+    part: str | None
+    remarks: list[str]
+
+
+def find_layout(folder: str, split: str) -> Layout:
+    """The classes of this split ("train", "val" or "test"). Raises DataError for a folder that is
+    none of the layouts above, and for classes that differ from the classes of train."""
+    top = Directory(folder)
+    splits = _split_folders(top)
+    if not splits:
+        return _layout_of_classes(top, split)
+    _need_no_other_classes(top, splits)
+    train, source = splits.get("train"), splits.get(split)
+    if source is None and (train is None or split == "test"):
+        names = ", ".join(f"{_shown(path)}/" for path in splits.values())
+        raise DataError(f"{printable(folder)} has {names} but no {split}/ folder of class folders")
+    part, remarks = None, []
+    if split != "test" and "val" not in splits:
+        part, source = split, train
+        train_name = _shown(train)
+        remarks.append(f"no val/<class>/: {train_name}/ split 90 / 10 by a hash of the file name")
+    elif source.name != split:
+        remarks.append(f"in {_shown(source)}/")
+    classes = _class_folders(source)
+    if len(classes) == 1:
+        name = _shown(source.folders[0])
+        raise DataError(
+            f"{printable(source.path)} has one class folder only, {name}, and classes need two; if "
+            f"the classes are in it, move them up"
+        )
+    other = splits.get("val") if split == "train" else source
+    if train and other:
+        _need_same_classes(train, other)
+    others = [f"{_shown(folder)}/" for folder in top.folders if folder not in splits.values()]
+    if others:
+        remarks.append(f"left out: {', '.join(others)}")
+    return Layout(classes, part, remarks + _outside_of_classes(top, source))
+
+
+def _split_folders(top):
+    """{split: Directory}. A folder with a split's name counts if it holds folders: otherwise it may
+    be a class itself."""
+    found = {}
+    for folder in top.folders:
+        split = _split_of(folder.name)
+        if split and folder.folders:
+            if split in found:
+                raise DataError(
+                    f"{printable(top.path)} has {_shown(found[split])}/ and {_shown(folder)}/; "
+                    f"remove one, or rename it: both are names of {split}/"
+                )
+            found[split] = folder
+    return found
+
+
+def _split_of(name):
+    """The split that a folder of this name holds, or None."""
+    word = re.sub(r"[\W_]*(set|data|images)?$", "", name.casefold())
+    return next((split for split, words in _NAMES.items() if word in words), None)
+
+
+def _need_no_other_classes(top, splits):
+    """Raise DataError if a folder beside the splits may be a split or a class too."""
+    for folder in top.folders:
+        if folder in splits.values():
+            continue
+        holds_classes = any(inside.images for inside in folder.folders)
+        # One folder of a split's name alone may be a class: locomotives in train/steam/.
+        may_be_class = len(splits) == 1 and folder.images and not _split_of(folder.name)
+        if holds_classes or may_be_class:
+            names = ", ".join(f"{_shown(path)}/" for path in splits.values())
+            raise DataError(
+                f"{printable(top.path)} has {_shown(folder)}/ with images beside {names}; name it "
+                "val/ or test/ if it is a split, or move it away"
+            )
+
+
+def _outside_of_classes(*folders):
+    """Remarks on what lies in these folders, but in no class folder."""
+    images = sum(len(folder.images) for folder in folders)
+    runs = sum(folder.left_out[RUN_FOLDERS] for folder in folders)
+    remarks = [f"{images:,} images outside the class folders left out"] if images else []
+    return remarks + ([f"{runs:,} {RUN_FOLDERS} left out"] if runs else [])
+
+
+def _layout_of_classes(top, split):
+    """The Layout of FOLDER/<class>/*."""
+    where = printable(top.path)
+    if not top.folders or all(_split_of(folder.name) for folder in top.folders):
+        inside = ", ".join(f"{_shown(folder)}/" for folder in top.folders)
+        what = f"in {inside}" if inside else f"({len(top.images)} images lie loose in it)"
+        left_out = describe_left_out(top.left_out)
+        raise DataError(
+            f"{where} has no class folders {what}; make <class>/* in it, or train/<class>/* and "
+            "val/<class>/*" + (f" ({left_out})" if left_out else "")
+        )
+    classes = _class_folders(top)
+    if len(classes) == 1:
+        inside = top.folders[0]
+        raise DataError(
+            f"{where} has one class folder only, {_shown(inside)}, and classes need two; did you "
+            f"mean {printable(inside.path)}?"
+        )
+    loose = [folder for folder in classes.values() if _split_of(folder.name) == "test"]
+    if loose:
+        raise DataError(
+            f"{where} has {_shown(loose[0])}/ beside class folders; if it is a class, give it "
+            "another name; if it is a split, make train/<class>/* and test/<class>/*"
+        )
+    if all(_holds_several_folders_of_images(folder) for folder in classes.values()):
+        first, second = list(classes.values())[:2]
+        raise DataError(
+            f"{where} holds folders of folders of images only, for example "
+            f"{printable(first.folders[0].path)}; if {_shown(first)}, {_shown(second)}, ... are "
+            "splits, name them train/ and val/; if they are classes, move their images up into "
+            f"them; did you mean {printable(first.path)}?"
+        )
+    if split == "test":
+        raise DataError(f"{where} has no test/ folder; its images are split into train and val")
+    remark = "no train/ and val/ folders: split 90 / 10 by a hash of the file name"
+    return Layout(classes, split, [remark, *_outside_of_classes(top)])
+
+
+def _holds_several_folders_of_images(folder):
+    inside = [each for each in folder.folders if each.contents.images]
+    return len(inside) > 1 and not folder.images
+
+
+def _class_folders(folder):
+    """{class: Directory}. A class is the folder's name as text that UTF-8 encodes, in Unicode's
+    composed form (NFC): systems store an accented letter in different forms."""
+    classes = {}
+    for inside in folder.folders:
+        name = unicodedata.normalize("NFC", valid_text(inside.name))
+        if name in classes:
+            raise DataError(
+                f"{printable(folder.path)} has two folders of one name, "
+                f"{ascii(classes[name].name)} and {ascii(inside.name)}; put them together"
+            )
+        classes[name] = inside
+    return dict(sorted(classes.items()))
+
+
+def class_images(folder: Directory) -> Contents:
+    """The Contents of a class folder. Raises DataError if it is no class folder, or holds no
+    images."""
+    where, contents = printable(folder.path), folder.contents
+    splits = [_split_of(inside.name) for inside in folder.folders]
+    if splits and all(splits) and not folder.images:
+        names = ", ".join(f"{_shown(inside)}/" for inside in folder.folders)
+        raise DataError(
+            f"{where} is no class folder, since it holds {names}; did you mean {where}? Otherwise "
+            "the splits come first: train/<class>/*"
+        )
+    if contents.depth > 1:
+        raise DataError(
+            f"{where} is no class folder: images lie deeper than in its folders, for example in "
+            f"{printable(contents.deepest.path)}; did you mean {where}? Otherwise move them up"
+        )
+    if not contents.images:
+        left_out = describe_left_out(contents.left_out)
+        raise DataError(
+            f"class folder {where} holds no images; fill or remove it"
+            + (f" ({left_out})" if left_out else "")
+        )
+    return contents
+
+
+def _need_same_classes(train, other):
+    ours, theirs = (set(_class_folders(folder)) for folder in (train, other))
+    lacks = [
+        f"{printable(folder.path)} lacks {', '.join(map(printable, sorted(names)))}"
+        for folder, names in ((other, ours - theirs), (train, theirs - ours))
+        if names
+    ]
+    if lacks:
+        raise DataError(
+            f"classes differ between {_shown(train)}/ and {_shown(other)}/: " + "; ".join(lacks)
+        )
+
+
+def _shown(folder):
+    return printable(folder.name)
