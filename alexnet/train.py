@@ -16,25 +16,21 @@ Source: the paper, section 5.
 import math
 import shlex
 import sys
-from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import tinynet as tn
 from alexnet.cli import ending
 from alexnet.cli.interrupts import Interrupted, Interrupts
-from alexnet.cli.machine import use_machine
+from alexnet.cli.open_run import open_run
 from alexnet.cli.train_flags import train_parser
 from alexnet.data.prefetch import prefetch
-from alexnet.errors import NotFinite, UsageError
+from alexnet.errors import NotFinite
 from alexnet.evaluation.metrics import evaluate, ranks
-from alexnet.training import curves, diagnosis, report
-from alexnet.training.options import Options, kind_of, resolve, resolve_resumed
+from alexnet.training import diagnosis, report
+from alexnet.training.curves import Curves
 from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
-from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
-from alexnet.weights import checkpoint
 
 
 def take_step(model, optimizer, x, labels, lr):
@@ -60,7 +56,7 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
     step     take_step, or a tn.gpu.CudaGraph of it
     batches  an iterable of (x, labels)
     Raises NotFinite after a step whose loss is not finite, and Interrupted at the end of the step
-    in which Ctrl-C was pressed.
+    in which Ctrl-C was pressed (cli/interrupts.py).
     """
     pending = Pending()  # on a GPU a result stays unread for a step, so that the GPU never waits
     for x, labels in batches:
@@ -96,9 +92,9 @@ def record(run: Run, progress: Progress, result: Result) -> None:
         _report_dead_start(run, progress, result.x)
 
 
-def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
+def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) -> None:
     """Train from the run's position to the end of its last epoch, or to --max-steps. Raises
-    NotFinite, Interrupted and DiskError."""
+    NotFinite, Interrupted, DataError and DiskError."""
     step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
     training = prefetch(run.batches, run.normalization, len(run.classes))
     validation = prefetch(run.validation, run.normalization, len(run.classes))
@@ -107,12 +103,16 @@ def train(run: Run, progress: Progress, interrupts: Interrupts) -> None:
         train_epoch(run, step, islice(batches, run.steps_left()), progress, interrupts)
         if run.batch == 0:  # --max-steps ended with the previous epoch
             break
-        metrics = _validate(run, progress, interrupts, validation)
-        if run.batch < len(run.batches):  # --max-steps ended inside this epoch
+        if run.save_is_due(before_validation=True):
             run.save()
-            run.keep_if_first(metrics)
-            return
-        run.count_epoch(metrics)
+        metrics = _validate(run, progress, interrupts, validation)
+        is_whole = run.batch == len(run.batches)  # else --max-steps ended inside this epoch
+        if is_whole:
+            run.count_epoch(metrics)
+        run.keep_if_best(metrics)
+        curves.draw_if_due()
+        if not is_whole:
+            break
     run.save()
 
 
@@ -160,82 +160,37 @@ def _report_dead_start(run, progress, x):
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    args = train_parser().parse_args(argv)
-    return ending.run(lambda: _command(args), "alexnet.train")
+    return ending.run(lambda: _command(train_parser().parse_args(argv)), "alexnet.train")
 
 
 def _command(args):
-    run = _resumed_run(args) if args.resume else _new_run(args)
-    report.print_recipe(run)
-    if run.normalization is None:
-        print("measuring what to normalise the images with ...", flush=True)
-        run.measure_normalization()
-        run.save()  # a full disk is an error now, not after an epoch
-    try:
+    with open_run(args) as run:
+        report.print_recipe(run)
+        if run.normalization is None:
+            _begin(run)
+        curves = Curves(run.folder)
         with Interrupts() as interrupts, Progress(run) as progress:
-            train(run, progress, interrupts)
-    except Interrupted:
-        run.save()
-        print(
-            f"alexnet.train: interrupted after step {run.step}, which is saved; to go on: "
-            f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}",
-            file=sys.stderr,
-        )
-        return ending.INTERRUPTED
-    finally:
-        run.write_best()
-    report.print_end(run, drawn=curves.draw(run.folder))
+            try:
+                train(run, progress, interrupts, curves)
+            except Interrupted:
+                run.save()
+                curves.draw()
+                code, how = ending.stopped(interrupts.cause)
+                ending.say(
+                    f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
+                    f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
+                )
+                return code
+        report.print_end(run, curves.draw())
     return 0
 
 
-def _new_run(args):
-    backend = use_machine(args.backend, args.threads, args.precision)
-    _check_cuda_graph(args.cuda_graph)
-    options = resolve(args, backend)
-    kind = kind_of(options.data)
-    name = Path(options.data).name if kind == "folder" else kind
-    folder = RunFolder.create(args.out, f"{options.spec}-{name}")
-    try:
-        run = Run(options, folder)
-    except BaseException:  # data or options that do not fit leave no folder
-        folder.leave()
-        raise
-    folder.begin(options.saved(), run.classes)
-    return run
-
-
-def _resumed_run(args):
-    if args.out:
-        raise UsageError("--out does not go with --resume, which goes on in the run's own folder")
-    path = Path(args.resume)
-    file = path / "last.npz" if path.is_dir() else path
-    saved = checkpoint.load(file)
-    if saved.velocities is None:
-        raise UsageError(
-            f"{file} holds no velocities, so training cannot go on from it; --resume "
-            f"{file.parent} goes on from last.npz"
-        )
-    options = Options.from_saved(saved.options)
-    name = args.backend or options.backend
-    if not tn.get_backend(name).asynchronous:  # a processor has neither tf32 nor CUDA graphs
-        options = replace(options, precision="float32", cuda_graph=False)
-    backend = use_machine(
-        name, args.threads or options.threads, args.precision or options.precision
-    )
-    _check_cuda_graph(args.cuda_graph)
-    folder = RunFolder(file.parent)
-    run = Run(resolve_resumed(options, args, backend), folder, saved)
-    folder.cut_log(run.step)
-    folder.begin(run.options.saved(), run.classes)
-    return run
-
-
-def _check_cuda_graph(cuda_graph):
-    if cuda_graph and tn.gpu.device() is None:
-        raise UsageError(
-            f"--cuda-graph records a CUDA graph, backend {tn.get_backend().name} has none; leave "
-            "it out, or --backend cupy"
-        )
+def _begin(run):
+    print("measuring what to normalise the images with ...", flush=True)
+    run.measure_normalization()
+    run.check_validation_images()
+    run.folder.begin(run.options.saved(), run.classes)
+    run.save()  # a full disk is an error now, not after an epoch
 
 
 if __name__ == "__main__":

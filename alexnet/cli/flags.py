@@ -44,6 +44,13 @@ def share(text: str) -> float:
     return _real(text, lambda number: 0 <= number < 1, "from 0, below 1")
 
 
+def not_empty(text: str) -> str:
+    """A name. An empty one, as of an unset variable of a shell, would mean something else."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' names nothing; leave it out, or give a name")
+    return text
+
+
 def new_file(text: str) -> str:
     """The path of a file to write; its folder must exist, and no folder of its name."""
     if Path(text).is_dir():
@@ -109,7 +116,7 @@ def network_changes(args: argparse.Namespace) -> dict:
 def add_backend_flags(group) -> None:
     """--backend, --threads."""
     group.add_argument(
-        "--backend", metavar="NAME",
+        "--backend", type=not_empty, metavar="NAME",
         help="numpy: the formulas written plainly, slow. numba: compiled loops on all cores of the "
         "processor. cupy: an NVIDIA GPU. auto: cupy if a GPU answers, else numba; the first line "
         "of the output names it and the reason (TINYNET_BACKEND, else numba)",

@@ -1,43 +1,143 @@
-"""Ctrl-C: the first one lets the current batch finish, a second one ends the command at once."""
+"""Requests to stop: Ctrl-C, SIGTERM, SIGHUP, and a stdout that can no longer be written.
 
+The first request lets the current batch finish, so that the command can save; a second signal ends
+the command at once.
+"""
+
+import contextlib
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
+
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+# One request can arrive twice: `timeout` sends SIGTERM to the process and to its group, and a
+# terminal that closes sends SIGHUP, as does the shell in it.
+SECONDS_OF_ONE_REQUEST = 0.5
 
 
 class Interrupted(Exception):
-    """Ctrl-C was pressed, and the current batch is finished."""
+    """A request to stop came, and the current batch is finished."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP ends the command at once, as KeyboardInterrupt does after Ctrl-C.
+
+    number  the signal
+    """
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.number = number
+
+
+def end_at_once(number: int, frame=None) -> None:
+    """The handler of a signal that ends the command at once: raises KeyboardInterrupt for Ctrl-C,
+    else Terminated."""
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+
+@contextlib.contextmanager
+def handled_by(handler, numbers: Iterable[int] = SIGNALS) -> Iterator[None]:
+    """Inside the block these signals call the handler. An ignored signal stays ignored: `nohup`
+    ignores SIGHUP, and a shell ignores Ctrl-C for a command in the background.
+
+    Python delivers signals to the main thread only; in any other thread nothing changes.
+    """
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # None: not set by Python
+                before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
 
 
 class Interrupts:
-    """Inside `with Interrupts() as interrupts:` the first Ctrl-C sets `asked`, which loops check
-    between batches; a second one raises KeyboardInterrupt at once.
+    """Inside `with Interrupts() as interrupts:` the first request to stop sets `asked`, which loops
+    check between batches; a second signal raises KeyboardInterrupt or Terminated at once.
 
-    Python delivers signals to the main thread only; in any other thread this class does nothing.
+    cause  None, the signal's number, or the OSError of a stdout that cannot be written. Text for
+           such a stdout is lost; print raises nothing.
     """
 
     def __init__(self):
-        self.asked = False
+        self.cause = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop after the current batch."""
+        return self.cause is not None
 
     def __enter__(self):
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:
-            self._before = signal.signal(signal.SIGINT, self._ask)
+        self._inside = contextlib.ExitStack()
+        self._inside.enter_context(handled_by(self._signal))
+        if sys.stdout is not None:
+            output = _Output(sys.stdout, self._ask)
+            self._inside.enter_context(contextlib.redirect_stdout(output))
         return self
 
     def __exit__(self, *error):
-        if self._main:
-            signal.signal(signal.SIGINT, self._before)
+        self._inside.close()
 
-    def _ask(self, *signal_and_frame):
-        self.asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def _ask(self, cause):
+        if not self.asked:
+            self.cause, self._since = cause, time.monotonic()
+
+    def _signal(self, number, frame):
+        if self.asked:
+            again = time.monotonic() - self._since < SECONDS_OF_ONE_REQUEST
+            if number == signal.SIGINT or not again:
+                end_at_once(number)
+            return
+        self._ask(number)
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        again = "press again" if number == signal.SIGINT else "a second signal is"
+        line = f"{name}: finishing this batch, then saving; {again} to stop without saving\n"
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            # Not print: the signal may have come in the middle of a print.
+            os.write(2, ("\n" if os.isatty(2) else "").encode() + line.encode())
 
     def between(self, batches: Iterable) -> Iterator:
-        """Yield the batches. After Ctrl-C, raise Interrupted once the current batch is finished."""
+        """Yield the batches. After a request to stop, raise Interrupted once the current batch is
+        finished."""
         for batch in batches:
             if self.asked:
                 raise Interrupted
             yield batch
             if self.asked:
                 raise Interrupted
+
+
+class _Output:
+    """stdout, but an error of writing is passed to `failed` instead of raised: a step that was
+    taken must still be counted."""
+
+    def __init__(self, stream, failed):
+        self._stream, self._failed = stream, failed
+
+    def write(self, text):
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self):
+        self._try(self._stream.flush)
+
+    def _try(self, function, *arguments):
+        try:
+            function(*arguments)
+        except BlockingIOError:  # a reader that is slow, on a pipe that does not wait
+            pass
+        except OSError as error:
+            self._failed(error)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)

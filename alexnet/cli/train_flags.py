@@ -14,8 +14,9 @@ _EXAMPLES = """examples:
   python -m alexnet.train --resume runs/batch-norm --epochs 120
   python -m alexnet.train photos --backend cupy --cuda-graph --precision tf32
 
-Ctrl-C finishes the batch and saves. Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable,
-5 loss not finite, 6 disk, 130 interrupted."""
+Ctrl-C, SIGTERM, SIGHUP and a closed stdout finish the batch and save; a second signal ends at once.
+Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable, 5 loss not finite, 6 disk,
+130 interrupted (Ctrl-C), 143 SIGTERM, 129 SIGHUP, 141 closed stdout."""
 
 
 def train_parser() -> argparse.ArgumentParser:
@@ -31,6 +32,7 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "data",
         nargs="?",
+        type=flags.not_empty,
         metavar="DATA",
         help="synthetic (the default): drawn by the program. cifar10:FOLDER: the unpacked CIFAR-10 "
         "files. FOLDER: train/<class>/* and val/<class>/*, or <class>/* alone, of which a tenth "
@@ -41,7 +43,7 @@ def train_parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--skip-bad-images", type=flags.count_or_zero, metavar="N",
-        help="leave out up to N broken files (0)",
+        help="leave out up to N broken files (0); with --resume also files that are gone since",
     )  # fmt: skip
     group = parser.add_argument_group("network")
     flags.add_network_flags(group)
@@ -89,9 +91,12 @@ def train_parser() -> argparse.ArgumentParser:
         help=argparse.SUPPRESS,
     )  # fmt: skip
     group = parser.add_argument_group("run")
-    group.add_argument("--out", metavar="FOLDER", help="a new folder (runs/<spec>-<data>-<date>)")
     group.add_argument(
-        "--resume", metavar="RUN",
+        "--out", type=flags.not_empty, metavar="FOLDER",
+        help="a new folder, outside the data (runs/<spec>-<data>-<date>)",
+    )  # fmt: skip
+    group.add_argument(
+        "--resume", type=flags.not_empty, metavar="RUN",
         help="go on with the run in this folder, or with this last.npz; it ends with the same bits "
         "as an unbroken run",
     )  # fmt: skip

@@ -1,22 +1,55 @@
 """The curves of a run as a picture: loss and top-1 over the steps, in training and validation."""
 
+import contextlib
+import os
+import time
+import warnings
+
 import numpy as np
 
-from alexnet.errors import writing
+from alexnet.data.names import printable
 from alexnet.training.run_folder import RunFolder
 
+# A picture takes about a second: after an epoch it is drawn if this many times as long has passed.
+DRAWINGS_BETWEEN = 20
 
-def draw(folder: RunFolder) -> bool:
-    """Write curves.png from log.jsonl. Returns False and writes nothing if matplotlib is not
-    installed or no step was logged yet. Raises DiskError."""
+
+class Curves:
+    """curves.png of a run, drawn from log.jsonl."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder = folder
+        self._due = 0.0  # on time.monotonic()'s clock
+
+    def draw_if_due(self) -> None:
+        """Draw, unless pictures would take more than a twentieth of the time. The first call
+        draws."""
+        if time.monotonic() >= self._due:
+            began = time.monotonic()
+            self.draw()
+            now = time.monotonic()
+            self._due = now + DRAWINGS_BETWEEN * (now - began)
+
+    def draw(self) -> str:
+        """Draw, and return "" or why there is no picture. A run never fails for its picture."""
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of letters that the font lacks
+                return _draw(self._folder)
+        except Exception as error:  # matplotlib's fonts, backends and settings can raise anything
+            with contextlib.suppress(OSError):
+                self._folder.new_curves.unlink()
+            return f"the curves could not be drawn ({printable(error)})"
+
+
+def _draw(folder):
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        return False
+        return "pip install matplotlib, and a run also draws its curves"
     lines = folder.lines()
     steps = [line for line in lines if "images_per_second" in line]
     if not steps:
-        return False
+        return "no step was logged, so there are no curves"
     epochs = [line for line in lines if "val_top1" in line]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
@@ -32,10 +65,10 @@ def draw(folder: RunFolder) -> bool:
     loss.set_ylabel("loss")
     accuracy.set_ylabel("top-1, %")
     accuracy.legend()
-    figure.suptitle(folder.path.name)
-    with writing(folder.curves):
-        figure.savefig(folder.curves, dpi=120)
-    return True
+    figure.suptitle(printable(folder.path.name), parse_math=False)  # a $ is a $
+    figure.savefig(folder.new_curves, dpi=120, format="png")
+    os.replace(folder.new_curves, folder.curves)
+    return ""
 
 
 def _smooth(y):

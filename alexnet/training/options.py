@@ -103,7 +103,7 @@ class Options:
 # A resumed run may change these: the network and the position in an epoch do not depend on them.
 CHANGEABLE = (
     "epochs max_steps lr schedule momentum weight_decay rule dead_start_steps backend threads "
-    "workers precision cuda_graph".split()
+    "workers precision cuda_graph skip_bad_images".split()
 )
 
 
@@ -114,11 +114,17 @@ def kind_of(data: str) -> str:
 
 def absolute(data: str) -> str:
     """DATA with an absolute path, so that it means the same in every working folder."""
-    if data == "synthetic":
+    folder = data_folder(data)
+    if folder is None:
         return data
-    if data.startswith("cifar10:"):
-        return f"cifar10:{Path(data.removeprefix('cifar10:')).absolute()}"
-    return str(Path(data).absolute())
+    return f"cifar10:{folder.absolute()}" if kind_of(data) == "cifar10" else str(folder.absolute())
+
+
+def data_folder(data: str) -> Path | None:
+    """The folder that DATA names; None for synthetic, and for DATA without a name of a folder,
+    which open_dataset refuses."""
+    name = "" if data == "synthetic" else data.removeprefix("cifar10:")
+    return Path(name) if name else None
 
 
 def resolve(args: Namespace, backend: str) -> Options:
@@ -129,7 +135,7 @@ def resolve(args: Namespace, backend: str) -> Options:
     Without --image-size the changed spec decides the size: raises UsageError if a change does not
     fit the spec. Run checks the other options.
     """
-    data = absolute(args.data or "synthetic")
+    data = absolute("synthetic" if args.data is None else args.data)
     recipe = RECIPES[kind_of(data)]
     flags = {name: value for name, value in vars(args).items() if value is not None}
     spec = flags.get("spec", recipe.spec)

@@ -116,15 +116,17 @@ class Progress:
     def line(self) -> str:
         """The progress line: position, loss and accuracy, speed, time left."""
         run, steps = self._run, list(self._steps)
+        # After the last epoch has been counted there is no next one.
+        epoch = f"epoch {min(run.epoch + 1, run.options.epochs)}/{run.options.epochs}"
         if not steps:
             return "the first step; with an empty cache the kernels are compiled now ..."
         if self._validating:
-            return f"epoch {run.epoch + 1}/{run.options.epochs} step {run.step}: validating ..."
+            return f"{epoch} step {run.step}: validating ..."
         images, loss, top1, within_k, seconds, waited = (sum(c) for c in zip(*steps, strict=True))
         if self._count == 1:
             return f"the first step took {seconds:.0f} s, its loss is {loss / images:.3f}"
         return (
-            f"epoch {run.epoch + 1}/{run.options.epochs} step {run.step}/{run.total_steps} "
+            f"{epoch} step {run.step}/{run.total_steps} "
             f"loss {loss / images:.3f} top-1 {top1 / images:.1%} "
             f"top-{self._k} {within_k / images:.1%} {images / seconds:.0f} images/s "
             f"waiting {waited / seconds:.0%} lr {self._lr:.3g} "

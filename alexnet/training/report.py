@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import tinynet as tn
+from alexnet.data.names import printable
 from alexnet.network.variants import CHANGES
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
@@ -32,8 +33,11 @@ def print_recipe(run) -> None:
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
+    if run.remarks:
+        lines["resumed"] = "\n".join(run.remarks)
     for name, text in lines.items():
-        print(f"{name:10}" + text.replace("\n", "\n" + " " * 10), flush=True)
+        text = ("\n" + " " * 10).join(map(printable, text.split("\n")))
+        print(f"{name:10}{text}", flush=True)
 
 
 def _computation(o):
@@ -45,42 +49,56 @@ def _computation(o):
     return f"{gpu.name}, {o.precision}{recorded}"
 
 
-def print_end(run, drawn: bool) -> None:
-    """Print the files of the run, commands to try next, the best accuracy, and the total time.
+def print_end(run, no_picture: str) -> None:
+    """Print the files of the run, commands to try next, what best.npz holds, and the total time.
 
-    drawn  whether curves.png was drawn
+    no_picture  why curves.png was not drawn, or ""
     """
-    folder, o = run.folder, run.options
-    files = "log.jsonl, last.npz, best.npz" + (", curves.png" if drawn else "")
-    print(f"written to {folder.path}: {files}")
-    if not drawn:
-        print("  (pip install matplotlib, and a run also draws its curves)")
+    folder = run.folder
+    names = ["log.jsonl", "last.npz", "best.npz"][: 3 if run.in_best else 2]
+    names += [] if no_picture else ["curves.png"]
+    print(f"written to {printable(folder.path)}: {', '.join(names)}")
+    if no_picture:
+        print(f"  ({no_picture})")
     print("what to try next:")
     for command, why in _next_commands(run):
-        print(f"  {command}\n      {why}")
-    best = f"best validation top-1 {run.best['top1']:.1%} (epoch {run.best['epoch']}/{o.epochs})"
-    print(f"{best}; total time since python started {clock(seconds_since_start())}")
+        print(f"  {printable(command)}\n      {why}")
+    total = f"total time since python started {clock(seconds_since_start())}"
+    print("; ".join([*_in_best(run), total]))
+
+
+def _in_best(run):
+    """What best.npz holds, if there is one."""
+    if run.in_best:
+        best = run.in_best
+        when = f"{'in' if best['batch'] else 'after'} epoch {best['epoch']}, step {best['step']}"
+        yield f"best.npz: best validation top-1 {best['top1']:.1%} {when}"
 
 
 def _next_commands(run):
     o, quote = run.options, shlex.quote
-    best = quote(str(run.folder.best))
     if run.epoch < o.epochs:
         again = f"python -m alexnet.train --resume {quote(str(run.folder.path))}"
         yield again, f"go on to the end of epoch {o.epochs}"
-    kind = kind_of(o.data)
-    if kind == "folder":
+    if run.in_best:
+        yield from _uses_of(run)
+    if run.epoch == o.epochs:
+        longer = replace(o, epochs=2 * o.epochs)
+        yield f"python -m alexnet.train {flags_of(longer)}", "the same for longer"
+    if kind_of(o.data) == "synthetic":
+        yield "python -m alexnet.train FOLDER", "your own images: FOLDER/<class>/*.jpg"
+
+
+def _uses_of(run):
+    """Commands that use best.npz."""
+    best = shlex.quote(str(run.folder.best))
+    if kind_of(run.options.data) == "folder":
         yield f"python -m alexnet.evaluate {best}", "accuracy of each class"
-        image = quote(run.val_set.paths[0])
+        image = shlex.quote(run.val_set.paths[0])
     else:
         yield f"python -m alexnet.evaluate {best} --split test", "on images not used so far"
         image = "IMAGE.jpg"
     yield f"python -m alexnet.predict {best} {image}", "what it sees in an image file"
-    if run.epoch == o.epochs:
-        longer = replace(o, epochs=2 * o.epochs)
-        yield f"python -m alexnet.train {flags_of(longer)}", "the same for longer"
-    if kind == "synthetic":
-        yield "python -m alexnet.train FOLDER", "your own images: FOLDER/<class>/*.jpg"
 
 
 def seconds_since_start() -> float:

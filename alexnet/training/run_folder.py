@@ -4,17 +4,26 @@ Each line of log.jsonl is one JSON object with `epoch` and `step`, both counted 
 
     for each step   train_loss and train_top1 of its batch, images_per_second, lr
     for each epoch  train_loss and train_top1 as means over the epoch, val_loss, val_top1, val_top5
+
+A run begins with its first last.npz. A folder without one can become a run's folder again.
 """
 
 import contextlib
 import json
 import os
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from alexnet.errors import UsageError, writing
+from alexnet.training.folder_lock import locked
 
 FILES = ("options.json", "classes.json", "log.jsonl", "last.npz", "best.npz")
+# What a killed process leaves: files that were not whole yet (tinynet/serialization.py, below).
+_UNFINISHED = re.compile(
+    r"\.(last|best)\.npz\.[a-z0-9_]{8}|\.(options\.json|classes\.json|log\.jsonl|curves\.png)\.new"
+)
 
 
 class RunFolder:
@@ -27,36 +36,91 @@ class RunFolder:
             self.path / name for name in FILES
         )
         self.curves = self.path / "curves.png"
+        self.new_curves = self.path / ".curves.png.new"
+        self._made = []  # the folders that create() made, innermost first
+        self._is_new = False
 
     @classmethod
-    def create(cls, path: str | Path | None, name: str) -> "RunFolder":
+    def create(
+        cls, path: str | Path | None, name: str, data: str | Path | None = None
+    ) -> "RunFolder":
         """A new folder at path; None: runs/<name>-<date>. Raises UsageError if it holds a run
-        already, and DiskError."""
+        already or lies inside the folder `data`, and DiskError."""
+        said = "--out"
         if path is None:
+            said = "the run's folder"
             first = path = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
             number = 2
             while path.exists():  # another run began in the same second
                 path, number = first.with_name(f"{first.name}-{number}"), number + 1
         folder = cls(path)
-        existing = [name for name in FILES if (folder.path / name).exists()]
-        if existing:
+        if data is not None and _is_inside(folder.path, Path(data)):
+            safe = os.path.relpath(Path(data).parent / "runs" / folder.path.name)
             raise UsageError(
-                f"--out {path} holds a run ({', '.join(existing)}); go on with it by "
-                f"--resume {path}, or choose another folder"
+                f"{said} {path} lies inside the data {data}, where a run does not belong; "
+                f"--out {safe} is outside"
             )
-        with writing(path):
-            folder.path.mkdir(parents=True, exist_ok=True)
+        folder._is_new = True
+        try:
+            with writing(path):
+                folder._need_no_run()
+                above = folder.path, *folder.path.parents
+                folder._made = [each for each in above if not each.exists()]
+                folder.path.mkdir(parents=True, exist_ok=True)
+        except BaseException:
+            folder._remove_folders()
+            raise
         return folder
 
-    def leave(self) -> None:
-        """Remove the folder if it is empty."""
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+    def _need_no_run(self):
+        if self.last.exists():
+            raise UsageError(
+                f"--out {self.path} holds a run (last.npz); go on with it by --resume {self.path}, "
+                "or choose another folder"
+            )
+        left = [path.name for path in (self.best, self.log) if path.exists()]
+        if left:
+            raise UsageError(
+                f"--out {self.path} holds {' and '.join(left)} of a run without its last.npz; "
+                "choose another folder"
+            )
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Inside the block no other process uses the folder. Files that a killed process left
+        unfinished are removed. A new run that has not saved by the end of the block did not begin:
+        the folder is left as it was before create(). Raises UsageError if another process uses the
+        folder, and DiskError."""
+        try:
+            with locked(self.path):
+                try:
+                    if self._is_new:
+                        self._need_no_run()  # another process may have been quicker
+                    self._remove_unfinished()
+                    yield
+                finally:
+                    if self._is_new and not self.last.exists():
+                        for path in (self.options, self.classes):
+                            path.unlink(missing_ok=True)
+        finally:
+            self._remove_folders()
+
+    def _remove_unfinished(self):
+        for path in self.path.iterdir():
+            if _UNFINISHED.fullmatch(path.name):
+                with writing(path):
+                    path.unlink(missing_ok=True)
+
+    def _remove_folders(self):
+        """Remove the folders that create() made, if they are empty."""
+        for path in self._made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
     def begin(self, options: dict, classes: list[str]) -> None:
         """Write options.json and classes.json."""
         for path, value in ((self.options, options), (self.classes, classes)):
-            _replace(path, json.dumps(value, indent=1) + "\n")
+            _replace(path, (json.dumps(value, indent=1) + "\n").encode())
 
     def add_line(self, **figures) -> None:
         """Add a line to log.jsonl."""
@@ -64,29 +128,60 @@ class RunFolder:
             file.write(json.dumps(figures) + "\n")
 
     def lines(self) -> list[dict]:
-        """The lines of log.jsonl."""
+        """The lines of log.jsonl, without those that cannot be read."""
+        return [figures for _, figures in self._read_log() if figures]
+
+    def cut_log(self, step: int, epoch: int) -> int:
+        """Keep the lines of the first `step` steps and `epoch` epochs. A run that was killed has
+        written lines after its last checkpoint. Returns the number of lines that could not be read,
+        which are removed too."""
+        if not self.log.exists():
+            return 0
+        lines = self._read_log()
+        kept = [
+            line
+            for line, figures in lines
+            if figures
+            and figures["step"] <= step
+            and ("val_loss" not in figures or figures["epoch"] <= epoch)
+        ]
+        _replace(self.log, b"".join(kept))
+        return sum(figures is None for _, figures in lines)
+
+    def _read_log(self):
+        """Pairs of a line, bytes, and its figures; None for a line that is no JSON object with
+        `epoch` and `step`. Without an incomplete last line, which a killed process may leave."""
         if not self.log.exists():
             return []
-        return [json.loads(line) for line in _whole_lines(self.log)]
-
-    def cut_log(self, steps: int) -> None:
-        """Remove the lines of steps after the first `steps`. A run that was killed has written
-        lines after its last checkpoint."""
-        if not self.log.exists():
-            return
-        kept = [line for line in _whole_lines(self.log) if json.loads(line)["step"] <= steps]
-        _replace(self.log, "".join(kept))
+        with open(self.log, "rb") as file:
+            return [(line, _figures(line)) for line in file if line.endswith(b"\n")]
 
 
-def _whole_lines(path):
-    """The lines of a file, without an incomplete last line."""
-    with open(path, encoding="utf-8") as file:
-        return [line for line in file if line.endswith("\n")]
+def _figures(line):
+    try:
+        figures = json.loads(line)
+        whole = isinstance(figures["epoch"], int) and isinstance(figures["step"], int)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return figures if whole else None
 
 
-def _replace(path, text):
+def _is_inside(path, data):
+    """Whether the path lies in the folder of the data, or in a folder that is linked there."""
+    try:
+        with os.scandir(data) as entries:
+            folders = [data, *(entry.path for entry in entries if entry.is_dir())]
+        places = {(stat.st_dev, stat.st_ino) for stat in map(os.stat, folders)}
+    except OSError:  # the reader of the data says what is wrong
+        return False
+    path = Path(os.path.realpath(path))
+    above = (os.stat(each) for each in (path, *path.parents) if each.exists())
+    return any((stat.st_dev, stat.st_ino) in places for stat in above)
+
+
+def _replace(path, content):
     """Write a file whole, or not at all."""
     with writing(path):
         temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         os.replace(temporary, path)

@@ -4,6 +4,11 @@ The next steps of a training depend on its weights and velocities, the schedule'
 of dropout masks, and the position (epoch, batch, step). Order, crops and mirrors of an epoch depend
 on the seed and the epoch's number. A checkpoint holds all of these, so a run that is interrupted at
 any step and resumed ends with the same bits as an unbroken run.
+
+best.npz holds the network with the best validation ever measured in this run, and says itself which
+one: it is written as soon as it is measured, and is never older than last.npz. One validation is
+not part of an unbroken run: the one in the middle of an epoch, where --max-steps ended. last.npz
+leaves it out.
 """
 
 import time
@@ -19,13 +24,17 @@ from alexnet.errors import DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
 from alexnet.network.build import build
 from alexnet.network.specs import find_spec
+from alexnet.training import resuming
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.schedules import SCHEDULES
+from alexnet.weights import checkpoint as checkpoints
 from alexnet.weights.checkpoint import Checkpoint
 
 # Writing 57 million weights and as many velocities takes seconds, as long as a short epoch.
 SECONDS_BETWEEN_SAVES = 120
+# Before a validation, which may take minutes, it is written if this many times as long has passed.
+SAVES_BETWEEN = 20
 
 
 class Run:
@@ -35,7 +44,10 @@ class Run:
     sums                 {"images", "loss", "top1"} of this epoch so far: the number of images, the
                          sum of their losses, the number of correct ones
     random_state         the state of tinynet.random before the next step
-    best                 {"top1", "epoch"} of the best validation, or None
+    best                 {"top1", "epoch"} of the best whole epoch, or None
+    in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
+                         batch is 0 at the end of an epoch
+    remarks              what a resumed run should tell: lines of text
     Raises DataError or UsageError if options, data and checkpoint do not fit together.
     """
 
@@ -55,9 +67,12 @@ class Run:
         self.epoch = self.batch = self.step = 0
         self.sums = {"images": 0, "loss": 0.0, "top1": 0}
         self.random_state = tn.random.get_state()
-        self.best = None
-        self._best_unwritten = None
-        self._saved_at = time.monotonic()
+        self.best = self.in_best = None
+        self.remarks = []
+        self._lists = {
+            "train": resuming.image_list(self.train_set), "val": resuming.image_list(self.val_set)
+        }  # fmt: skip
+        self._saved_at, self._save_seconds = time.monotonic(), 0.0
         if checkpoint:
             self._restore(checkpoint)
 
@@ -90,13 +105,20 @@ class Run:
             )
             self.normalization = Normalization(*numbers)
 
+    def check_validation_images(self) -> None:
+        """Read every image file of the validation set once: a broken one is an error now, not after
+        an epoch. Raises DataError."""
+        if hasattr(self.val_set, "names"):
+            for _ in self.validation.epoch(0):
+                pass
+
     # --- counting ---
 
     @property
     def total_steps(self) -> int:
         """Steps until the end of the last epoch, or until --max-steps."""
-        every = self.options.epochs * len(self.batches)
-        return min(every, self.options.max_steps or every)
+        left = (self.options.epochs - self.epoch) * len(self.batches) - self.batch
+        return min(self.step + left, self.options.max_steps or self.step + left)
 
     def steps_left(self) -> int:
         """Steps that --max-steps and --epochs still allow."""
@@ -126,39 +148,39 @@ class Run:
         self.sums = dict.fromkeys(self.sums, 0)
         self.schedule.epoch_ended(1 - metrics.top1)
         if self.best is None or metrics.top1 > self.best["top1"]:
-            self._keep(metrics, self.epoch)
+            self.best = {"top1": metrics.top1, "epoch": self.epoch}
 
-    def keep_if_first(self, metrics: Metrics) -> None:
-        """If --max-steps ends before any epoch did, write this network as best.npz. Call it after
-        save(): last.npz must not count it as the best, because a resumed run compares whole epochs.
-        """
-        if self.best is None:
-            self._keep(metrics, self.epoch + 1)
-
-    def _keep(self, metrics, epoch):
-        self.best = {"top1": metrics.top1, "epoch": epoch}
-        self._best_unwritten = self._checkpoint(velocities=None)
+    def keep_if_best(self, metrics: Metrics) -> None:
+        """Write best.npz if this network, with these validation metrics, is better than the one in
+        it. As good is enough for a whole epoch after a part of one, so that runs with and without
+        that part end with the same file. Raises DiskError."""
+        if self.in_best:
+            top1, is_part = self.in_best["top1"], self.in_best["batch"] > 0
+            if metrics.top1 < top1 or (metrics.top1 == top1 and (self.batch or not is_part)):
+                return
+        best = {"top1": metrics.top1, "epoch": self.epoch + (self.batch > 0)}
+        self._checkpoint(velocities=None, best=best).save(self.folder.best)
+        self.in_best = best | {"step": self.step, "batch": self.batch}
 
     # --- saving and restoring ---
 
-    def save_is_due(self) -> bool:
-        """Whether the last save() was SECONDS_BETWEEN_SAVES ago."""
-        return time.monotonic() - self._saved_at >= SECONDS_BETWEEN_SAVES
+    def save_is_due(self, before_validation: bool = False) -> bool:
+        """Whether the last save() was SECONDS_BETWEEN_SAVES ago. Before a validation: whether saves
+        would take less than a twentieth of the time."""
+        seconds = SECONDS_BETWEEN_SAVES
+        if before_validation:
+            seconds = min(seconds, SAVES_BETWEEN * self._save_seconds)
+        return time.monotonic() - self._saved_at >= seconds
 
     def save(self) -> None:
-        """Write last.npz, and best.npz if there is a better network. Raises DiskError, and
-        NotFinite instead of writing weights that are not finite."""
-        self._checkpoint(self.optimizer.state_dict()).save(self.folder.last)
-        self.write_best()
+        """Write last.npz. Raises DiskError, and NotFinite instead of writing weights that are not
+        finite."""
+        began = time.monotonic()
+        self._checkpoint(self.optimizer.state_dict(), self.best).save(self.folder.last)
         self._saved_at = time.monotonic()
+        self._save_seconds = self._saved_at - began
 
-    def write_best(self) -> None:
-        """Write best.npz if there is a better network than when it was last written."""
-        if self._best_unwritten:
-            self._best_unwritten.save(self.folder.best)
-            self._best_unwritten = None
-
-    def _checkpoint(self, velocities):
+    def _checkpoint(self, velocities, best):
         state = self.model.state_dict()
         wrong = [name for name, array in state.items() if not np.isfinite(array).all()]
         if wrong:
@@ -179,8 +201,9 @@ class Run:
                 "batch": self.batch,
                 "step": self.step,
                 "sums": dict(self.sums),
-                "best": self.best,
+                "best": best,
                 "images": len(self.train_set),
+                "lists": self._lists,
                 "random": self.random_state,
                 "schedule": [self.options.schedule, self.schedule.state()],
             },
@@ -192,14 +215,12 @@ class Run:
 
     def _restore(self, checkpoint):
         training = checkpoint.training
-        if checkpoint.classes != self.classes or training["images"] != len(self.train_set):
-            raise DataError(
-                f"{self.options.data} has {len(self.classes)} classes and {len(self.train_set):,} "
-                f"training images, the run began with {len(checkpoint.classes)} and "
-                f"{training['images']:,}, or other names; give the data it began with"
-            )
+        self.remarks += resuming.list_remarks(
+            checkpoint, self.options, self.classes, len(self.train_set), self._lists
+        )
         checkpoint.fill(self.model, self.optimizer)
         self.epoch, self.batch, self.step = (training[name] for name in ("epoch", "batch", "step"))
+        self.batch = min(self.batch, len(self.batches))  # fewer, if images were left out since
         self.sums, self.best = training["sums"], training["best"]
         tn.random.set_state(training["random"])
         self.random_state = training["random"]
@@ -211,6 +232,18 @@ class Run:
                 f"{self.folder.path} has all its {self.epoch} epochs; to go on, say --epochs "
                 f"{2 * self.epoch}"
             )
+        self.remarks += resuming.rate_remarks(checkpoint, self.schedule, len(self.batches))
+        self._read_best()
+
+    def _read_best(self):
+        """Read from best.npz which network it holds. If the process was killed after it was
+        written, it is newer than last.npz."""
+        try:
+            training = checkpoints.load(self.folder.best).training
+            self.in_best = training["best"] | {name: training[name] for name in ("step", "batch")}
+        except (DataError, KeyError, TypeError) as error:
+            if self.best:
+                self.remarks.append(f"{error}; the next validation makes another best.npz")
 
 
 def _open(options, split):

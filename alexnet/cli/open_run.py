@@ -1,0 +1,80 @@
+"""The run that a command of alexnet.train means: a new one, or the one that --resume names."""
+
+import contextlib
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import tinynet as tn
+from alexnet.cli.machine import use_machine
+from alexnet.errors import DataError, UsageError
+from alexnet.training.options import Options, data_folder, kind_of, resolve, resolve_resumed
+from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_state import Run
+from alexnet.weights import checkpoint
+
+
+@contextlib.contextmanager
+def open_run(args: Namespace) -> Iterator[Run]:
+    """The run, on the machine of these flags, in a folder that no other process uses inside the
+    block. Raises UsageError, DataError, BackendError and DiskError."""
+    with _resumed_run(args) if args.resume else _new_run(args) as run:
+        yield run
+
+
+@contextlib.contextmanager
+def _new_run(args):
+    backend = use_machine(args.backend, args.threads, args.precision)
+    _check_cuda_graph(args.cuda_graph)
+    options = resolve(args, backend)
+    kind = kind_of(options.data)
+    name = Path(options.data).name if kind == "folder" else kind
+    folder = RunFolder.create(args.out, f"{options.spec}-{name}", data_folder(options.data))
+    with folder.in_use():
+        yield Run(options, folder)
+
+
+@contextlib.contextmanager
+def _resumed_run(args):
+    if args.out:
+        raise UsageError("--out does not go with --resume, which goes on in the run's own folder")
+    path = Path(args.resume)
+    file = path / "last.npz" if path.is_dir() else path
+    if not file.exists():
+        raise DataError(
+            f"there is no {file}: no run has begun there that could go on; without --resume, --out "
+            f"{file.parent} begins one"
+        )
+    folder = RunFolder(file.parent)
+    with folder.in_use():
+        saved = checkpoint.load(file)
+        if saved.velocities is None:
+            raise UsageError(
+                f"{file} holds no velocities, so training cannot go on from it; --resume "
+                f"{file.parent} goes on from last.npz"
+            )
+        run = Run(_resumed_options(args, Options.from_saved(saved.options)), folder, saved)
+        unread = folder.cut_log(run.step, run.epoch)
+        if unread:
+            run.remarks.append(f"log.jsonl: {unread} lines could not be read and are left out")
+        folder.begin(run.options.saved(), run.classes)
+        yield run
+
+
+def _resumed_options(args, saved):
+    """Use the machine of the flags, else of the run so far, and return the options."""
+    name = args.backend or saved.backend
+    if not tn.get_backend(name).asynchronous:  # a processor has neither tf32 nor CUDA graphs
+        saved = replace(saved, precision="float32", cuda_graph=False)
+    backend = use_machine(name, args.threads or saved.threads, args.precision or saved.precision)
+    _check_cuda_graph(args.cuda_graph)
+    return resolve_resumed(saved, args, backend)
+
+
+def _check_cuda_graph(cuda_graph):
+    if cuda_graph and tn.gpu.device() is None:
+        raise UsageError(
+            f"--cuda-graph records a CUDA graph, backend {tn.get_backend().name} has none; leave "
+            "it out, or --backend cupy"
+        )
