@@ -28,8 +28,7 @@ from alexnet.weights import checkpoint
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    args = _parser().parse_args(argv)
-    return ending.run(lambda: _command(args), "alexnet.evaluate")
+    return ending.run(lambda: _command(_parser().parse_args(argv)), "alexnet.evaluate")
 
 
 def _command(args):

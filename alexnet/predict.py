@@ -27,8 +27,7 @@ BATCH = 32
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    args = _parser().parse_args(argv)
-    return ending.run(lambda: _command(args), "alexnet.predict")
+    return ending.run(lambda: _command(_parser().parse_args(argv)), "alexnet.predict")
 
 
 def _command(args):

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from rich import box
 from rich.table import Table
 
-from alexnet.cli import flags
+from alexnet.cli import ending, flags
 from alexnet.cli.console import wide_console
 from alexnet.network import web_table
 from alexnet.network.plan import Layer, plan
@@ -159,8 +159,12 @@ def _parser():
 
 
 def main(argv=None) -> int:
-    """The command; returns its exit code, 0. Arguments that do not fit exit with 2."""
-    parser = _parser()
+    """The command; returns its exit code (alexnet/cli/ending.py). Arguments that do not fit exit
+    with 2."""
+    return ending.run(lambda: _command(_parser(), argv), "alexnet.summary")
+
+
+def _command(parser, argv):
     args = parser.parse_args(argv)
     changes = flags.network_changes(args)
     try:

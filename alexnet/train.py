@@ -174,12 +174,12 @@ def _command(args):
                 train(run, progress, interrupts, curves)
             except Interrupted:
                 run.save()
-                curves.draw()
                 code, how = ending.stopped(interrupts.cause)
                 ending.say(
                     f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
                     f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
                 )
+                curves.draw()
                 return code
         report.print_end(run, curves.draw())
     return 0

@@ -44,15 +44,17 @@ def end_at_once(number: int, frame=None) -> None:
 
 @contextlib.contextmanager
 def handled_by(handler, numbers: Iterable[int] = SIGNALS) -> Iterator[None]:
-    """Inside the block these signals call the handler. An ignored signal stays ignored: `nohup`
-    ignores SIGHUP, and a shell ignores Ctrl-C for a command in the background.
+    """Inside the block these signals call the handler. SIGTERM and SIGHUP stay ignored where they
+    are: `nohup` ignores SIGHUP.
 
     Python delivers signals to the main thread only; in any other thread nothing changes.
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in numbers:
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # None: not set by Python
+            now = signal.getsignal(number)
+            ignored = now == signal.SIG_IGN and number != signal.SIGINT
+            if now is not None and not ignored:  # None: set by another language
                 before[number] = signal.signal(number, handler)
     try:
         yield

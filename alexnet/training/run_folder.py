@@ -55,7 +55,7 @@ class RunFolder:
                 path, number = first.with_name(f"{first.name}-{number}"), number + 1
         folder = cls(path)
         if data is not None and _is_inside(folder.path, Path(data)):
-            safe = os.path.relpath(Path(data).parent / "runs" / folder.path.name)
+            safe = os.path.relpath(Path(data).parent / "runs" / folder.path.absolute().name)
             raise UsageError(
                 f"{said} {path} lies inside the data {data}, where a run does not belong; "
                 f"--out {safe} is outside"

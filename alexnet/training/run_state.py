@@ -117,8 +117,8 @@ class Run:
     @property
     def total_steps(self) -> int:
         """Steps until the end of the last epoch, or until --max-steps."""
-        left = (self.options.epochs - self.epoch) * len(self.batches) - self.batch
-        return min(self.step + left, self.options.max_steps or self.step + left)
+        every = self.options.epochs * len(self.batches)
+        return min(every, self.options.max_steps or every)
 
     def steps_left(self) -> int:
         """Steps that --max-steps and --epochs still allow."""
@@ -219,8 +219,9 @@ class Run:
             checkpoint, self.options, self.classes, len(self.train_set), self._lists
         )
         checkpoint.fill(self.model, self.optimizer)
-        self.epoch, self.batch, self.step = (training[name] for name in ("epoch", "batch", "step"))
-        self.batch = min(self.batch, len(self.batches))  # fewer, if images were left out since
+        # The same step as before, unless images were left out since and an epoch has fewer now.
+        self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))
+        self.step = self.epoch * len(self.batches) + self.batch
         self.sums, self.best = training["sums"], training["best"]
         tn.random.set_state(training["random"])
         self.random_state = training["random"]

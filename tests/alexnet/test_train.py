@@ -194,7 +194,6 @@ def test_a_run_killed_between_two_steps_resumes_from_its_last_checkpoint(
 ):
     out = tmp_path / "run"
     monkeypatch.setattr("alexnet.training.run_state.SECONDS_BETWEEN_SAVES", 0)
-    monkeypatch.setattr(train.Run, "write_best", lambda self: None)
     with monkeypatch.context() as patch:
         patch.setattr(train.Progress, "validating", stop)
         with pytest.raises(Stopped):
@@ -299,6 +298,116 @@ def test_other_data_than_the_run_began_with_is_an_error(images, unbroken, tmp_pa
     assert "15 training images, the run began with 3 and 36" in last_line(capsys)
 
 
+@pytest.fixture
+def stopped(tmp_path, capsys):
+    """(images, run folder) of a run that was stopped in its first epoch."""
+    images, out = make_images(tmp_path / "images"), tmp_path / "run"
+    assert main([str(images), *FLAGS, "--out", str(out), "--max-steps", "2"]) == 0
+    capsys.readouterr()
+    return images, out
+
+
+def test_images_may_move_to_another_folder_between_stop_and_resume(stopped, tmp_path, capsys):
+    images, out = stopped
+    images.rename(tmp_path / "elsewhere")
+    assert main([str(tmp_path / "elsewhere"), "--resume", str(out), "--max-steps", "3"]) == 0
+    assert "resumed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_image_that_moved_to_another_class_is_an_error(stopped, capsys, split):
+    images, out = stopped
+    (images / split / "red" / "00.png").rename(images / split / "blue" / "99.png")
+    assert main(["--resume", str(out), "--skip-bad-images", "5"]) == 3
+    message = last_line(capsys)
+    which, count = ("training", 12) if split == "train" else ("validation", 4)
+    assert f"has {which} images in other classes" in message
+    assert f"blue {count + 1} (before: {count}), red {count - 1} (before: {count})" in message
+    assert "--skip-bad-images" not in message  # none is missing
+
+
+def test_images_that_changed_their_places_are_an_error(stopped, capsys):
+    """Each class has as many images as before."""
+    images, out = stopped
+    (images / "train" / "red" / "00.png").rename(images / "train" / "blue" / "99.png")
+    (images / "train" / "blue" / "00.png").rename(images / "train" / "red" / "99.png")
+    assert main(["--resume", str(out)]) == 3
+    assert "training images with other names, or in other classes" in last_line(capsys)
+
+
+def test_other_classes_are_an_error_that_names_them(stopped, capsys):
+    images, out = stopped
+    for split in ("train", "val"):
+        (images / split / "red").rename(images / split / "pink")
+    assert main(["--resume", str(out)]) == 3
+    assert "new classes: pink; missing classes: red" in last_line(capsys)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_image_that_is_gone_or_broken_since_is_left_out_on_request(stopped, capsys, split, gone):
+    images, out = stopped
+    path = images / split / "red" / "00.png"
+    path.unlink() if gone else path.write_bytes(b"no image")
+    code = main(["--resume", str(out)])
+    if gone or split == "train":  # a broken validation image is not read before the next epoch
+        assert code == 3 and "--skip-bad-images" in last_line(capsys)
+    assert main(["--resume", str(out), "--skip-bad-images", "1"]) == 0
+    text = capsys.readouterr().out
+    which = "training images, the run began with 3 and 36" if split == "train" else "validation"
+    assert which in text and "no longer have the bits of an unbroken run" in text
+    assert lines(out)[-1]["epoch"] == 3
+    assert main(["--resume", str(out), "--epochs", "4"]) == 0  # from now on this is the list
+    assert "unbroken" not in capsys.readouterr().out
+
+
+def test_a_run_goes_on_when_so_many_images_are_gone_that_epochs_are_shorter(stopped, capsys):
+    images, out = stopped
+    for number in range(5):
+        (images / "train" / "red" / f"{number:02}.png").unlink()
+    assert main(["--resume", str(out), "--skip-bad-images", "4"]) == 3
+    assert "--skip-bad-images 5" in last_line(capsys)
+    assert main(["--resume", str(out), "--skip-bad-images", "5"]) == 0  # 31 images: 3 steps
+    assert checkpoint.load(out / "last.npz").training["epoch"] == 3
+    assert [line["step"] for line in lines(out) if "val_loss" in line] == [3, 6, 9]
+
+
+def test_a_checkpoint_without_lists_of_images_resumes(stopped, capsys):
+    """Older versions compared the number of training images only."""
+    images, out = stopped
+    saved = checkpoint.load(out / "last.npz")
+    del saved.training["lists"]
+    saved.save(out / "last.npz")
+    assert main(["--resume", str(out), "--max-steps", "3"]) == 0
+    saved.save(out / "last.npz")
+    (images / "train" / "red" / "00.png").unlink()
+    assert main(["--resume", str(out)]) == 3
+    assert "35 training images, the run began with 36" in last_line(capsys)
+
+
+def test_a_learning_rate_that_more_epochs_change_is_told(images, tmp_path, capsys):
+    flags = [images, *FLAGS, "--schedule", "cosine", "--out", str(tmp_path / "run")]
+    assert main(flags) == 0
+    assert main(["--resume", str(tmp_path / "run"), "--epochs", "6", "--max-steps", "13"]) == 0
+    before, now = (0.02 * (1 + np.cos(np.pi * share)) / 2 for share in (11 / 12, 12 / 24))
+    assert (
+        f"learning rate: {before:.3g} in the last step so far, {now:.3g} in the next"
+        in capsys.readouterr().out
+    )
+    assert lines(tmp_path / "run")[-2]["lr"] == pytest.approx(now)
+    assert main(["--resume", str(tmp_path / "run"), "--max-steps", "14"]) == 0
+    assert "learning rate:" not in capsys.readouterr().out
+
+
+def test_a_bad_line_in_the_log_is_left_out_and_told(stopped, capsys):
+    _, out = stopped
+    with open(out / "log.jsonl", "ab") as file:
+        file.write(b"\0\0\0\n")
+    assert main(["--resume", str(out), "--max-steps", "3"]) == 0
+    assert "log.jsonl: 1 lines could not be read" in capsys.readouterr().out
+    assert [line["step"] for line in lines(out) if "val_loss" not in line] == [1, 2, 3]
+
+
 # --- errors ---
 
 
@@ -327,6 +436,17 @@ def test_a_broken_image_ends_with_3_and_its_path(tmp_path, capsys):
     (images / "train" / "red" / "01.png").write_bytes(b"no image")
     assert main([str(images), *FLAGS, "--out", str(tmp_path / "run")]) == 3
     assert str(images / "train" / "red" / "01.png") in last_line(capsys)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("spec", ["paper", "torchvision"])  # torchvision's mean is not measured
+def test_a_broken_validation_image_shows_before_the_first_step(tmp_path, capsys, spec):
+    images, out = make_images(tmp_path / "images", train=3, val=2), tmp_path / "runs" / "run"
+    (images / "val" / "red" / "01.png").write_bytes(b"no image")
+    assert main([str(images), *FLAGS, "--spec", spec, "--out", str(out)]) == 3
+    assert str(images / "val" / "red" / "01.png") in last_line(capsys)
+    assert not out.parent.exists()
+    assert main([str(images), *FLAGS, "--skip-bad-images", "1", "--out", str(out)]) == 0
 
 
 def test_an_unknown_backend_ends_with_4(capsys):
@@ -405,7 +525,82 @@ def test_a_start_that_is_not_dead_is_not_reported(images, tmp_path, capsys):
     assert "dead start" not in capsys.readouterr().out
 
 
-def test_missing_data_leaves_no_run_folder_behind(tmp_path):
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["nothing"], ["IMAGES", "--image-size", "32"], ["IMAGES", "--cuda-graph"],
+        ["IMAGES", "--spec", "cifar10", "--image-size", "3"], ["cifar10:"], ["IMAGES/train/red"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("out", [[], ["--out", "new/run"]])
+def test_a_run_that_cannot_begin_leaves_nothing_behind(images, tmp_path, monkeypatch, flags, out):
+    monkeypatch.chdir(tmp_path)
+    flags = [flag.replace("IMAGES", images) for flag in flags]
+    assert main([*flags, "--backend", "numpy", *out]) in (2, 3)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_at_the_first_save_leaves_nothing_behind(images, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert main([images, *FLAGS, "--out", str(tmp_path / "new" / "run")]) == 6
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_in_the_folder_of_its_data_is_refused_and_leaves_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    images = make_images(tmp_path / "images", train=1, val=1)
+    monkeypatch.chdir(images)
+    assert main([".", *FLAGS]) == 2
+    assert "--out ../runs/paper-images-" in last_line(capsys)
+    assert sorted(os.listdir(images)) == ["train", "val"]
+
+
+@pytest.mark.parametrize("flags", [[""], ["--out", ""], ["--resume", ""], ["--backend", ""]])
+def test_an_empty_value_is_an_error(flags, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ending:
+        main(flags)
+    assert ending.value.code == 2
+    assert "'' names nothing" in last_line(capsys)
+    assert os.listdir(tmp_path) == []
+
+
+def test_cifar10_without_a_folder_is_not_the_current_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["cifar10:"]) == 3
+    assert "cifar10: names no folder" in last_line(capsys)
+
+
+def test_resume_without_a_checkpoint_and_out_lead_to_each_other(images, tmp_path, capsys):
+    """A run that failed before its first save is begun again."""
     out = tmp_path / "run"
-    assert main([str(tmp_path / "nothing"), "--out", str(out)]) == 3
-    assert not out.exists()
+    out.mkdir()
+    (out / "options.json").write_text("{}")
+    assert main(["--resume", str(out)]) == 3
+    assert f"--out {out} begins one" in last_line(capsys)
+    assert main([images, *FLAGS, "--out", str(out), "--max-steps", "1"]) == 0
+    assert main([images, *FLAGS, "--out", str(out)]) == 2
+    assert f"--resume {out}" in last_line(capsys)
+
+
+@pytest.mark.parametrize("name", ["a$b", "\udcff", "\x1b[31m"])
+def test_a_run_folder_of_any_name_is_trained_in(images, tmp_path, capsys, name):
+    out = tmp_path / name
+    assert main([images, *FLAGS, "--out", str(out), "--max-steps", "1"]) == 0
+    assert main(["--resume", str(out), "--max-steps", "2"]) == 0
+    text = capsys.readouterr()
+    assert "\x1b" not in text.out + text.err
+    assert (out / "best.npz").exists()
+
+
+def test_class_names_with_terminal_codes_are_shown_escaped(tmp_path, capsys):
+    images = make_images(tmp_path / "images", train=3, val=1)
+    for split in ("train", "val"):
+        (images / split / "blue").rename(images / split / "\x1b[34mblue")
+    assert main([str(images), *FLAGS, "--out", str(tmp_path / "run"), "--max-steps", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "\x1b" not in text and "\\x1b[34mblue" in text

@@ -1,6 +1,11 @@
 """How commands end: exit codes and the last line."""
 
 import errno
+import io
+import os
+import signal
+import sys
+import time
 
 import pytest
 
@@ -64,3 +69,71 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(DiskError, match="a.npz: No space left.*--out"):
         with writing(tmp_path / "a.npz"):
             raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_command_as_ctrl_c_does(capsys, number, code):
+    cleaned = []
+
+    def signalled():
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        finally:
+            cleaned.append(True)
+
+    before = signal.getsignal(number)
+    assert ending.run(signalled, "alexnet.evaluate") == code
+    assert cleaned and signal.getsignal(number) == before
+    assert capsys.readouterr().err == f"alexnet.evaluate: interrupted by {number.name}\n"
+
+
+def test_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert ending.run(lambda: os.kill(os.getpid(), signal.SIGHUP) or 0, "alexnet.train") == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_pipe_is_quiet(capsys):
+    def closed():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    assert ending.run(closed, "alexnet.predict") == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_a_closed_pipe_that_shows_only_at_the_end_is_quiet(capsys, monkeypatch):
+    """Text in stdout's buffer is written when the command has returned."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert ending.run(lambda: print("a line") or 0, "alexnet.summary") == 141
+        assert capsys.readouterr().err == ""  # closing the file would raise BrokenPipeError
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is a device of Linux")
+def test_a_stdout_on_a_full_disk_ends_with_6(capsys, monkeypatch):
+    with open("/dev/full", "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert ending.run(lambda: print("a line") or 0, "alexnet.summary") == 6
+    assert "cannot write to stdout: No space left on device" in capsys.readouterr().err
+
+
+def test_names_that_stdout_cannot_encode_are_escaped(monkeypatch):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert ending.run(lambda: print("gr\xfcn \udcff") or 0, "alexnet.train") == 0
+    assert stdout.buffer.getvalue() == b"gr\\xfcn \\udcff\n"
+
+
+def test_messages_show_no_terminal_codes_of_names(capsys):
+    def fails():
+        raise DataError("class \x1b[31mred holds no images\nfill it")
+
+    assert ending.run(fails, "alexnet.train") == 3
+    assert capsys.readouterr().err.splitlines() == [
+        "alexnet.train: class \\x1b[31mred holds no images", "fill it",
+    ]  # fmt: skip

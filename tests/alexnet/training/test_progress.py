@@ -94,6 +94,15 @@ def test_an_epochs_line_has_the_means_of_training_and_validation(tmp_path, secon
     )
 
 
+def test_after_the_last_epoch_no_other_one_is_shown(tmp_path, seconds):
+    run = make_run(tmp_path)
+    with Progress(run, Console(file=io.StringIO())) as display:
+        for _ in range(2):
+            take_step(run, display, seconds, 2.0, 0.0, 2.5, [0])
+        run.epoch = 4  # of 4: the run has counted its last epoch, and saves
+        assert display.line().startswith("epoch 4/4 step 2/40 ")
+
+
 def test_a_pipe_gets_a_line_every_few_seconds(tmp_path, seconds, capsys):
     run = make_run(tmp_path)
     with Progress(run, Console(file=io.StringIO())) as display:
