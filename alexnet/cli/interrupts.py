@@ -102,11 +102,14 @@ class Interrupts:
             return
         self._ask(number)
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        again = "press again" if number == signal.SIGINT else "a second signal is"
+        again = "press again" if number == signal.SIGINT else "send it again"
         line = f"{name}: finishing this batch, then saving; {again} to stop without saving\n"
+        if sys.__stderr__ is None:  # 2 may be any file
+            return
+        if os.isatty(2):  # keep clear of the live line, which may be two lines high
+            line = f"\n{line}\n"
         with contextlib.suppress(OSError):  # the terminal may be gone
-            # Not print: the signal may have come in the middle of a print.
-            os.write(2, ("\n" if os.isatty(2) else "").encode() + line.encode())
+            os.write(2, line.encode())  # not print, which the signal may have interrupted
 
     def between(self, batches: Iterable) -> Iterator:
         """Yield the batches. After a request to stop, raise Interrupted once the current batch is

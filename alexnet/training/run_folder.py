@@ -57,7 +57,7 @@ class RunFolder:
         if data is not None and _is_inside(folder.path, Path(data)):
             safe = os.path.relpath(Path(data).parent / "runs" / folder.path.absolute().name)
             raise UsageError(
-                f"{said} {path} lies inside the data {data}, where a run does not belong; "
+                f"{said} {path} lies inside the data {data}, where it could be read as a class; "
                 f"--out {safe} is outside"
             )
         folder._is_new = True
@@ -172,10 +172,10 @@ def _is_inside(path, data):
         with os.scandir(data) as entries:
             folders = [data, *(entry.path for entry in entries if entry.is_dir())]
         places = {(stat.st_dev, stat.st_ino) for stat in map(os.stat, folders)}
-    except OSError:  # the reader of the data says what is wrong
+        path = Path(os.path.realpath(path))
+        above = [os.stat(each) for each in (path, *path.parents) if each.exists()]
+    except OSError:  # reading the data, or making the folder, says what is wrong
         return False
-    path = Path(os.path.realpath(path))
-    above = (os.stat(each) for each in (path, *path.parents) if each.exists())
     return any((stat.st_dev, stat.st_ino) in places for stat in above)
 
 
