@@ -57,7 +57,7 @@ def _resumed_run(args):
         run = Run(_resumed_options(args, Options.from_saved(saved.options)), folder, saved)
         unread = folder.cut_log(run.step, run.epoch)
         if unread:
-            run.remarks.append(f"log.jsonl: {unread} lines could not be read and are left out")
+            run.remarks.append(f"unreadable lines left out of log.jsonl: {unread}")
         folder.begin(run.options.saved(), run.classes)
         yield run
 

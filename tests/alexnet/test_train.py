@@ -404,7 +404,7 @@ def test_a_bad_line_in_the_log_is_left_out_and_told(stopped, capsys):
     with open(out / "log.jsonl", "ab") as file:
         file.write(b"\0\0\0\n")
     assert main(["--resume", str(out), "--max-steps", "3"]) == 0
-    assert "log.jsonl: 1 lines could not be read" in capsys.readouterr().out
+    assert "unreadable lines left out of log.jsonl: 1" in capsys.readouterr().out
     assert [line["step"] for line in lines(out) if "val_loss" not in line] == [1, 2, 3]
 
 
