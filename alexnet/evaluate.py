@@ -109,8 +109,9 @@ def _parser():
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="best.npz or last.npz of a run")
     parser.add_argument(
-        "data", nargs="?", metavar="DATA", help="synthetic, cifar10:FOLDER, FOLDER (as in the run)"
-    )
+        "data", nargs="?", type=flags.not_empty, metavar="DATA",
+        help="synthetic, cifar10:FOLDER, FOLDER (as in the run)",
+    )  # fmt: skip
     parser.add_argument("--split", choices=SPLITS, default="val", help="(val)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--batch-size", type=flags.count, default=128, metavar="N", help="(128)")
