@@ -222,7 +222,9 @@ class Run:
         # The same step as before, unless images were left out since and an epoch has fewer now.
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))
         self.step = self.epoch * len(self.batches) + self.batch
-        self.sums, self.best = training["sums"], training["best"]
+        share = self.batch / training["batch"] if self.batch else 1
+        self.sums = {name: type(total)(share * total) for name, total in training["sums"].items()}
+        self.best = training["best"]
         tn.random.set_state(training["random"])
         self.random_state = training["random"]
         name, state = training["schedule"]
