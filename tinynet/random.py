@@ -24,6 +24,7 @@ DROPOUT = 1  # dropout masks;             draw = a count that starts at seed()
 SHUFFLES = 2  # the order of the samples; draw = the epoch
 AUGMENTATION = 3  # crops and mirrors;    draw = the epoch, element from the sample's index
 IMAGES = 4  # synthetic images;           draw = the split's first, plus the image's index
+LAYERS = 5  # weights of single layers;   draw = a count that starts at seed()
 
 _MULTIPLIER_0, _MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85  # (sqrt(5) - 1) / 2 and sqrt(3) - 1, times 2^32
@@ -118,8 +119,9 @@ def _shape(shape):
     return (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
 
 
-# The only state: the seed, and the number of dropout masks drawn since it was set.
-_state = {"seed": 0, "dropout_draws": 0}
+# The only state: the seed, and how many dropout masks and parameters of single layers were drawn
+# since it was set.
+_state = {"seed": 0, "dropout_draws": 0, "layer_draws": 0}
 _state_lock = threading.Lock()
 
 
@@ -131,15 +133,20 @@ def seed(n):
 
 
 def get_state():
-    """{"seed": ..., "dropout_draws": ...}, for a checkpoint."""
+    """{"seed": ..., "dropout_draws": ...}, for a checkpoint; "layer_draws" too where it is not 0,
+    so that the networks of SPECS, which do not count, keep the record that they always had."""
     with _state_lock:
-        return dict(_state)
+        return {k: n for k, n in _state.items() if k != "layer_draws" or n}
 
 
 def set_state(state):
     """Go on from a state that get_state returned."""
     with _state_lock:
-        _state.update(seed=int(state["seed"]), dropout_draws=int(state["dropout_draws"]))
+        _state.update(
+            seed=int(state["seed"]),
+            dropout_draws=int(state["dropout_draws"]),
+            layer_draws=int(state.get("layer_draws", 0)),
+        )
 
 
 def current_seed():
@@ -155,7 +162,16 @@ def skip_dropout_draws(count):
 
 def next_dropout_draw():
     """Count one more dropout mask and return its draw, modulo 2^32."""
+    return _next("dropout_draws")
+
+
+def next_layer_draw():
+    """Count one more parameter of a single layer and return its draw, modulo 2^32."""
+    return _next("layer_draws")
+
+
+def _next(count):
     with _state_lock:
-        draw = _state["dropout_draws"]
-        _state["dropout_draws"] = draw + 1
+        draw = _state[count]
+        _state[count] = draw + 1
     return draw & _LOW

@@ -6,6 +6,7 @@ network scores 0.
 """
 
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,25 +44,34 @@ class Metrics:
     correct: np.ndarray  # int64 (classes,): the number of them classified correctly
 
 
+@contextmanager
+def in_test_mode(model):
+    """with in_test_mode(model): the model computes in test mode and records no graph. Each of its
+    modules has its own mode again afterwards: a batch norm may be frozen while others train."""
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with tn.no_grad():
+            yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
 def evaluate(model, batches: Iterable, classes: int) -> Metrics:
-    """The Metrics of a model in test mode. The model's mode is restored afterwards.
+    """The Metrics of a model in test mode; the modes of its modules are restored afterwards.
 
     batches  pairs of images, a Tensor (N, 3, S, S), and tn.Labels
     """
     losses, counts = 0.0, np.zeros((3, classes), np.int64)
     k = top_k(classes)
-    before = model.training
-    model.eval()
-    try:
-        with tn.no_grad():
-            for x, labels in batches:
-                logits = model(x)
-                losses += tn.softmax_cross_entropy(logits, labels).item() * len(labels)
-                rank = ranks(logits.numpy(), labels.host)
-                for row, chosen in zip(counts, (rank >= 0, rank < 1, rank < k), strict=True):
-                    row += np.bincount(labels.host[chosen], minlength=classes)
-    finally:
-        model.train(before)
+    with in_test_mode(model):
+        for x, labels in batches:
+            logits = model(x)
+            losses += tn.softmax_cross_entropy(logits, labels).item() * len(labels)
+            rank = ranks(logits.numpy(), labels.host)
+            for row, chosen in zip(counts, (rank >= 0, rank < 1, rank < k), strict=True):
+                row += np.bincount(labels.host[chosen], minlength=classes)
     images, correct, within_k = counts
     total = images.sum()
     return Metrics(

@@ -92,7 +92,7 @@ def build(
 
 
 def make(layers: list[Layer], dtype=np.float32) -> nn.Sequential:
-    """The layers of a plan as one module; initialise draws their weights."""
+    """The layers of a plan as one module, with weights 0; initialise draws them."""
     return nn.Sequential([(layer.name, _make_layer(layer, np.dtype(dtype))) for layer in layers])
 
 
@@ -100,4 +100,6 @@ def _make_layer(layer, dtype):
     arguments = dict(layer.arguments)
     if layer.kind in ("Conv2d", "Linear", "BatchNorm2d"):  # these have parameters
         arguments["dtype"] = dtype
+    if layer.kind in ("Conv2d", "Linear"):
+        arguments["draw"] = False
     return getattr(nn, layer.kind)(**arguments)

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 import tinynet as tn
+from alexnet.evaluation.metrics import in_test_mode
 
 STEPS = 200  # the default of --dead-start-steps
 DISTANCE = 0.01  # a start is dead if its loss is closer to ln(classes) than this
@@ -25,17 +26,13 @@ def is_dead_start(loss: float, classes: int) -> bool:
 
 def dead_relus(model, x: tn.Tensor) -> dict[str, float]:
     """{name of a ReLU layer: share of its outputs that are 0 for every image of a batch}.
-    x: (N, 3, S, S), normalised. The model computes in test mode, and its mode is restored."""
-    shares, before = {}, model.training
-    model.eval()
-    try:
-        with tn.no_grad():
-            for name, layer in model:
-                x = layer(x)
-                if isinstance(layer, tn.nn.ReLU):
-                    shares[name] = float((x.numpy() == 0).all(axis=0).mean())
-    finally:
-        model.train(before)
+    x: (N, 3, S, S), normalised. The model computes in test mode; its modes are restored."""
+    shares = {}
+    with in_test_mode(model):
+        for name, layer in model:
+            x = layer(x)
+            if isinstance(layer, tn.nn.ReLU):
+                shares[name] = float((x.numpy() == 0).all(axis=0).mean())
     return shares
 
 

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 import tinynet as tn
+from alexnet.network.build import make
 from benchmarks.programs.pytorch import pytorch_layer
-from tinynet import nn
 
 SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
 LEAST_COPIES = 4
@@ -44,7 +44,7 @@ def draw(layer, batch_size) -> dict[str, np.ndarray]:
     if layer.kind == "SoftmaxCrossEntropy":
         return arrays | {"labels": generator.integers(0, layer.inputs[0], batch_size)}
     arrays["dy"] = normal(batch_size, *layer.outputs)
-    for name, parameter in getattr(nn, layer.kind)(**layer.arguments).named_parameters():
+    for name, parameter in make([layer])[0].named_parameters():
         array = normal(*parameter.shape)
         array /= np.float32(math.sqrt(math.prod(parameter.shape[1:])))
         arrays[name] = 1 + array / 4 if layer.kind == "BatchNorm2d" else array
@@ -136,7 +136,7 @@ class LayerProgram:
 class Tinynet:
     """tinynet on its default backend."""
 
-    Parameter = nn.Parameter
+    Parameter = tn.nn.Parameter
 
     def array(self, array):
         return tn.get_backend().from_numpy(array.copy())
@@ -149,7 +149,7 @@ class Tinynet:
         return tn.get_backend().to_numpy(array)
 
     def module(self, layer):
-        return getattr(nn, layer.kind)(**layer.arguments)
+        return make([layer])[0]
 
     def loss(self, x, labels):
         labels = tn.Labels(self.numpy(labels), x.shape[1])

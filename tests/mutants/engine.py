@@ -137,12 +137,21 @@ ENGINE = {
             ("the difference divided by one step, not two", "(2 * step)", "step"),
         ],
     ),
+    "nn/init.py": (
+        ["tests/tinynet/test_nn_init.py"],
+        [
+            ("a bound of the fan-out", "fans(layer.weight)[0]", "fans(layer.weight)[1]"),
+            ("layers share parameters' numbers", "random.LAYERS", "random.WEIGHTS"),
+            ("biases left at 0", "(layer.weight, layer.bias)", "(layer.weight,)"),
+        ],
+    ),
     "random.py": (
         ["tests/tinynet/test_random.py"],
         [
             ("one round too few", "range(10)", "range(9)"),
             ("elements counted from the start of the block", "[skip : skip + count]", "[:count]"),
             ("the seed's high bits ignored", "(seed & _LOW, seed >> 32)", "(seed & _LOW, 0)"),
+            ("one draw for all layers", "_state[count] = draw + 1", "pass"),
         ],
     ),
     "serialization.py": (
@@ -174,7 +183,7 @@ ENGINE = {
         ],
     ),
     "nn/module.py": (
-        ["tests/tinynet/test_nn.py"],
+        ["tests/tinynet/test_nn.py", "tests/tinynet/test_nn_parts.py"],
         [
             ("a state that is not a copy", "np.array(tensor.numpy())", "tensor.numpy()"),
             (
@@ -184,8 +193,20 @@ ENGINE = {
             ),
             (
                 "a submodule's name left out",
-                '_named_tensors(f"{prefix}{name}.")',
-                "_named_tensors(prefix)",
+                'part._walk(f"{prefix}{name}.", seen)',
+                "part._walk(prefix, seen)",
+            ),
+            ("a repeated part counted twice", "if id(tensor) in seen:", "if False:"),
+            ("a parameter in the caller's array", "requires_grad=copy)", "requires_grad=False)"),
+            (
+                "lists not looked into",
+                "_CONTAINERS = (list, tuple, deque, dict, ",
+                "_CONTAINERS = (",
+            ),
+            (
+                "names with dots",
+                'if not name or "." in name:',
+                "if not name:",
             ),
         ],
     ),

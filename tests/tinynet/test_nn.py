@@ -1,11 +1,11 @@
-"""Modules, layers and initial weights."""
+"""Modules and layers: their ops, modes, gradients, states and parameters."""
 
 import numpy as np
 import pytest
 
 import tinynet as tn
 from tests.oracles.cases import spaced
-from tinynet import nn, random
+from tinynet import nn
 
 
 def network(dtype=np.float32):
@@ -127,16 +127,83 @@ def test_a_state_is_a_copy_and_makes_another_model_the_same(backend):
          ["fc2.weight", "(6, 59)", "(6, 60)"]),
         (lambda s: s.update({"fc2.weight": np.ones((6, 60))}), ValueError,
          ["fc2.weight", "float64", "float32"]),
+        (lambda s: s.update({"fc2.weight": [[1.0], [1.0, 2.0]]}), ValueError,
+         ["fc2.weight does not fit"]),
+        (lambda s: s.update({"fc2.weight": None}), ValueError,
+         ["fc2.weight does not fit", "object"]),
     ],
 )  # fmt: skip
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, error, parts):
     model = network()
-    state = {name: array + 1 for name, array in model.state_dict().items()}
+    before = model.state_dict()
+    state = {name: array + 1 for name, array in before.items()}
     change(state)
     with pytest.raises(error) as raised:
         model.load_state_dict(state)
     assert [part for part in parts if part not in str(raised.value)] == []
-    assert not model.conv1.bias.numpy().any()
+    if error is not KeyError:
+        with pytest.raises(error):
+            model.load_state_dict(state, strict=False)
+    for name, array in model.state_dict().items():
+        assert np.array_equal(array, before[name]), name
+
+
+def test_what_is_no_dict_is_no_state():
+    for state in (network(), "last.npz", None):
+        with pytest.raises(TypeError, match=f"state is {type(state).__name__}; a dict of arrays"):
+            network().load_state_dict(state)
+
+
+def test_a_state_that_is_not_strict_loads_what_both_have_and_names_the_rest(backend):
+    model = network()
+    before = model.state_dict()
+    state = {name: array + 1 for name, array in before.items()}
+    del state["conv1.weight"], state["norm1.running_var"]
+    state["fc3.weight"] = np.ones(3)
+    missing, unexpected = result = model.load_state_dict(state, strict=False)
+    assert missing == result.missing_keys == ["conv1.weight", "norm1.running_var"]
+    assert unexpected == result.unexpected_keys == ["fc3.weight"]
+    for name, array in model.state_dict().items():
+        assert np.array_equal(array, before[name] if name in missing else state[name]), name
+    assert model.load_state_dict(before) == ([], [])
+
+
+def test_a_state_may_hold_tensors_or_be_an_open_file(backend, tmp_path):
+    model, state = network(), network().state_dict()
+    model.load_state_dict({name: tn.Tensor(array) for name, array in state.items()})
+    assert all(np.array_equal(array, state[name]) for name, array in model.state_dict().items())
+    tn.save(tmp_path / "a.npz", state)
+    other = network()
+    with np.load(tmp_path / "a.npz") as file:
+        other.load_state_dict(file)
+    assert all(np.array_equal(array, state[name]) for name, array in other.state_dict().items())
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def test_training_never_writes_into_the_array_of_a_parameter(backend):
+    array = np.ones((2, 3), np.float32)
+    fixed = np.broadcast_to(np.float32(2), (2, 3))  # read-only
+    parameters = [nn.Parameter(array), nn.Parameter(fixed), nn.Parameter(tn.Tensor(array).data)]
+    sgd = tn.optim.SGD(parameters, lr=0.5)
+    sum((p.sum() for p in parameters[1:]), parameters[0].sum()).backward()
+    sgd.step()
+    assert [p.numpy().flat[0] for p in parameters] == [0.5, 1.5, 0.5]
+    assert array.tolist() == [[1] * 3] * 2 and fixed.tolist() == [[2] * 3] * 2
+
+
+def test_a_parameter_keeps_its_float_dtype_and_refuses_integers(backend):
+    assert nn.Parameter(np.ones(2)).dtype == np.float64
+    assert nn.Parameter([1.0, 2.0]).dtype == np.float32
+    with pytest.raises(ValueError, match="int64 tensor cannot require a gradient; give it float32"):
+        nn.Parameter(np.arange(3))
+
+
+def test_a_parameter_takes_over_an_array_on_request():
+    with tn.use_backend("numpy"):
+        array = np.ones(3, np.float32)
+        assert nn.Parameter(array, copy=False).data is array
 
 
 def test_arguments_that_do_not_fit_a_layer_are_refused_when_it_is_made():
@@ -146,48 +213,13 @@ def test_arguments_that_do_not_fit_a_layer_are_refused_when_it_is_made():
         nn.Sequential([("a", nn.ReLU()), ("a", nn.ReLU())])
     with pytest.raises(ValueError, match="'parameters' is taken"):
         nn.Sequential([("parameters", nn.ReLU())])
-    with pytest.raises(TypeError, match="Module has no forward"):
+    with pytest.raises(TypeError, match=r"Module has no forward; write def forward"):
         nn.Module()(1)
 
 
-# --- initial weights ------------------------------------------------------------------------------
+def test_forward_gets_arguments_by_name():
+    class Twice(nn.Module):
+        def forward(self, x, *, times):
+            return x * times
 
-
-def test_initial_weights_depend_on_the_seed_and_the_index_alone(backend):
-    def weights(seed, index, dtype=np.float32):
-        tn.seed(seed)
-        parameter = nn.Parameter(np.zeros((20, 30), dtype))
-        nn.init.normal(parameter, 0.01, index=index)
-        return parameter.numpy()
-
-    first = weights(1, 0)
-    random.next_dropout_draw()
-    assert np.array_equal(weights(1, 0), first)
-    assert not np.array_equal(weights(2, 0), first)
-    assert not np.array_equal(weights(1, 1), first)
-    assert np.allclose(weights(1, 0, np.float64), first, rtol=1e-6)
-
-
-def test_initial_weights_have_the_requested_spread(dtype):
-    parameter = nn.Parameter(np.zeros((100, 100), dtype))
-    nn.init.normal(parameter, 0.02, 1.0, index=0)
-    assert parameter.dtype == dtype
-    assert parameter.numpy().mean() == pytest.approx(1.0, abs=1e-3)
-    assert parameter.numpy().std() == pytest.approx(0.02, rel=0.05)
-    nn.init.uniform(parameter, 0.5, index=0)
-    assert -0.5 <= parameter.numpy().min() < -0.49 and 0.49 < parameter.numpy().max() <= 0.5
-    nn.init.constant(parameter, 0.1)
-    assert (parameter.numpy() == dtype.type(0.1)).all()
-
-
-def test_fans_are_the_inputs_an_output_reads_and_the_outputs_an_input_feeds():
-    assert nn.init.fans(nn.Conv2d(6, 8, (3, 2), groups=2).weight) == (3 * 6, 8 * 6)
-    assert nn.init.fans(nn.Linear(7, 5).weight) == (7, 5)
-
-
-def test_drawing_weights_counts_as_a_change():
-    layer = nn.Linear(3, 2)
-    loss = layer(tn.Tensor(np.ones((1, 3), np.float32))).sum()
-    nn.init.constant(layer.weight, 1.0)
-    with pytest.raises(RuntimeError, match="was changed"):
-        loss.backward()
+    assert Twice()(tn.Tensor([3.0]), times=2).item() == 6

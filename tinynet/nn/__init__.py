@@ -14,7 +14,8 @@ from tinynet.nn.layers import (
     ReLU,
     Tanh,
 )
-from tinynet.nn.module import Module, Parameter, Sequential
+from tinynet.nn.module import Module, Parameter
+from tinynet.nn.sequential import Sequential
 
 __all__ = [
     "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Linear",

@@ -1,11 +1,14 @@
 """Layers: each holds the arguments of its op, and its parameters where it has any.
 
-The op of a layer documents its formula (tinynet/ops). The parameters of Conv2d and Linear are zeros
-until init fills them.
+The op of a layer documents its formula (tinynet/ops). Conv2d and Linear start with PyTorch's
+default: weight and bias uniform from -1 / sqrt(fan_in) to 1 / sqrt(fan_in), where fan_in is how
+many inputs an output reads. The numbers follow from tinynet.seed and a count of the parameters
+drawn since (init.py).
 """
 
 import numpy as np
 
+from tinynet.nn import init
 from tinynet.nn.module import Module, Parameter
 from tinynet.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from tinynet.ops.avg_pool2d import avg_pool2d
@@ -23,11 +26,14 @@ from tinynet.tensor import Tensor
 
 
 class Conv2d(Module):
-    """Convolution: weight (out_channels, in_channels / groups, rows, columns), bias or None."""
+    """Convolution: weight (out_channels, in_channels / groups, rows, columns), bias or None.
+
+    draw  whether initial weights are drawn; False leaves 0, for code that sets them itself
+    """
 
     def __init__(
         self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=True,
-        dtype=np.float32,
+        dtype=np.float32, draw=True,
     ):  # fmt: skip
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
@@ -39,20 +45,27 @@ class Conv2d(Module):
         self.stride = pair("Conv2d", "stride", stride, least=1)
         self.padding = pair("Conv2d", "padding", padding, least=0)
         shape = (out_channels, in_channels // groups, *self.kernel)
-        self.weight = Parameter(np.zeros(shape, dtype))
+        self.weight = Parameter(np.zeros(shape, dtype), copy=False)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
+        if draw:
+            init.default(self)
 
     def forward(self, x):
         return conv2d(x, self.weight, self.bias, self.stride, self.padding, self.groups)
 
 
 class Linear(Module):
-    """Fully connected: weight (out_features, in_features), bias or None."""
+    """Fully connected: weight (out_features, in_features), bias or None.
 
-    def __init__(self, in_features, out_features, bias=True, dtype=np.float32):
+    draw  whether initial weights are drawn; False leaves 0, for code that sets them itself
+    """
+
+    def __init__(self, in_features, out_features, bias=True, dtype=np.float32, draw=True):
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.zeros((out_features, in_features), dtype))
+        self.weight = Parameter(np.zeros((out_features, in_features), dtype), copy=False)
         self.bias = Parameter(np.zeros(out_features, dtype)) if bias else None
+        if draw:
+            init.default(self)
 
     def forward(self, x):
         return linear(x, self.weight, self.bias)

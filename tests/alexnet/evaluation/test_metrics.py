@@ -1,10 +1,12 @@
 """Ranks, top-k and the means over batches."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
 import tinynet as tn
-from alexnet.evaluation.metrics import evaluate, ranks
+from alexnet.evaluation.metrics import evaluate, in_test_mode, ranks
 
 
 def test_a_rank_is_the_number_of_more_likely_classes():
@@ -49,6 +51,34 @@ def test_metrics_are_means_over_images_not_over_batches():
     correct = np.bincount(labels[order[:, 0] == labels], minlength=6)
     assert metrics.correct.tolist() == correct.tolist()
     assert model.training
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_every_module_has_its_own_mode_again_afterwards(fails):
+    model = tn.nn.Sequential(tn.nn.Flatten(), tn.nn.BatchNorm2d(3), tn.nn.Dropout())
+    model.outer = tn.nn.Sequential(tn.nn.Dropout(), tn.nn.BatchNorm2d(3)).eval()
+    model.outer[0].training = True
+    model[1].eval()  # frozen
+    before = [module.training for module in model.modules()]
+    assert before == [True, True, False, True, False, True, False]
+    with pytest.raises(ZeroDivisionError) if fails else contextlib.nullcontext():
+        with in_test_mode(model):
+            assert not any(module.training for module in model.modules())
+            assert not (tn.nn.Parameter([1.0]) * 2).requires_grad
+            if fails:
+                raise ZeroDivisionError
+    assert [module.training for module in model.modules()] == before
+
+
+def test_a_frozen_batch_norm_stays_frozen_after_evaluate():
+    with tn.use_backend("numpy"):
+        model = tn.nn.Sequential(tn.nn.BatchNorm2d(3), tn.nn.Flatten())
+        model[0].eval()
+        batch = tn.Tensor(np.ones((2, 3, 1, 1), np.float32)), tn.Labels([0, 1], 3)
+        evaluate(model, [batch], 3)
+        model(batch[0])
+    assert model.training and not model[0].training
+    assert model[0].running_mean.numpy().tolist() == [0, 0, 0]
 
 
 def test_a_network_of_three_classes_with_nan_outputs_has_no_top5():

@@ -78,11 +78,12 @@ def test_a_relu_is_dead_if_it_is_0_for_the_whole_batch(model, x):
     bias = model.conv1.bias.numpy().copy()
     bias[0] = -1e6
     model.conv1.bias.data = bias
+    model.norm1.eval()
     shares = diagnosis.dead_relus(model, tn.Tensor(x))
     assert list(shares) == [f"relu{number}" for number in range(1, 8)]
     channels = len(bias)
     assert 1 / channels <= shares["relu1"] < 1 / channels + 0.2
-    assert model.training
+    assert model.training and not model.norm1.training and model.relu1.training
 
 
 @pytest.mark.parametrize(("distance", "dead"), [(0.0, True), (0.009, True), (-0.011, False)])
