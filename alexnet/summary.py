@@ -170,6 +170,7 @@ def _parser():
     flags.add_network_flags(parser)
     parser.add_argument("--num-classes", type=flags.count, metavar="N", help="(as published)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    flags.add_version_flag(parser)
     return parser
 
 
