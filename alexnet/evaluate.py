@@ -119,6 +119,7 @@ def _parser():
         "--skip-bad-images", type=flags.count_or_zero, metavar="N",
         help="leave out up to N broken files (as in the run)",
     )  # fmt: skip
+    flags.add_version_flag(parser)
     flags.add_machine_flags(parser)
     flags.add_precision_flag(parser)
     parser.set_defaults(workers=2)

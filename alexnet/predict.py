@@ -84,6 +84,7 @@ def _parser():
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
     parser.add_argument("--topk", type=flags.count, default=5, metavar="K", help="(5)")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
+    flags.add_version_flag(parser)
     flags.add_backend_flags(parser)
     flags.add_precision_flag(parser)
     return parser

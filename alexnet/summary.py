@@ -8,7 +8,8 @@
 
 Multiply-adds are counted for one image, without the additions of biases. Layers without a weighted
 sum (activations, pools, normalisation) have none. Memory is the layer's output for one image in
-float32. The rows are computed from the plan (network/plan.py): no network is made.
+float32. The rows are computed from the plan (network/plan.py): no network is made. The table fits
+80 columns, in a pipe too; --json has the bytes of each layer.
 
 Source: the definitions above.
 """
@@ -17,8 +18,10 @@ import argparse
 import json
 import math
 import sys
+import textwrap
 from dataclasses import asdict, dataclass
 
+import numpy as np
 from rich import box
 from rich.table import Table
 
@@ -93,23 +96,24 @@ def _kernel(layer):
     match layer.kind:
         case "Conv2d":
             depth = arguments["in_channels"] // arguments["groups"]
-            text = f"{arguments['kernel']} x {arguments['kernel']} x {depth}"
+            text = f"{arguments['kernel']}x{arguments['kernel']}x{depth}"
             text += f" / {arguments['stride']}" if arguments["stride"] != 1 else ""
-            text += f", pad {arguments['padding']}" if arguments["padding"] else ""
-            return text + (f", groups {arguments['groups']}" if arguments["groups"] > 1 else "")
+            text += f" pad {arguments['padding']}" if arguments["padding"] else ""
+            return text + (f" groups {arguments['groups']}" if arguments["groups"] > 1 else "")
         case "MaxPool2d" | "AvgPool2d":
             word = "max" if layer.kind == "MaxPool2d" else "average"
-            text = f"{word} {arguments['window']} x {arguments['window']} / {arguments['stride']}"
-            return text + (", ceil" if arguments["ceil_mode"] else "")
+            text = f"{word} {arguments['window']}x{arguments['window']} / {arguments['stride']}"
+            return text + (" ceil" if arguments["ceil_mode"] else "")
         case "AdaptiveAvgPool2d":
-            return f"average to {arguments['size']} x {arguments['size']}"
+            return f"average to {arguments['size']}x{arguments['size']}"
         case "LocalResponseNorm":
-            alpha = f"{arguments['alpha']:g}" + (" / size" if arguments["divide_by_size"] else "")
-            return f"LRN {arguments['size']}, alpha {alpha}, k {arguments['k']:g}"
+            alpha = np.format_float_scientific(arguments["alpha"], trim="-", exp_digits=1)
+            alpha += f"/{arguments['size']}" if arguments["divide_by_size"] else ""
+            return f"LRN {arguments['size']} alpha {alpha} k {arguments['k']:g}"
         case "BatchNorm2d":
-            return f"batch norm, eps {arguments['eps']:g}"
+            return f"batch norm eps {arguments['eps']:g}"
         case "Dropout":
-            return f"drop {arguments['drop']:g}, scaled in {arguments['scale']}"
+            return f"{arguments['drop']:g}, scaled in {arguments['scale']}"
         case _:
             return ""
 
@@ -118,31 +122,42 @@ def _kernel(layer):
 
 
 def layer_table(rows: list[Row]) -> Table:
-    """The rows, with shares and totals."""
+    """The rows and their totals."""
     whole = totals(rows)
-    table = Table(show_footer=True, box=box.SIMPLE, padding=(0, 1))
+    table = Table(show_footer=True, box=box.SIMPLE, padding=0, show_edge=False)
     table.add_column("layer", "total", no_wrap=True)
-    table.add_column("output", no_wrap=True, justify="right")
+    table.add_column("output", no_wrap=True, min_width=14)  # 13 and a gap to the kernel
     table.add_column("kernel", no_wrap=True)
     table.add_column("parameters", f"{whole['parameters']:,}", no_wrap=True, justify="right")
-    table.add_column("share", no_wrap=True, justify="right")
     table.add_column("multiply-adds", f"{whole['multiply_adds']:,}", no_wrap=True, justify="right")
-    table.add_column("share", no_wrap=True, justify="right")
-    table.add_column("bytes", f"{whole['bytes']:,}", no_wrap=True, justify="right")
+    table.add_column("kB", _kilobytes(whole["bytes"]), no_wrap=True, justify="right")
     for row in rows:
         table.add_row(
             row.layer,
             " x ".join(map(str, row.output)),
             row.kernel,
-            *_count_and_share(row.parameters, whole["parameters"]),
-            *_count_and_share(row.multiply_adds, whole["multiply_adds"]),
-            f"{row.bytes:,}",
+            f"{row.parameters:,}" if row.parameters else "",
+            f"{row.multiply_adds:,}" if row.multiply_adds else "",
+            _kilobytes(row.bytes),
         )
     return table
 
 
-def _count_and_share(count, whole):
-    return (f"{count:,}", f"{count / whole:.1%}") if count else ("", "")
+def _kilobytes(count):
+    return f"{count / 1000:,.0f}" if count >= 1000 else f"{count / 1000:g}"
+
+
+def shares(rows: list[Row]) -> list[str]:
+    """A line each for the convolutions and the fully connected layers: their shares of the
+    parameters and of the multiply-adds."""
+    whole, lines = totals(rows), []
+    for kind, name in (("conv", "convolutions"), ("fc", "fully connected")):
+        part = totals([row for row in rows if row.layer.startswith(kind)])
+        lines.append(
+            f"{name:15} {part['parameters'] / whole['parameters']:6.1%} of the parameters, "
+            f"{part['multiply_adds'] / whole['multiply_adds']:6.1%} of the multiply-adds"
+        )
+    return lines
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -155,6 +170,7 @@ def _parser():
     flags.add_network_flags(parser)
     parser.add_argument("--num-classes", type=flags.count, metavar="N", help="(as published)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    flags.add_version_flag(parser)
     return parser
 
 
@@ -194,15 +210,22 @@ def _print_json(spec, classes, image_size, changes, rows, cells):
 
 def _print_tables(spec, classes, image_size, changes, rows, cells):
     console = wide_console()
-    print(f"{spec.name}: {spec.source}")
+    print(_wrapped(f"{spec.name}: {spec.source}"))
     print(f"input 3 x {image_size} x {image_size}, {classes} classes, one image")
     if changes:
-        print("changed: " + ", ".join(f"{name} {value}" for name, value in changes.items()))
+        text = ", ".join(f"{name} {value}" for name, value in changes.items())
+        print(_wrapped(f"changed: {text}"))
     console.print(layer_table(rows))
+    print("\n".join(shares(rows)))
     if cells:
-        print("The table of a widely copied web text, * where it contradicts itself:")
+        print("\nThe table of a widely copied web text, * where it contradicts itself:")
         console.print(web_table.as_table(cells))
-        print("\n".join(web_table.notes(cells)))
+        print("\n".join(map(_wrapped, web_table.notes(cells))))
+
+
+def _wrapped(text):
+    """The text in lines of at most 80 columns."""
+    return textwrap.fill(text, 80, subsequent_indent="  ")
 
 
 if __name__ == "__main__":

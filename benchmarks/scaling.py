@@ -49,7 +49,7 @@ from benchmarks.programs.workload import write_workload
 
 SWEEPS = ("batch", "image", "threads", "depth")
 CUT_CLASSES = 10  # of a cut network: the layer on top of it stays small
-INIT = "he"  # published weights are for full size: in small images they give no gradients
+INIT = "he"  # published initial weights are for full size: small images get no gradients
 TOLERANCE = 1e-4  # of the first loss, between numbers of threads
 
 

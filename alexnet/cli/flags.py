@@ -85,6 +85,14 @@ def _real(text, fits, words):
 # --- flags ----------------------------------------------------------------------------------------
 
 
+def add_version_flag(parser) -> None:
+    """--version: print the package's name and version, and exit."""
+    parser.add_argument(
+        "--version", action="version", version=f"tinynet-alexnet {tn.__version__}",
+        help="print the version and exit",
+    )  # fmt: skip
+
+
 def add_network_flags(group) -> None:
     """--spec, --image-size and CHANGES, the changes of a spec that alexnet.build takes."""
     group.add_argument("--spec", choices=SPECS, help="which published AlexNet")
@@ -102,8 +110,9 @@ def add_network_flags(group) -> None:
     group.add_argument(
         "--init",
         choices=INITS,
-        help="initial weights; he, meant for small images, also divides the inputs by the training "
-        "set's deviation",
+        help="initial weights, drawn at random: no trained ones are included. published: the "
+        "spec's own. he, meant for small images, also divides the inputs by the training set's "
+        "deviation",
     )
 
 

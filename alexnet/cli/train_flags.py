@@ -28,6 +28,7 @@ def train_parser() -> argparse.ArgumentParser:
         "the program draws\nitself, in a few minutes.",
         epilog=f"{options.recipe_table()}\n\n{_EXAMPLES}",
     )
+    flags.add_version_flag(parser)
     group = parser.add_argument_group("data")
     group.add_argument(
         "data",

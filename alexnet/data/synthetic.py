@@ -15,6 +15,7 @@ import threading
 import numpy as np
 from PIL import Image, ImageDraw
 
+import tinynet as tn
 from alexnet.data.scenes import CLASSES, draw_scene
 
 # The default number of images of a split, and its first draw. A split has up to 2^30 draws, so no
@@ -107,6 +108,10 @@ def main(argv=None):
     parser.add_argument("--image-size", type=int, default=67, metavar="N", help="pixels (67)")
     parser.add_argument("--split", default="train", choices=DEFAULT_COUNT, help="of --show (train)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the images (0)")
+    parser.add_argument(
+        "--version", action="version", version=f"tinynet-alexnet {tn.__version__}",
+        help="print the version and exit",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     try:
         if args.probe:

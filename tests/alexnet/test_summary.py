@@ -187,6 +187,49 @@ def test_command_prints_the_table_uncut(capsys):
     assert "…" not in text
 
 
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(
+    "columns, changes",
+    [(None, ""), ("80", ""), ("200", ""), ("40", "--norm lrn --groups 1 --num-classes 21841")],
+)
+def test_the_table_fits_80_columns_and_cuts_no_number(name, columns, changes, capsys, monkeypatch):
+    """In a pipe (None) and in a terminal of this many columns."""
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert main(["--spec", name, *changes.split(), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert main(["--spec", name, *changes.split()]) == 0
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    table = {}  # of lines by their first word; the theory page's table comes after ours
+    for line in text.splitlines():
+        table.setdefault(line.partition(" ")[0], line.split())
+    for row in [*record["layers"], {"layer": "total", **record["totals"]}]:
+        shown = table[row["layer"]]
+        kilobytes = row["bytes"] / 1000
+        assert (f"{kilobytes:,.0f}" if kilobytes >= 1 else f"{kilobytes:g}") == shown[-1]
+        for count in ("parameters", "multiply_adds"):
+            assert not row[count] or f"{row[count]:,}" in shown
+
+
+def test_the_kernel_column_says_every_number_of_a_layer(capsys):
+    assert main(["--spec", "caffe"]) == 0
+    text = capsys.readouterr().out
+    for words in (
+        "11x11x3 / 4", "5x5x48 pad 2 groups 2", "max 3x3 / 2 ceil", "LRN 5 alpha 1e-4/5 k 1",
+        "0.5, scaled in train",
+    ):  # fmt: skip
+        assert f" {words} " in text
+
+
+def test_the_last_lines_say_where_the_parameters_and_the_multiply_adds_are(capsys):
+    assert main(["--spec", "single-tower"]) == 0
+    text = capsys.readouterr().out
+    assert "convolutions      6.0% of the parameters,  94.8% of the multiply-adds" in text
+    assert "fully connected  94.0% of the parameters,   5.2% of the multiply-adds" in text
+
+
 def test_command_leaves_the_theory_page_out_for_another_network(capsys):
     for arguments in (["--spec", "paper"], ["--spec", "single-tower", "--num-classes", "10"]):
         assert main(arguments) == 0

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.mutants.__main__ import KERNELS, MUTANTS, ROOT
-from tinynet.backends import NAMES, contract
+from tinynet.backends import contract
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.file} {m.mistake}")
@@ -17,5 +17,6 @@ def test_a_mutants_text_is_in_its_file_once(mutant):
 
 def test_every_layer_of_every_backend_has_three_mutants():
     counts = Counter(mutant.file.split(".")[0] for mutant in KERNELS)
-    files = [f"backends/{backend}/{file}" for backend in NAMES for file in contract.FILES]
+    backends = ("numpy", "numba", "cupy")
+    files = [f"backends/{backend}/{file}" for backend in backends for file in contract.FILES]
     assert [file for file in files if counts[file] < 3] == []

@@ -65,6 +65,8 @@ def _load(name):
     try:
         package = importlib.import_module(f"tinynet.backends.{name}")
     except ImportError as error:
+        if (error.name or "").startswith("tinynet."):  # a mistake in the backend itself
+            raise
         others = [other for other in NAMES if other != name]
         raise BackendError(
             f"backend {name!r} cannot be loaded: {error}; install it with "

@@ -286,3 +286,18 @@ def test_an_unknown_algorithm_is_an_error_that_names_the_known_ones(calls, name)
         tn.conv_algorithm(name)
     convolve()
     assert calls == ["winograd"]
+
+
+def test_an_infinite_pixel_makes_nan_of_its_tiles_but_infinity_by_im2col(backend):
+    """As the README says. The pixel lies in one tile, of 4 x 4 outputs, and at a corner of four."""
+    weight = tn.Tensor(spaced((16, 16, 3, 3), "weight").astype(np.float32))
+    for at, least in ((17, 16), (16, 17)):
+        x = spaced((1, 16, 40, 40), "x").astype(np.float32)
+        x[0, 0, at, at] = np.inf
+        outputs = {}
+        for algorithm in ("im2col", "winograd"):
+            with tn.conv_algorithm(algorithm), np.errstate(invalid="ignore"):
+                outputs[algorithm] = tn.conv2d(tn.Tensor(x), weight, padding=1).numpy()[0, 0]
+        assert np.isinf(outputs["im2col"]).sum() == 9 and not np.isnan(outputs["im2col"]).any()
+        spread = np.isnan(outputs["winograd"]).sum()
+        assert least <= spread <= 64 and (spread == 16) == (least == 16)

@@ -15,14 +15,14 @@ from tinynet.backends.contract import FILES
 class Backend:
     """Every function of the contract, on one GPU."""
 
-    name = "cupy"
+    name = __name__.rpartition(".")[2]  # the folder's, so a copy of it has its own
     asynchronous = True  # kernels are only queued; reading their numbers waits for them
 
     def __init__(self, gpu):
         self.gpu, self.xp = gpu, gpu.xp
         self.empty, self.workspace = gpu.xp.empty, gpu.workspace
         for file, kernels in FILES.items():
-            module = importlib.import_module(f"tinynet.backends.cupy.{file}")
+            module = importlib.import_module(f".{file}", __name__)
             for kernel in kernels:
                 setattr(self, kernel, partial(getattr(module, kernel), gpu))
 
@@ -41,10 +41,10 @@ class Backend:
 def load():
     """The Backend on CuPy's current device. Raises BackendError with the reason where it
     cannot be used."""
-    from tinynet.backends.cupy.device.installation import find_cupy
+    from .device.installation import find_cupy
 
     cupy = find_cupy()
-    from tinynet.backends.cupy.device.gpu import Gpu
+    from .device.gpu import Gpu
 
     try:
         return Backend(Gpu(cupy))

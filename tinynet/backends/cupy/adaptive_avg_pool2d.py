@@ -8,7 +8,7 @@ torchvision's AlexNet before fc6.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import int_struct, maps
+from .device.launch import int_struct, maps
 
 CU = Path(__file__).with_suffix(".cu")
 

@@ -7,8 +7,8 @@ padded edge (ceil_mode) do not count. Source: docs/facts.md, section 2; Caffe an
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import maps
-from tinynet.backends.cupy.device.windows import windows
+from .device.launch import maps
+from .device.windows import windows
 
 CU = Path(__file__).with_suffix(".cu")
 

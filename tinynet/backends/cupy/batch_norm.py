@@ -12,8 +12,8 @@ Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import blocks, maps
-from tinynet.backends.cupy.device.sums import share, sum_of_parts, sum_over_maps
+from .device.launch import blocks, maps
+from .device.sums import share, sum_of_parts, sum_over_maps
 
 CU = Path(__file__).with_suffix(".cu")
 

@@ -23,8 +23,8 @@ processing (2006); groups as in the paper's two towers, section 3.5.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import int_struct, maps
-from tinynet.backends.cupy.device.sums import sum_over_maps
+from .device.launch import int_struct, maps
+from .device.sums import sum_over_maps
 
 CU = Path(__file__).with_suffix(".cu")
 

@@ -8,7 +8,8 @@ Source: the paper, section 4.2; the counter's layout: tinynet/random.py.
 from pathlib import Path
 
 from tinynet import random
-from tinynet.backends.cupy.device.launch import threads
+
+from .device.launch import threads
 
 CU = Path(__file__).with_suffix(".cu")
 

@@ -6,7 +6,7 @@ N images, IN and OUT features. The weight has a row for each output.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import LANES, MAPS, maps
+from .device.launch import LANES, MAPS, maps
 
 CU = Path(__file__).with_suffix(".cu")
 

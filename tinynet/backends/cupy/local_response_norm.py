@@ -13,7 +13,7 @@ tower's edge.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import int_struct, maps
+from .device.launch import int_struct, maps
 
 CU = Path(__file__).with_suffix(".cu")
 TILE = 32  # channels of a thread; two threads read the channels at a tile's edge

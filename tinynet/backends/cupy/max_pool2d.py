@@ -6,8 +6,8 @@ Source: the paper, section 3.4 (window 3, stride 2).
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import maps
-from tinynet.backends.cupy.device.windows import windows
+from .device.launch import maps
+from .device.windows import windows
 
 CU = Path(__file__).with_suffix(".cu")
 

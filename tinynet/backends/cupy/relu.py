@@ -5,7 +5,7 @@ Source: the paper, section 3.1.
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import elements
+from .device.launch import elements
 
 CU = Path(__file__).with_suffix(".cu")
 

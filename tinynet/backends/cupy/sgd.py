@@ -13,7 +13,7 @@ import math
 from itertools import accumulate
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import BLOCK, ITEMS_PER_THREAD, TABLE, sizes
+from .device.launch import BLOCK, ITEMS_PER_THREAD, TABLE, sizes
 
 CU = Path(__file__).with_suffix(".cu")
 

@@ -10,7 +10,7 @@ Source: the paper, section 3.5 (multinomial logistic regression).
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import blocks
+from .device.launch import blocks
 
 CU = Path(__file__).with_suffix(".cu")
 

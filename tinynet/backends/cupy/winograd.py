@@ -26,8 +26,8 @@ Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 201
 
 from pathlib import Path
 
-from tinynet.backends.cupy.conv2d import chunks
-from tinynet.backends.cupy.device.launch import int_struct, maps, threads
+from .conv2d import chunks
+from .device.launch import int_struct, maps, threads
 
 CU = Path(__file__).with_suffix(".cu")
 POINTS = 36  # of a tile

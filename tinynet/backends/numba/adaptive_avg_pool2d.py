@@ -7,8 +7,8 @@ torchvision's AlexNet before fc6.
 
 from numba import prange
 
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import parallel
+from .compilation import loops, parallel_loops
+from .threads import parallel
 
 
 @parallel

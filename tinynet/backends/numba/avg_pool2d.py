@@ -7,8 +7,8 @@ padded edge (ceil_mode) do not count. Source: docs/facts.md, section 2; Caffe an
 
 from numba import prange
 
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import parallel
+from .compilation import loops, parallel_loops
+from .threads import parallel
 
 
 @parallel

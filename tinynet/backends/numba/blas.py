@@ -21,7 +21,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
-from tinynet.backends.numba.compilation import loops
+from .compilation import loops
 
 
 def _declare(name):

@@ -44,9 +44,10 @@ import numpy as np
 from numba import prange
 
 from tinynet.backends.host_memory import workspace
-from tinynet.backends.numba.blas import SMALL, product
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import parallel, run_on_threads, shares, threads
+
+from .blas import SMALL, product
+from .compilation import loops, parallel_loops
+from .threads import parallel, run_on_threads, shares, threads
 
 COLUMNS = 256  # of a product: enough for full speed, few enough for a core's cache
 

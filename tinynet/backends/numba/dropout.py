@@ -9,8 +9,9 @@ import numpy as np
 from numba import prange
 
 from tinynet import random
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import parallel
+
+from .compilation import loops, parallel_loops
+from .threads import parallel
 
 # Philox's constants and the number 32 in the type of its arithmetic; see tinynet/random.py.
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)

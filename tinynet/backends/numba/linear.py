@@ -12,9 +12,9 @@ N images, IN and OUT features. The weight has a row for each output.
 
 import numpy as np
 
-from tinynet.backends.numba.blas import product
-from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import run_on_threads, shares
+from .blas import product
+from .compilation import loops
+from .threads import run_on_threads, shares
 
 FEW = 8  # images
 

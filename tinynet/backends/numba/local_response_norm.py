@@ -21,8 +21,8 @@ import math
 
 import numpy as np
 
-from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import run_on_threads, shares
+from .compilation import loops
+from .threads import run_on_threads, shares
 
 
 def local_response_norm(x, size, alpha, beta, k, groups, y):

@@ -22,8 +22,9 @@ import numpy as np
 from numba import prange
 
 from tinynet.backends.host_memory import workspace
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import parallel, threads
+
+from .compilation import loops, parallel_loops
+from .threads import parallel, threads
 
 WINDOWS = 8  # side by side, compared together: one vector of float32 with AVX
 AHEAD = 256  # places filled beyond the needed ones: memory is read while windows are compared

@@ -5,8 +5,8 @@ Source: the paper, section 3.1.
 
 from numba import prange
 
-from tinynet.backends.numba.compilation import parallel_loops
-from tinynet.backends.numba.threads import parallel
+from .compilation import parallel_loops
+from .threads import parallel
 
 
 @parallel

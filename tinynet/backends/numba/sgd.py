@@ -10,8 +10,8 @@ Source: the paper, section 5; torch.optim.SGD.
 
 from numba import prange
 
-from tinynet.backends.numba.compilation import parallel_loops
-from tinynet.backends.numba.threads import parallel
+from .compilation import parallel_loops
+from .threads import parallel
 
 
 @parallel

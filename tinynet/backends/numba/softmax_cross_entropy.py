@@ -14,8 +14,8 @@ import math
 
 from numba import prange
 
-from tinynet.backends.numba.compilation import loops, parallel_loops
-from tinynet.backends.numba.threads import parallel
+from .compilation import loops, parallel_loops
+from .threads import parallel
 
 
 @parallel

@@ -7,8 +7,8 @@ import math
 
 from numba import prange
 
-from tinynet.backends.numba.compilation import parallel_loops
-from tinynet.backends.numba.threads import parallel
+from .compilation import parallel_loops
+from .threads import parallel
 
 
 @parallel

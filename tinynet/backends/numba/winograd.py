@@ -31,10 +31,11 @@ Source: Lavin, Gray, Fast algorithms for convolutional neural networks (CVPR 201
 import numpy as np
 
 from tinynet.backends.host_memory import workspace
-from tinynet.backends.numba.blas import SMALL, product
-from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import run_on_threads, threads
-from tinynet.backends.numba.winograd_weights import backward_weight_tiles, weight_tiles
+
+from .blas import SMALL, product
+from .compilation import loops
+from .threads import run_on_threads, threads
+from .winograd_weights import backward_weight_tiles, weight_tiles
 
 IMAGES = 8  # side by side: one vector of float32 with AVX
 COLUMNS = {3: 256, 5: 128}  # tiles in a product: enough for full speed, few enough for a cache

@@ -11,8 +11,8 @@ dU                 (shares, G, 36, O/G, C/G)
 
 import numpy as np
 
-from tinynet.backends.numba.compilation import loops
-from tinynet.backends.numba.threads import run_on_threads, shares
+from .compilation import loops
+from .threads import run_on_threads, shares
 
 G_3 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 G_5 = np.array(

@@ -4,18 +4,16 @@ import numpy as xp
 import threadpoolctl
 
 from tinynet.backends.host_memory import empty, workspace
-from tinynet.backends.numpy.adaptive_avg_pool2d import (
-    adaptive_avg_pool2d,
-    adaptive_avg_pool2d_backward,
-)
-from tinynet.backends.numpy.avg_pool2d import avg_pool2d, avg_pool2d_backward
-from tinynet.backends.numpy.batch_norm import (
+
+from .adaptive_avg_pool2d import adaptive_avg_pool2d, adaptive_avg_pool2d_backward
+from .avg_pool2d import avg_pool2d, avg_pool2d_backward
+from .batch_norm import (
     batch_norm,
     batch_norm_backward,
     batch_norm_backward_frozen,
     batch_norm_statistics,
 )
-from tinynet.backends.numpy.conv2d import (
+from .conv2d import (
     col2im,
     conv2d,
     conv2d_backward_bias,
@@ -23,35 +21,22 @@ from tinynet.backends.numpy.conv2d import (
     conv2d_backward_weight,
     im2col,
 )
-from tinynet.backends.numpy.dropout import dropout
-from tinynet.backends.numpy.linear import (
-    linear,
-    linear_backward_bias,
-    linear_backward_input,
-    linear_backward_weight,
-)
-from tinynet.backends.numpy.local_response_norm import (
-    local_response_norm,
-    local_response_norm_backward,
-)
-from tinynet.backends.numpy.max_pool2d import max_pool2d, max_pool2d_backward
-from tinynet.backends.numpy.relu import relu, relu_backward
-from tinynet.backends.numpy.sgd import sgd_paper, sgd_pytorch
-from tinynet.backends.numpy.softmax_cross_entropy import (
+from .dropout import dropout
+from .linear import linear, linear_backward_bias, linear_backward_input, linear_backward_weight
+from .local_response_norm import local_response_norm, local_response_norm_backward
+from .max_pool2d import max_pool2d, max_pool2d_backward
+from .relu import relu, relu_backward
+from .sgd import sgd_paper, sgd_pytorch
+from .softmax_cross_entropy import (
     softmax,
     softmax_backward,
     softmax_cross_entropy,
     softmax_cross_entropy_backward,
 )
-from tinynet.backends.numpy.tanh import tanh, tanh_backward
-from tinynet.backends.numpy.winograd import (
-    winograd,
-    winograd_backward_input,
-    winograd_backward_weight,
-    winograd_pays,
-)
+from .tanh import tanh, tanh_backward
+from .winograd import winograd, winograd_backward_input, winograd_backward_weight, winograd_pays
 
-name = "numpy"
+name = __name__.rpartition(".")[2]  # the folder's, so a copy of it has its own
 asynchronous = False  # a kernel is complete when it returns
 
 

@@ -59,7 +59,7 @@ convolutional neural networks (CVPR 2016).
 
 import numpy as np
 
-from tinynet.backends.numpy.conv2d import col2im, im2col
+from .conv2d import col2im, im2col
 
 POINTS = (0, 1, -1, 2, -2)  # and infinity
 TILE = len(POINTS) + 1  # rows, and columns, of a tile

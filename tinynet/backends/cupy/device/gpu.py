@@ -9,10 +9,10 @@ import threading
 
 import numpy as np
 
-from tinynet.backends.cupy.device import launch
-from tinynet.backends.cupy.device.cublas import PRECISIONS, Cublas
-from tinynet.backends.cupy.device.recorder import Recorder
-from tinynet.backends.cupy.device.transfers import Download, Uploads
+from . import launch
+from .cublas import PRECISIONS, Cublas
+from .recorder import Recorder
+from .transfers import Download, Uploads
 
 
 class Gpu:

@@ -3,7 +3,7 @@ kernels are in sums.cu."""
 
 from pathlib import Path
 
-from tinynet.backends.cupy.device.launch import BLOCK, blocks, int_struct
+from .launch import BLOCK, blocks, int_struct
 
 CU = Path(__file__).with_suffix(".cu")
 PARTS = 32  # blocks that share a channel: from 96 channels on, more blocks than a GPU runs at once

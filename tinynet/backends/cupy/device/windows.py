@@ -1,6 +1,6 @@
 """The windows of a pool, as an argument of its kernels."""
 
-from tinynet.backends.cupy.device.launch import int_struct
+from .launch import int_struct
 
 
 def windows(x, window, stride, padding, y):
