@@ -114,7 +114,7 @@ def make():
     """A new cupy module, with nothing queued, compiled or launched."""
     current.queue, current.done = [], 0
     RawModule.compiled, Kernel.launches = [], []
-    properties = {"name": b"NVIDIA Example", "l2CacheSize": 1000}
+    properties = {"name": b"NVIDIA Example", "l2CacheSize": 4000}
     return SimpleNamespace(
         ndarray=Array,
         empty=lambda shape, dtype: Array(np.full(shape, 77, dtype)),

@@ -4,18 +4,25 @@
 #include "device/elements.cuh"
 
 struct Geometry {
-    int channels, height, width;
+    int channels, channels_of_group, height, width;
+    int rows_of_group;  // of columns, with the rows of zeros
     int kernel_rows, kernel_columns;
     int out_rows, out_columns;
     int row_stride, column_stride;
     int row_padding, column_padding;
 };
 
+// The row of columns that holds the first kernel cell of channel c.
+__device__ long long first_row_of(long long c, Geometry g) {
+    long long in_group = c % g.channels_of_group * g.kernel_rows * g.kernel_columns;
+    return c / g.channels_of_group * g.rows_of_group + in_group;
+}
+
 // columns[c, u, v, n, i, j] = x[n, c, i stride + u - padding, j stride + v - padding], or 0
 // outside.
 //
 // x        (images, C, H, W)
-// columns  (C, KH, KW, images, OH, OW)
+// columns  (G, R, images, OH, OW); a group's first C / G KH KW rows are its (c, u, v)
 // One thread: the KH KW pixels under the kernel at (i, j) in one map; the next thread has j + 1, so
 // neighbouring threads write neighbouring addresses. Moves x once and all columns once: of the KH
 // KW reads of a pixel, the later ones hit the cache.
@@ -28,7 +35,7 @@ template <typename T> __device__ void im2col(const T *x, T *columns, long long i
     FOR_MY_PIXELS(p, pixels) {
         int first_row = p / g.out_columns * g.row_stride - g.row_padding;
         int first_column = p % g.out_columns * g.column_stride - g.column_padding;
-        T *column = columns + (c * g.kernel_rows * g.kernel_columns * images + n) * pixels + p;
+        T *column = columns + (first_row_of(c, g) * images + n) * pixels + p;
         for (int u = 0; u < g.kernel_rows; u++) {
             for (int v = 0; v < g.kernel_columns; v++) {
                 int row = first_row + u, w = first_column + v;
@@ -42,7 +49,7 @@ template <typename T> __device__ void im2col(const T *x, T *columns, long long i
 
 // x[n, c, h, w] = the sum of the cells of columns that im2col fills from x[n, c, h, w].
 //
-// columns  (C, KH, KW, images, OH, OW)
+// columns  (G, R, images, OH, OW)
 // x        (images, C, H, W)
 // One thread: one pixel; it gathers, in the order of (u, v), from the outputs whose kernel covers
 // it. Moves all columns once and x once.
@@ -51,8 +58,7 @@ template <typename T> __device__ void col2im(const T *columns, T *x, long long i
     long long map = MY_MAP;  // n C + c
     if (map >= images * g.channels) return;
     long long n = map / g.channels, c = map % g.channels;
-    const T *columns_of_map =
-        columns + (c * g.kernel_rows * g.kernel_columns * images + n) * out_pixels;
+    const T *columns_of_map = columns + (first_row_of(c, g) * images + n) * out_pixels;
     FOR_MY_PIXELS(p, g.height * g.width) {
         int row = p / g.width + g.row_padding, column = p % g.width + g.column_padding;
         T sum = 0;

@@ -3,14 +3,17 @@ conv2d.cu.
 
 The columns of n images lie side by side, so that one product for each group serves all n images:
 
-    columns  (G, C / G KH KW, n OH OW)     one column for each output pixel
-    product  = weight (G, O / G, C / G KH KW)  @  columns       then maps go back to their images
+    columns  (G, R, n OH OW)               one column for each output pixel
+    product  = weight (G, O / G, R)  @  columns                 then maps go back to their images
     dproduct (G, O / G, n OH OW)                                dy with its maps side by side
     dweight += dproduct @ columns^T
     dcolumns = weight^T @ dproduct,                             added back to the pixels: col2im
 
-n is the number of images whose columns fit gpu.chunk_bytes, the size of the L2 cache. Chunks are
-summed in order: the same bits on every run.
+R is C / G KH KW, rounded up to a multiple of 4 by rows of zeros (363 rows of the paper's conv1
+become 364), and n is a multiple of 4 where 4 images fit: tensor cores want the rows of a matrix 16
+bytes apart. n is the number of images whose columns fit gpu.chunk_bytes, a quarter of the L2 cache,
+so that columns, maps and weights are there at once. Chunks are summed in order: the same bits on
+every run.
 
 The numba backend copies only for the kernel's columns and computes one product for each kernel row,
 at an offset. Here that would be KH products that add to the same output; whether it is quicker was
@@ -37,7 +40,7 @@ def conv2d(gpu, x, weight, bias, stride, padding, groups, y):
     bias    (O,) or None
     y       (N, O, OH, OW)
     """
-    weights = weight.reshape(groups, weight.shape[0] // groups, -1)
+    weights = _padded_weights(gpu, weight, groups)
     for images in _chunks(gpu, x, weight, y):
         columns = _im2col(gpu, x[images], weight, stride, padding, groups, y)
         product = _side_by_side(gpu, weight.shape[0], columns)
@@ -52,7 +55,7 @@ def conv2d_backward_input(gpu, dy, weight, stride, padding, groups, dx):
     weight  (O, C / G, KH, KW)
     dx      (N, C, H, W)
     """
-    weights = weight.reshape(groups, weight.shape[0] // groups, -1)
+    weights = _padded_weights(gpu, weight, groups)
     for images in _chunks(gpu, dx, weight, dy):
         columns = _columns(gpu, dx[images], weight, groups, dy)
         dproduct = _side_by_side(gpu, weight.shape[0], columns)
@@ -61,7 +64,7 @@ def conv2d_backward_input(gpu, dy, weight, stride, padding, groups, dx):
         part = dx[images]
         gpu.launch(
             CU, "col2im", maps(part.shape[0] * part.shape[1], part.shape[2] * part.shape[3]),
-            columns, part, *_geometry(part, weight, stride, padding, dy),
+            columns, part, *_geometry(part, weight, stride, padding, groups, dy),
         )  # fmt: skip
 
 
@@ -72,12 +75,16 @@ def conv2d_backward_weight(gpu, dy, x, stride, padding, groups, dweight):
     x        (N, C, H, W)
     dweight  (O, C / G, KH, KW)
     """
-    dweights = dweight.reshape(groups, dweight.shape[0] // groups, -1)
+    exact = dweight.reshape(groups, dweight.shape[0] // groups, -1)
+    padded = _is_padded(dweight)
+    dweights = _weights_buffer(gpu, dweight, groups) if padded else exact
     for images in _chunks(gpu, x, dweight, dy):
         columns = _im2col(gpu, x[images], dweight, stride, padding, groups, dy)
         dproduct = _side_by_side(gpu, dweight.shape[0], columns)
         _gather(gpu, dy[images], dproduct)
         gpu.product(dproduct, columns.transpose(0, 2, 1), dweights, add=images.start > 0)
+    if padded:
+        exact[...] = dweights[:, :, : exact.shape[2]]
 
 
 def conv2d_backward_bias(gpu, dy, dbias):
@@ -115,8 +122,10 @@ def _spread(gpu, side_by_side, bias, y):
 
 
 def chunks(gpu, x, image_bytes):
-    """Slices of the images x: as many images each as fit gpu.chunk_bytes, but at least one."""
+    """Slices of the images x: as many images each as fit gpu.chunk_bytes, a multiple of 4 or fewer
+    than 4, but at least one."""
     count = max(1, gpu.chunk_bytes // image_bytes)
+    count -= count % 4 if count > 4 else 0
     return [slice(first, min(first + count, len(x))) for first in range(0, len(x), count)]
 
 
@@ -126,19 +135,46 @@ def _chunks(gpu, x, weight, y):
     return chunks(gpu, x, columns_of_image * x.itemsize)
 
 
+def _rows(weight, padded=True):
+    """Rows of a group's columns, with the rows of zeros or without."""
+    rows = weight.shape[1] * weight.shape[2] * weight.shape[3]
+    return -(-rows // 4) * 4 if padded else rows
+
+
+def _is_padded(weight):
+    return _rows(weight) != _rows(weight, padded=False)
+
+
+def _weights_buffer(gpu, weight, groups):
+    shape = (groups, weight.shape[0] // groups, _rows(weight))
+    return gpu.workspace("padded weights", shape, weight.dtype)
+
+
+def _padded_weights(gpu, weight, groups):
+    """The weights (G, O / G, R), with zeros for the rows of zeros."""
+    exact = weight.reshape(groups, weight.shape[0] // groups, -1)
+    if not _is_padded(weight):
+        return exact
+    padded = _weights_buffer(gpu, weight, groups)
+    padded[:, :, : exact.shape[2]] = exact
+    padded[:, :, exact.shape[2] :] = 0
+    return padded
+
+
 def _columns(gpu, x, weight, groups, y):
     """The column buffer of the images x."""
-    rows = x.shape[1] // groups * weight.shape[2] * weight.shape[3]
-    shape = (groups, rows, x.shape[0] * y.shape[2] * y.shape[3])
+    shape = (groups, _rows(weight), x.shape[0] * y.shape[2] * y.shape[3])
     return gpu.workspace("columns", shape, x.dtype)
 
 
 def _im2col(gpu, x, weight, stride, padding, groups, y):
     """The columns of the images x."""
     columns = _columns(gpu, x, weight, groups, y)
+    if _is_padded(weight):
+        columns[:, _rows(weight, padded=False) :] = 0
     gpu.launch(
         CU, "im2col", maps(x.shape[0] * x.shape[1], y.shape[2] * y.shape[3]),
-        x, columns, *_geometry(x, weight, stride, padding, y),
+        x, columns, *_geometry(x, weight, stride, padding, groups, y),
     )  # fmt: skip
     return columns
 
@@ -149,12 +185,12 @@ def _side_by_side(gpu, outputs, columns):
     return gpu.workspace("side by side", (groups, outputs // groups, width), columns.dtype)
 
 
-def _geometry(x, weight, stride, padding, y):
+def _geometry(x, weight, stride, padding, groups, y):
     """images and struct Geometry of conv2d.cu."""
     images, channels, height, width = x.shape
     geometry = int_struct(
-        channels=channels, height=height, width=width,
-        kernel_rows=weight.shape[2], kernel_columns=weight.shape[3],
+        channels=channels, channels_of_group=channels // groups, height=height, width=width,
+        rows_of_group=_rows(weight), kernel_rows=weight.shape[2], kernel_columns=weight.shape[3],
         out_rows=y.shape[2], out_columns=y.shape[3],
         row_stride=stride[0], column_stride=stride[1],
         row_padding=padding[0], column_padding=padding[1],

@@ -17,7 +17,7 @@ all of them as a stack:
     V      (36 G, C / G, tiles)      of all images of a chunk
     M, dM  (36 G, O / G, tiles)
 
-A chunk is the number of images whose V and M fit gpu.chunk_bytes, the size of the L2 cache. Chunks
+A chunk is the number of images whose V and M fit gpu.chunk_bytes, a quarter of the L2 cache. Chunks
 are summed in order: the same bits on every run.
 
 N images, C channels in, O out, G groups, H x W the map, K = 3 or 5 the kernel, (OH, OW) the output.

@@ -58,6 +58,27 @@ def test_a_convolution_is_the_same_in_chunks_of_any_size(algorithm, chunk, on_gp
     assert relative_error(on_host(weight.grad), weight2.grad) < 1e-12
 
 
+def test_the_rows_of_a_products_factors_are_a_multiple_of_4_long(on_gpu, monkeypatch):
+    """As tensor cores want them: 3 5 5 = 75 rows become 76, and 11 images 8 and 3."""
+    factors, product = [], gpu().product
+
+    def watched(a, b, out, add=False):
+        factors.append((a.shape, b.shape))
+        product(a, b, out, add)
+
+    monkeypatch.setattr(gpu(), "product", watched)
+    generator = np.random.default_rng(0)
+    x, weight = (generator.standard_normal(s) for s in ((11, 3, 7, 6), (4, 3, 5, 5)))
+    monkeypatch.setattr(gpu(), "chunk_bytes", 9 * 75 * 6 * x.itemsize)
+    with tn.conv_algorithm("im2col"):
+        tn.conv2d(tn.Tensor(x), tn.Tensor(weight, requires_grad=True)).sum().backward()
+    pixels = 3 * 2
+    assert factors == [
+        ((1, 4, 76), (1, 76, 8 * pixels)), ((1, 4, 76), (1, 76, 3 * pixels)),
+        ((1, 4, 8 * pixels), (1, 8 * pixels, 76)), ((1, 4, 3 * pixels), (1, 3 * pixels, 76)),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("images", [1, 31, 32, 33, 70])
 def test_sums_over_maps_take_every_image(images, on_gpu):
     x = np.random.default_rng(images).standard_normal((images, 3, 5, 7))

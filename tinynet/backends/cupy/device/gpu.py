@@ -20,7 +20,8 @@ class Gpu:
 
     xp            the array module
     name          the device's name
-    chunk_bytes   bytes of a convolution's buffers for one chunk of images: the L2 cache's size
+    chunk_bytes   bytes of a convolution's largest buffer for one chunk of images: a quarter of the
+                  L2 cache, whose rest holds the other factors of the product
     precision     the precision of float32 products: one of cublas.PRECISIONS
     draws_before  int64 (1,): added to every draw of dropout (tinynet/gpu.py, CudaGraph)
     """
@@ -29,7 +30,7 @@ class Gpu:
         self.xp = cupy
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         self.name = properties["name"].decode()
-        self.chunk_bytes = properties["l2CacheSize"]
+        self.chunk_bytes = properties["l2CacheSize"] // 4
         self.precision = PRECISIONS[0]
         self.draws_before = cupy.zeros(1, np.int64)
         self._scratch = threading.local()
