@@ -6,16 +6,22 @@
     crops.py          resize, border, crop: from an image to the square that a network reads
     augment.py        random crops and mirrors for the samples of an epoch
     normalization.py  subtract the mean, divide by the deviation
+    names.py          names of files and classes as text that is safe to print
     loader.py         batches, prepared by threads while the network computes
     prefetch.py       batches on the backend in use, on a GPU one ahead of the network
 
 A dataset is any object with classes (list of str, in label order), labels (int64 (N,)), len(),
 read(index, size) -> uint8 (size, size, 3) RGB, safe to call from several threads, and description
 (one line of text). It may have read_batch(indices, size) -> uint8 (N, size, size, 3), if reading
-many images at once is faster, and native_size, if all its images have one size.
+many images at once is faster, native_size, if all its images have one size, and names (list of
+str), one for each image, so that its fingerprint tells the images apart.
 """
 
+import hashlib
+import json
 from pathlib import Path
+
+import numpy as np
 
 from alexnet.errors import DataError
 
@@ -66,3 +72,18 @@ def check_split(split):
     """Raise ValueError if split is not one of SPLITS."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+
+
+def fingerprint(dataset) -> str:
+    """64 hexadecimal digits: the SHA-256 of the classes, the names of the images where the dataset
+    has names, and the labels, all in the dataset's order.
+
+    Equal for the same list of images, wherever the folder lies; different if an image came, went,
+    or moved to another class. The pixels have no part in it.
+    """
+    names = getattr(dataset, "names", None)
+    digest = hashlib.sha256()
+    # ASCII escapes also hold the names that UTF-8 cannot encode.
+    digest.update(json.dumps([list(dataset.classes), names and list(names)]).encode("ascii"))
+    digest.update(np.asarray(dataset.labels).astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -72,6 +72,8 @@ class ImageFolder:
         if not files:
             raise DataError(f"{folder} has no images for {split}: {remark or 'all are broken'}")
         self.paths = [path for path, _ in files]
+        inside = len(os.path.join(source, ""))
+        self.names = [path[inside:].replace(os.sep, "/") for path in self.paths]
         self.labels = np.array([label for _, label in files], np.int64)
         self.description = _describe(self, folder, split, remark, others)
 
