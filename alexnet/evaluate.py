@@ -22,7 +22,7 @@ from alexnet.data.loader import Loader
 from alexnet.data.prefetch import prefetch
 from alexnet.errors import DataError
 from alexnet.evaluation.metrics import Metrics, evaluate, top_k
-from alexnet.training.options import Options
+from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
 
 
@@ -35,7 +35,7 @@ def main(argv=None) -> int:
 def _command(args):
     use_machine(args.backend, args.threads, args.precision, args.json)
     saved = checkpoint.load(args.checkpoint)
-    trained, skip = Options.from_saved(saved.options), args.skip_bad_images
+    trained, skip = saved_options(saved), args.skip_bad_images
     data = open_dataset(
         args.data or trained.data, args.split, seed=trained.seed,
         skip_bad_images=trained.skip_bad_images if skip is None else skip,

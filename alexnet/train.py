@@ -29,11 +29,12 @@ from alexnet.data.prefetch import prefetch
 from alexnet.errors import NotFinite, UsageError
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import curves, diagnosis, report
-from alexnet.training.options import Options, kind_of, resolve, resolve_resumed
+from alexnet.training.options import kind_of, resolve, resolve_resumed
 from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
+from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
 
 
@@ -215,7 +216,7 @@ def _resumed_run(args):
             f"{file} holds no velocities, so training cannot go on from it; --resume "
             f"{file.parent} goes on from last.npz"
         )
-    options = Options.from_saved(saved.options)
+    options = saved_options(saved)
     name = args.backend or options.backend
     if not tn.get_backend(name).asynchronous:  # a processor has neither tf32 nor CUDA graphs
         options = replace(options, precision="float32", cuda_graph=False)

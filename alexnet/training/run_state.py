@@ -21,6 +21,7 @@ from alexnet.network.build import build
 from alexnet.network.specs import find_spec
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.saved import check_position
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights.checkpoint import Checkpoint
 
@@ -198,6 +199,7 @@ class Run:
                 f"training images, the run began with {len(checkpoint.classes)} and "
                 f"{training['images']:,}, or other names; give the data it began with"
             )
+        check_position(checkpoint, len(self.batches), self.batches.batch_size, self.schedule)
         checkpoint.fill(self.model, self.optimizer)
         self.epoch, self.batch, self.step = (training[name] for name in ("epoch", "batch", "step"))
         self.sums, self.best = training["sums"], training["best"]
