@@ -222,6 +222,14 @@ def _image_files(folder):
     return sorted(images), others
 
 
+def images_in(folder: str | Path) -> list[str]:
+    """The image files in a folder, at any depth, sorted. Raises DataError if it holds none."""
+    images, others = _image_files(folder)
+    if not images:
+        raise DataError(f"{folder} holds no images ({others:,} other files)")
+    return images
+
+
 def _split_by_hash(paths):
     """{"train": nine tenths of the paths, "val": one tenth, at least one path of two or more}."""
 

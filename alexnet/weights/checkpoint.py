@@ -15,6 +15,7 @@ an array is read; then all numbers must be finite.
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def load(path: str | Path) -> Checkpoint:
     """The Checkpoint in this file; of a folder, in its best.npz. Raises DataError if the file holds
     none, or one with a part that does not fit the others."""
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = _best_of(path)
     try:
         with ArrayFile(path) as file, naming(path):

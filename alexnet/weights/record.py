@@ -6,6 +6,7 @@ kind, and its error names the field.
 
 import json
 import math
+import sys
 from collections.abc import Callable
 
 from alexnet.errors import DataError
@@ -60,8 +61,8 @@ def real(least: float, below: float = math.inf, above: bool = False) -> Kind:
     """A finite number from least (above: not least itself), smaller than below."""
 
     def fits(value):
-        finite = type(value) is int or type(value) is float and math.isfinite(value)
-        return finite and (least < value if above else least <= value) and value < below
+        number = type(value) in (int, float) and abs(value) <= sys.float_info.max  # NaN is not
+        return number and (least < value if above else least <= value) and value < below
 
     words = f"a number {'above' if above else 'from'} {least:g}"
     return words + (f", below {below:g}" if below < math.inf else ""), fits
