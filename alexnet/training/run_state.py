@@ -21,7 +21,7 @@ from alexnet.network.build import build
 from alexnet.network.specs import find_spec
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
-from alexnet.training.saved import check_position
+from alexnet.training.saved import check_position, check_training
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights.checkpoint import Checkpoint
 
@@ -192,6 +192,7 @@ class Run:
         return f"the last good checkpoint is {self.folder.last}"
 
     def _restore(self, checkpoint):
+        check_training(checkpoint)
         training = checkpoint.training
         if checkpoint.classes != self.classes or training["images"] != len(self.train_set):
             raise DataError(

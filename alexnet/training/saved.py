@@ -56,10 +56,7 @@ POSITION_KINDS = {
     "best": optional(OBJECT),
     "images": whole(1),
     "random": OBJECT,
-    "schedule": (
-        "[name, state]",
-        lambda v: isinstance(v, list) and len(v) == 2 and v[0] in SCHEDULES and type(v[1]) is dict,
-    ),
+    "schedule": ("[name, state]", lambda value: isinstance(value, list) and len(value) == 2),
 }
 
 
@@ -69,10 +66,7 @@ def saved_options(saved: Checkpoint) -> Options:
     with naming(saved.path):
         known = {NAMES_IN_FILES.get(field.name, field.name): field for field in fields(Options)}
         needed = [name for name, field in known.items() if field.default is MISSING]
-        check_fields("options", saved.options, OPTION_KINDS, needed)
-        unknown = sorted(set(saved.options) - set(known))
-        if unknown:
-            raise DataError(f"options has {unknown}, which this program does not know")
+        check_fields("options", saved.options, OPTION_KINDS, needed, known)
         for name in ("spec", "image_size", *CHANGES_KINDS):
             option, built = saved.options[name], saved.build.get(name)
             if option != built and name in saved.build:
@@ -80,9 +74,18 @@ def saved_options(saved: Checkpoint) -> Options:
         return Options.from_saved(saved.options)
 
 
+def check_training(saved: Checkpoint) -> None:
+    """Check that the record `training` has its fields, each of its kind. Raises DataError that
+    names the file and the field."""
+    with naming(saved.path):
+        check_fields("training", saved.training, POSITION_KINDS, POSITION_KINDS)
+        name, state = saved.training["schedule"]
+        check("training.schedule[0]", name, one_of(SCHEDULES))
+        check("training.schedule[1]", state, OBJECT)
+
+
 def check_position(saved: Checkpoint, batches: int, batch_size: int, schedule) -> None:
-    """Check the record `training` of a checkpoint. Raises DataError that names the file and the
-    field.
+    """Check that a record that passed check_training fits a run. Raises DataError as that does.
 
     batches     of an epoch
     batch_size  images of each
@@ -90,23 +93,19 @@ def check_position(saved: Checkpoint, batches: int, batch_size: int, schedule) -
     """
     training = saved.training
     with naming(saved.path):
-        check_fields("training", training, POSITION_KINDS, POSITION_KINDS)
         check("training.batch", training["batch"], whole(0, batches))
         step = training["epoch"] * batches + training["batch"]
         check("training.step", training["step"], whole(step, step))
         images = training["batch"] * batch_size
         kinds = {"images": whole(images, images), "loss": real(0), "top1": whole(0, images)}
-        check_fields("training.sums", training["sums"], kinds, kinds)
+        check_fields("training.sums", training["sums"], kinds, kinds, kinds)
         if training["best"] is not None:
             kinds = {"top1": SHARE, "epoch": whole(1)}
-            check_fields("training.best", training["best"], kinds, kinds)
+            check_fields("training.best", training["best"], kinds, kinds, kinds)
         kinds = {"seed": SEED, "dropout_draws": whole(0)}
-        check_fields("training.random", training["random"], kinds, kinds)
+        check_fields("training.random", training["random"], kinds, kinds, kinds)
         name, state = training["schedule"]
         if SCHEDULES[name] is type(schedule):
             number = {int: whole(0), float: real(0)}
             kinds = {field: number[type(value)] for field, value in schedule.state().items()}
-            check_fields("training.schedule", state, kinds)
-            unknown = sorted(set(state) - set(kinds))
-            if unknown:
-                raise DataError(f"training.schedule has {unknown}, which {name} has not")
+            check_fields("training.schedule[1]", state, kinds, known=kinds)

@@ -3,19 +3,22 @@
     model/<name>                    each parameter and buffer
     velocity/<number>               of each parameter, in the optimiser's order; not in best.npz
     normalization/mean, /divisor    of the images
-    record                          the other fields of Checkpoint: JSON as bytes, uint8
+    record                          the other fields of Checkpoint, and the CRC-32 of each array:
+                                    JSON as bytes, uint8
 
 evaluate and predict need no other file: the record also holds the classes, the arguments of
 alexnet.build, and the size at which images are read.
 
 A file is believed in nothing. The record is checked first (record.py); from its arguments of
 alexnet.build follow the names and shapes of all arrays, which are compared with the file's before
-an array is read; then all numbers must be finite.
+an array is read; then all numbers must be finite, and each array the one that was saved under its
+name. (Checkpoints of older versions have no checksums.)
 """
 
 import contextlib
 import json
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +72,7 @@ class Checkpoint:
             "normalization": self.normalization.arrays(),
         }
         arrays = {f"{part}/{name}": a for part, all in parts.items() for name, a in all.items()}
+        record["checksums"] = {name: _checksum(array) for name, array in arrays.items()}
         arrays["record"] = np.frombuffer(json.dumps(record).encode(), np.uint8)
         with writing(path):
             tn.save(path, arrays)
@@ -160,10 +164,17 @@ def _read(file, path):
     parameters, buffers = array_shapes(layers)
     _check_headers(file.headers, parameters, buffers, dtype, record["build"]["image_size"])
     parts = {"model": {}, "velocity": {}, "normalization": {}}
+    checksums = record.get("checksums", {})
+    records.check("checksums", checksums, records.OBJECT)
     for name in file.headers:
         if name != "record":
             part, _, key = name.partition("/")
-            parts[part][key] = _finite(name, file.read(name))
+            parts[part][key] = array = _finite(name, file.read(name))
+            if name in checksums and checksums[name] != _checksum(array):
+                raise DataError(
+                    f"{name} is not the array that was saved under this name; to change one, load "
+                    "and save a Checkpoint (alexnet/weights/checkpoint.py)"
+                )
     return Checkpoint(
         **{name: record[name] for name in _NEEDED},
         normalization=_normalization(parts["normalization"]),
@@ -205,6 +216,10 @@ def _check_headers(headers, parameters, buffers, dtype, image_size):
                 f"{name} is compressed, which alexnet.train never does; tinynet.save writes what "
                 "tinynet.load reads uncompressed"
             )
+
+
+def _checksum(array):
+    return zlib.crc32(np.ascontiguousarray(array))
 
 
 def _finite(name, array):

@@ -29,12 +29,18 @@ def check(field: str, value, kind: Kind) -> None:
         raise DataError(f"{field} is {shown}, should be {words}")
 
 
-def check_fields(name: str, record, kinds: dict[str, Kind], needed=()) -> None:
-    """Check that a record is a dict with the needed fields, and every field that has a kind."""
+def check_fields(name: str, record, kinds: dict[str, Kind], needed=(), known=None) -> None:
+    """Check that a record is a dict with the needed fields, and every field that has a kind.
+
+    known  the names of all fields; None: other fields are passed over
+    """
     check(name, record, OBJECT)
     missing = [field for field in needed if field not in record]
     if missing:
         raise DataError(f"{name} lacks {', '.join(missing)}")
+    unknown = sorted(set(record) - set(record if known is None else known))
+    if unknown:
+        raise DataError(f"{name} has {unknown}, which this program does not know")
     for field, kind in kinds.items():
         if field in record:
             check(f"{name}.{field}", record[field], kind)
@@ -104,6 +110,7 @@ BUILD_KINDS = {
     "dtype": one_of(("float32", "float64")),
     **CHANGES_KINDS,
 }
+NEEDED_TO_BUILD = ("spec", "num_classes", "image_size")
 
 
 def parse(data: bytes) -> dict:
@@ -119,10 +126,7 @@ def parse(data: bytes) -> dict:
 def check_network(record: dict) -> list[Layer]:
     """Check build, classes and stored_size, and return the plan of the network."""
     arguments = record["build"]
-    check_fields("build", arguments, BUILD_KINDS, needed=("spec", "num_classes", "image_size"))
-    unknown = sorted(set(arguments) - set(BUILD_KINDS))
-    if unknown:
-        raise DataError(f"build has {unknown}, which alexnet.build has not")
+    check_fields("build", arguments, BUILD_KINDS, NEEDED_TO_BUILD, known=BUILD_KINDS)
     size, classes = arguments["image_size"], record["classes"]
     check("stored_size", record["stored_size"], whole(size, 2 * size))
     names = isinstance(classes, list) and all(isinstance(name, str) and name for name in classes)
