@@ -51,7 +51,7 @@ def _command(args):
         source, args.split, seed=trained.seed,
         skip_bad_images=trained.skip_bad_images if skip is None else skip,
     )  # fmt: skip
-    _need_same_classes(saved.classes, data)
+    _need_same_classes(saved, data)
     words = words_for(args.words, source, saved.classes)
     loader = Loader(
         data, args.batch_size, saved.build["image_size"], workers=args.workers,
@@ -61,7 +61,7 @@ def _command(args):
     batches = prefetch(loader, saved.normalization, len(saved.classes)).epoch(0)
     metrics = evaluate(model, batches, len(saved.classes), each_image=True)
     if not math.isfinite(metrics.loss):
-        raise DataError(f"checkpoint {saved.path}: the loss is {metrics.loss}; it is damaged")
+        raise DataError(f"checkpoint {printable(saved.path)}: the loss is {metrics.loss}")
     show = _print_json if args.json else _print_table
     show(args, data, saved.classes, words, metrics)
     if not args.json and args.split == "val" and _has_test(source):
@@ -70,14 +70,15 @@ def _command(args):
     return 0
 
 
-def _need_same_classes(classes, data):
+def _need_same_classes(saved, data):
+    classes = saved.classes
     if classes == data.classes:
         return
     new = [printable(name) for name in data.classes if name not in classes]
     lost = [printable(name) for name in classes if name not in data.classes]
     raise DataError(
-        f"the network tells {len(classes)} classes apart, {data.description} has "
-        f"{len(data.classes)}; only in the data: {', '.join(new[:5]) or 'none'}; only in the "
+        f"the network of {printable(saved.path)} tells {len(classes)} classes apart, "
+        f"{printable(data.description)} has {len(data.classes)}; only in the data: {', '.join(new[:5]) or 'none'}; only in the "
         f"network: {', '.join(lost[:5]) or 'none'}; give data of the same classes"
     )
 

@@ -140,7 +140,7 @@ def _probabilities(model, saved, images):
     with tn.no_grad(), np.errstate(over="ignore", invalid="ignore"):
         rows = tn.softmax(model(tn.Tensor(x))).numpy()
     if not np.isfinite(rows).all():
-        raise DataError(f"checkpoint {saved.path}: its outputs are not finite; it is damaged")
+        raise DataError(f"checkpoint {printable(saved.path)}: its outputs are not finite")
     return rows
 
 

@@ -25,8 +25,9 @@ from pathlib import Path
 import numpy as np
 
 import tinynet as tn
+from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
-from alexnet.errors import DataError, writing
+from alexnet.errors import DataError, UsageError, writing
 from alexnet.network.build import build
 from alexnet.network.plan import array_shapes
 from alexnet.weights import record as records
@@ -34,7 +35,7 @@ from alexnet.weights.file_kind import kind_of_file
 from tinynet.serialization import ArrayFile
 
 FORMAT = 1
-RECORD_BYTES = 1 << 24  # 16 MiB are 100,000 classes with names of 160 letters
+RECORD_BYTES = 1 << 22  # 4 MiB: 100,000 classes with names of 40 letters
 _NEEDED = ("build", "classes", "stored_size", "options", "training")
 
 
@@ -64,7 +65,8 @@ class Checkpoint:
     path: Path | None = None
 
     def save(self, path: str | Path) -> None:
-        """Write the file whole, or not at all. Raises DiskError."""
+        """Write the file whole, or not at all. Raises DiskError, and UsageError if the names of the
+        classes do not fit a record."""
         record = {"format": FORMAT} | {name: getattr(self, name) for name in _NEEDED}
         parts = {
             "model": self.model,
@@ -73,7 +75,13 @@ class Checkpoint:
         }
         arrays = {f"{part}/{name}": a for part, all in parts.items() for name, a in all.items()}
         record["checksums"] = {name: _checksum(array) for name, array in arrays.items()}
-        arrays["record"] = np.frombuffer(json.dumps(record).encode(), np.uint8)
+        text = json.dumps(record).encode()
+        if len(text) > RECORD_BYTES:  # load would refuse it
+            raise UsageError(
+                f"the names of {len(self.classes):,} classes are too long: the record of a "
+                f"checkpoint takes {len(text):,} bytes, {RECORD_BYTES:,} fit"
+            )
+        arrays["record"] = np.frombuffer(text, np.uint8)
         with writing(path):
             tn.save(path, arrays)
 
@@ -103,7 +111,7 @@ def naming(path: Path | None):
     try:
         yield
     except DataError as error:
-        name = "the checkpoint" if path is None else f"checkpoint {path}"
+        name = "the checkpoint" if path is None else f"checkpoint {printable(path)}"
         raise DataError(
             f"{name} cannot be used: {error}; it is damaged, or made by another version of this "
             "program"
@@ -129,20 +137,22 @@ def _best_of(folder):
     best = folder / "best.npz"
     if not best.is_file():
         inside = sorted(file.name for file in folder.glob("*.npz"))
-        remark = f"; {folder / inside[0]} is there" if inside else ""
-        raise DataError(f"{folder} is a folder without best.npz, so no run folder{remark}")
+        remark = f"; {printable(folder / inside[0])} is there" if inside else ""
+        raise DataError(
+            f"{printable(folder)} is a folder without best.npz, so no run folder{remark}"
+        )
     return best
 
 
 def _not_readable(path, error):
-    fits = "best.npz and last.npz of a run folder fit"
+    fits, name = "best.npz and last.npz of a run folder fit", printable(path)
     reason = getattr(error, "strerror", None)
     if not reason:
         kind = kind_of_file(path)
         if kind:
-            return f"{path} is no checkpoint of alexnet.train: it seems to be {kind}; {fits}"
+            return f"{name} is no checkpoint of alexnet.train: it seems to be {kind}; {fits}"
         reason = str(error).replace(f"load: {path}", "it")
-    return f"checkpoint {path} cannot be read: {reason}; {fits}"
+    return f"checkpoint {name} cannot be read: {reason}; {fits}"
 
 
 def _read(file, path):
@@ -163,25 +173,20 @@ def _read(file, path):
     dtype = np.dtype(record["build"].get("dtype", "float32"))
     parameters, buffers = array_shapes(layers)
     _check_headers(file.headers, parameters, buffers, dtype, record["build"]["image_size"])
+    arrays = {n: _finite(n, file.read(n)) for n in file.headers if n != "record"}
     parts = {"model": {}, "velocity": {}, "normalization": {}}
-    checksums = record.get("checksums", {})
-    records.check("checksums", checksums, records.OBJECT)
-    for name in file.headers:
-        if name != "record":
-            part, _, key = name.partition("/")
-            parts[part][key] = array = _finite(name, file.read(name))
-            if name in checksums and checksums[name] != _checksum(array):
-                raise DataError(
-                    f"{name} is not the array that was saved under this name; to change one, load "
-                    "and save a Checkpoint (alexnet/weights/checkpoint.py)"
-                )
-    return Checkpoint(
+    for name, array in arrays.items():
+        part, _, key = name.partition("/")
+        parts[part][key] = array
+    saved = Checkpoint(
         **{name: record[name] for name in _NEEDED},
         normalization=_normalization(parts["normalization"]),
         model=parts["model"],
         velocities=parts["velocity"] or None,
         path=path,
     )
+    _check_sums(record.get("checksums", {}), arrays)
+    return saved
 
 
 def _check_headers(headers, parameters, buffers, dtype, image_size):
@@ -215,6 +220,16 @@ def _check_headers(headers, parameters, buffers, dtype, image_size):
             raise DataError(
                 f"{name} is compressed, which alexnet.train never does; tinynet.save writes what "
                 "tinynet.load reads uncompressed"
+            )
+
+
+def _check_sums(checksums, arrays):
+    records.check("checksums", checksums, records.OBJECT)
+    for name, array in arrays.items():
+        if name in checksums and checksums[name] != _checksum(array):
+            raise DataError(
+                f"{name} is not the array that was saved under this name; to change one, load and "
+                "save a Checkpoint (alexnet/weights/checkpoint.py)"
             )
 
 

@@ -29,6 +29,8 @@ _ENDINGS = {
 
 def kind_of_file(path: Path) -> str:
     """What the file seems to be, in words; "" if it is an .npz file or cannot be told."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
     try:
         with open(path, "rb") as file:
             start = file.read(16)
