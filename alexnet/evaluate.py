@@ -78,8 +78,9 @@ def _need_same_classes(saved, data):
     lost = [printable(name) for name in classes if name not in data.classes]
     raise DataError(
         f"the network of {printable(saved.path)} tells {len(classes)} classes apart, "
-        f"{printable(data.description)} has {len(data.classes)}; only in the data: {', '.join(new[:5]) or 'none'}; only in the "
-        f"network: {', '.join(lost[:5]) or 'none'}; give data of the same classes"
+        f"{printable(data.description)} has {len(data.classes)}; "
+        f"only in the data: {', '.join(new[:5]) or 'none'}; "
+        f"only in the network: {', '.join(lost[:5]) or 'none'}; give data of the same classes"
     )
 
 
