@@ -134,7 +134,7 @@ def _wrong(args, data, classes, metrics):
 
 def _print_table(args, data, classes, words, metrics: Metrics):
     print(printable(data.description))
-    plain_console().print(_class_table(classes, words, metrics))
+    _print_classes(classes, words, metrics)
     matrix = confusion(data.labels, metrics.predicted, len(classes))
     pairs = most_confused(matrix, CONFUSIONS)
     if pairs:
@@ -152,20 +152,19 @@ def _print_table(args, data, classes, words, metrics: Metrics):
     )
 
 
-def _class_table(classes, words, metrics):
-    """The accuracy of each class; of many classes, the ROWS with the lowest."""
+def _print_classes(classes, words, metrics):
+    """The table of classes; of more than ROWS classes, of the LOWEST by top-1."""
     rows = list(zip(classes, metrics.images.tolist(), metrics.correct.tolist(), strict=True))
-    title = None
     if len(rows) > ROWS:
+        print(f"the {LOWEST} of {len(rows):,} classes with the lowest top-1 (--json lists all):")
         rows = sorted(rows, key=lambda row: row[2] / row[1] if row[1] else 1)[:LOWEST]
-        title = f"the {LOWEST} of {len(classes):,} classes with the lowest top-1 (--json: all)"
-    table = Table("class", title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1))
+    table = Table("class", box=box.SIMPLE, padding=(0, 1))
     for heading in ("images", "correct", "top-1"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, images, correct in rows:
         share = f"{correct / images:.1%}" if images else ""
         table.add_row(shown(name, words), f"{images:,}", f"{correct:,}", share)
-    return table
+    plain_console().print(table)
 
 
 def _parser():
