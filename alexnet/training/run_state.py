@@ -21,7 +21,7 @@ from alexnet.network.build import build
 from alexnet.network.specs import find_spec
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
-from alexnet.training.saved import check_position, check_training
+from alexnet.training.saved import check_training
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights.checkpoint import Checkpoint
 
@@ -192,7 +192,7 @@ class Run:
         return f"the last good checkpoint is {self.folder.last}"
 
     def _restore(self, checkpoint):
-        check_training(checkpoint)
+        check_training(checkpoint, self.schedule)
         training = checkpoint.training
         if checkpoint.classes != self.classes or training["images"] != len(self.train_set):
             raise DataError(
@@ -200,7 +200,6 @@ class Run:
                 f"training images, the run began with {len(checkpoint.classes)} and "
                 f"{training['images']:,}, or other names; give the data it began with"
             )
-        check_position(checkpoint, len(self.batches), self.batches.batch_size, self.schedule)
         checkpoint.fill(self.model, self.optimizer)
         self.epoch, self.batch, self.step = (training[name] for name in ("epoch", "batch", "step"))
         self.sums, self.best = training["sums"], training["best"]

@@ -74,25 +74,18 @@ def saved_options(saved: Checkpoint) -> Options:
         return Options.from_saved(saved.options)
 
 
-def check_training(saved: Checkpoint) -> None:
-    """Check that the record `training` has its fields, each of its kind. Raises DataError that
-    names the file and the field."""
-    with naming(saved.path):
-        check_fields("training", saved.training, POSITION_KINDS, POSITION_KINDS)
-        name, state = saved.training["schedule"]
-        check("training.schedule[0]", name, one_of(SCHEDULES))
-        check("training.schedule[1]", state, OBJECT)
+def check_training(saved: Checkpoint, schedule) -> None:
+    """Check the record `training`: that it has its fields, each of its kind, and that position,
+    step and sums fit one another. Raises DataError that names the file and the field.
 
-
-def check_position(saved: Checkpoint, batches: int, batch_size: int, schedule) -> None:
-    """Check that a record that passed check_training fits a run. Raises DataError as that does.
-
-    batches     of an epoch
-    batch_size  images of each
-    schedule    of the run; the state of a schedule of this kind has these fields
+    schedule  of the run; the state of a schedule of this kind has these fields
     """
     training = saved.training
     with naming(saved.path):
+        check_fields("options", saved.options, OPTION_KINDS, needed=("batch_size",))
+        check_fields("training", training, POSITION_KINDS, POSITION_KINDS)
+        batch_size = min(saved.options["batch_size"], training["images"])
+        batches = training["images"] // batch_size  # of an epoch
         check("training.batch", training["batch"], whole(0, batches))
         step = training["epoch"] * batches + training["batch"]
         check("training.step", training["step"], whole(step, step))
@@ -104,8 +97,13 @@ def check_position(saved: Checkpoint, batches: int, batch_size: int, schedule) -
             check_fields("training.best", training["best"], kinds, kinds, kinds)
         kinds = {"seed": SEED, "dropout_draws": whole(0)}
         check_fields("training.random", training["random"], kinds, kinds, kinds)
-        name, state = training["schedule"]
-        if SCHEDULES[name] is type(schedule):
-            number = {int: whole(0), float: real(0)}
-            kinds = {field: number[type(value)] for field, value in schedule.state().items()}
-            check_fields("training.schedule[1]", state, kinds, known=kinds)
+        _check_schedule(*training["schedule"], schedule)
+
+
+def _check_schedule(name, state, schedule):
+    check("training.schedule[0]", name, one_of(SCHEDULES))
+    check("training.schedule[1]", state, OBJECT)
+    if SCHEDULES[name] is type(schedule):
+        number = {int: whole(0), float: real(0)}
+        kinds = {field: number[type(value)] for field, value in schedule.state().items()}
+        check_fields("training.schedule[1]", state, kinds, known=kinds)
