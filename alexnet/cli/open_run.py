@@ -9,9 +9,10 @@ from pathlib import Path
 import tinynet as tn
 from alexnet.cli.machine import use_machine
 from alexnet.errors import DataError, UsageError
-from alexnet.training.options import Options, data_folder, kind_of, resolve, resolve_resumed
+from alexnet.training.options import data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
+from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
 
 
@@ -54,7 +55,7 @@ def _resumed_run(args):
                 f"{file} holds no velocities, so training cannot go on from it; --resume "
                 f"{file.parent} goes on from last.npz"
             )
-        run = Run(_resumed_options(args, Options.from_saved(saved.options)), folder, saved)
+        run = Run(_resumed_options(args, saved_options(saved)), folder, saved)
         unread = folder.cut_log(run.step, run.epoch)
         if unread:
             run.remarks.append(f"unreadable lines left out of log.jsonl: {unread}")

@@ -27,6 +27,7 @@ from alexnet.network.specs import find_spec
 from alexnet.training import resuming
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.saved import check_training
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights import checkpoint as checkpoints
 from alexnet.weights.checkpoint import Checkpoint
@@ -214,6 +215,7 @@ class Run:
         return f"the last good checkpoint is {self.folder.last}"
 
     def _restore(self, checkpoint):
+        check_training(checkpoint, self.schedule)
         training = checkpoint.training
         self.remarks += resuming.list_remarks(
             checkpoint, self.options, self.classes, len(self.train_set), self._lists
