@@ -64,8 +64,6 @@ class ImageFolder:
             why = "all are broken" if self.skipped else layout.remarks[0]
             raise DataError(f"{printable(folder)} has no images for {split}: {why}")
         self.paths = [path for path, _ in files]
-        inside = len(os.path.join(source, ""))
-        self.names = [path[inside:].replace(os.sep, "/") for path in self.paths]
         self.labels = np.array([label for _, label in files], np.int64)
         self.description = _describe(self, folder, split, layout.remarks, left_out)
 
@@ -101,14 +99,6 @@ def images_in(folder: str | Path) -> list[str]:
             f"{printable(folder)} holds no images" + (f" ({left_out})" if left_out else "")
         )
     return contents.images
-
-
-def images_in(folder: str | Path) -> list[str]:
-    """The image files in a folder, at any depth, sorted. Raises DataError if it holds none."""
-    images, others = _image_files(folder)
-    if not images:
-        raise DataError(f"{folder} holds no images ({others:,} other files)")
-    return images
 
 
 def _split_by_hash(paths):

@@ -5,6 +5,7 @@ import numpy as xp
 
 from tinynet.backends.host_memory import empty, workspace
 
+from . import environment  # before all that import Numba
 from .adaptive_avg_pool2d import adaptive_avg_pool2d, adaptive_avg_pool2d_backward
 from .avg_pool2d import avg_pool2d, avg_pool2d_backward
 from .batch_norm import (
