@@ -68,6 +68,8 @@ def _resumed_options(args, saved):
     name = args.backend or saved.backend
     if not tn.get_backend(name).asynchronous:  # a processor has neither tf32 nor CUDA graphs
         saved = replace(saved, precision="float32", cuda_graph=False)
+    elif name != saved.backend:  # from a processor to a GPU, where steps are recorded
+        saved = replace(saved, cuda_graph=True)
     backend = use_machine(name, args.threads or saved.threads, args.precision or saved.precision)
     _check_cuda_graph(args.cuda_graph)
     return resolve_resumed(saved, args, backend)

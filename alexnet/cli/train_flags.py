@@ -85,7 +85,8 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--cuda-graph", action=argparse.BooleanOptionalAction,
         help="on a GPU: record the step once as a CUDA graph and launch it whole, which saves the "
-        "processor from queueing its kernels one by one; results keep the same bits",
+        "processor from queueing its kernels one by one; results keep the same bits (on a GPU: "
+        "recorded; --no-cuda-graph queues kernels, for a function that cannot be recorded)",
     )  # fmt: skip
     group.add_argument(  # its older name
         "--capture", dest="cuda_graph", action=argparse.BooleanOptionalAction,

@@ -15,6 +15,7 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import tinynet as tn
 from alexnet.errors import UsageError
 from alexnet.network.plan import smallest_image_size
 from alexnet.network.specs import find_spec
@@ -145,7 +146,7 @@ def resolve(args: Namespace, backend: str) -> Options:
         **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
         **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
         **{"norm": recipe.norm if spec == recipe.spec else None},
-        **{"precision": "float32", "cuda_graph": False},
+        **{"precision": "float32", "cuda_graph": tn.gpu.device() is not None},
         **flags,
         **{"data": data, "backend": backend},
     }
@@ -192,8 +193,8 @@ def flags_of(options: Options) -> str:
     words = [options.data]
     for name, value in asdict(options).items():
         if value not in (None, getattr(usual, name)):
-            words.append(f"--{name.replace('_', '-')}")
-            if value is not True:
+            words.append(f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
+            if not isinstance(value, bool):
                 words += map(str, value if isinstance(value, (list, tuple)) else [value])
     return shlex.join(words)
 
