@@ -41,6 +41,9 @@ REFUSED = {
     "conv2d: groups 0": (
         lambda: tn.conv2d(tensor(*X), tensor(2, 6, 3, 3), groups=0),
         ValueError, ["conv2d: groups", "at least 1", "0"]),
+    "conv2d: half a group": (
+        lambda: tn.conv2d(tensor(*X), tensor(2, 6, 3, 3), groups=0.5),
+        TypeError, ["conv2d: groups", "int", "0.5"]),
     "conv2d: a kernel larger than the padded map": (
         lambda: tn.conv2d(tensor(*X), tensor(2, 6, 3, 7), padding=(0, 1)),
         ValueError, ["conv2d", "(3, 7)", "(5, 6)", "(2, 6, 5, 4)"]),
@@ -101,6 +104,9 @@ REFUSED = {
     "local_response_norm: an even size": (
         lambda: tn.local_response_norm(tensor(*X), size=4),
         ValueError, ["local_response_norm: size", "odd", "4"]),
+    "local_response_norm: a size of text": (
+        lambda: tn.local_response_norm(tensor(*X), size="5"),
+        TypeError, ["local_response_norm: size", "int", "'5'"]),
     "local_response_norm: groups that do not divide": (
         lambda: tn.local_response_norm(tensor(*X), groups=4),
         ValueError, ["local_response_norm: groups=4", "6 channels", "(2, 6, 5, 4)"]),
@@ -122,6 +128,8 @@ REFUSED = {
     "dropout: a negative draw": (
         lambda: tn.dropout(tensor(2, 5), 0.5, draw=-1),
         ValueError, ["draw", "-1"]),
+    "dropout: half a draw": (
+        lambda: tn.dropout(tensor(2, 5), 0.5, draw=1.5), TypeError, ["dropout: draw", "1.5"]),
     "relu: integers": (lambda: tn.relu(images(3)), TypeError, ["relu: x", "uint8 (3,)"]),
     "tanh: integers": (lambda: tn.tanh(images(3)), TypeError, ["tanh: x", "uint8 (3,)"]),
     "softmax: maps": (
@@ -201,6 +209,20 @@ def test_arguments_that_do_not_fit_are_refused_with_a_message_that_says_what_fit
         call()
     message = str(raised.value)
     assert [part for part in parts if part not in message] == [], message
+
+
+def test_numpys_ints_are_ints(backend):
+    x, two, five = tensor(*X), np.int64(2), np.uint8(5)
+    weight = tensor(4, 3, 3, 3)
+    for ours, expected in (
+        (tn.conv2d(x, weight, groups=two), tn.conv2d(x, weight, groups=2)),
+        (tn.local_response_norm(x, five, groups=two), tn.local_response_norm(x, 5, groups=2)),
+        (tn.dropout(x, 0.5, draw=five), tn.dropout(x, 0.5, draw=5)),
+    ):
+        assert np.array_equal(ours.numpy(), expected.numpy())
+    layer = tn.nn.Conv2d(np.int64(6), np.int64(4), np.int64(3), groups=two)
+    assert layer(x).shape == (2, 4, 3, 2)
+    assert tn.nn.LocalResponseNorm(np.int64(5), groups=two)(x).shape == X
 
 
 def test_an_error_leaves_the_backend_ready_for_the_next_call(backend):
