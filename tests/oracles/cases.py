@@ -130,14 +130,23 @@ PRODUCTS = [
 
 
 def _pools(name, shape, window, stride=None, padding=(0, 0), ceil_mode=False):
-    """One case for max-pooling and one for average pooling."""
+    """One case for max-pooling and one for average pooling; where there is padding, two."""
     arguments = (window, stride or window, padding, ceil_mode)
 
     def max_peer(torch, x):
         return torch.nn.functional.max_pool2d(x, *arguments[:3], ceil_mode=ceil_mode)
 
-    def avg_peer(torch, x):
-        return torch.nn.functional.avg_pool2d(x, *arguments)
+    counts = (True, False) if max(padding) else (True,)
+
+    def average(count_include_pad):
+        more = (*arguments, count_include_pad)
+        return Case(
+            f"avg_pool2d {name}" + ("" if count_include_pad else ", padding not counted"),
+            lambda x: tn.avg_pool2d(x, window, stride, *more[2:]),
+            lambda x: formulas.avg_pool2d(x, *more),
+            lambda torch, x: torch.nn.functional.avg_pool2d(x, *more),
+            (shape,),
+        )
 
     return [
         Case(
@@ -147,13 +156,7 @@ def _pools(name, shape, window, stride=None, padding=(0, 0), ceil_mode=False):
             max_peer,
             (shape,),
         ),
-        Case(
-            f"avg_pool2d {name}",
-            lambda x: tn.avg_pool2d(x, window, stride, padding, ceil_mode),
-            lambda x: formulas.avg_pool2d(x, *arguments),
-            avg_peer,
-            (shape,),
-        ),
+        *map(average, counts),
     ]
 
 

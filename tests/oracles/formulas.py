@@ -108,10 +108,11 @@ def max_pool2d(x, window, stride, padding, ceil_mode):
     return _pool(x, window, stride, padding, ceil_mode, lambda numbers, cells: max(numbers))
 
 
-def avg_pool2d(x, window, stride, padding, ceil_mode):
-    return _pool(
-        x, window, stride, padding, ceil_mode, lambda numbers, cells: sum(numbers) / float(cells)
-    )
+def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad):
+    def mean(numbers, cells):
+        return sum(numbers) / float(cells if count_include_pad else len(numbers))
+
+    return _pool(x, window, stride, padding, ceil_mode, mean)
 
 
 def adaptive_avg_pool2d(x, size):

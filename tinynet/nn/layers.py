@@ -101,14 +101,18 @@ class MaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean of each window."""
 
-    def __init__(self, window, stride=None, padding=0, ceil_mode=False):
+    def __init__(
+        self, window, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+    ):  # fmt: skip
         self.window = pair("AvgPool2d", "window", window, least=1)
         self.stride = self.window if stride is None else pair("AvgPool2d", "stride", stride, 1)
         self.padding = pair("AvgPool2d", "padding", padding, least=0)
-        self.ceil_mode = ceil_mode
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, x):
-        return avg_pool2d(x, self.window, self.stride, self.padding, self.ceil_mode)
+        return avg_pool2d(
+            x, self.window, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
 
 
 class AdaptiveAvgPool2d(Module):

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynet.op import op
 from tinynet.ops.checks import check_broadcast, check_floating
+from tinynet.ops.sums import sum_along
 from tinynet.tensor import Tensor, describe
 
 
@@ -181,9 +182,9 @@ def _sum_to(gradient, shape):
     if gradient.shape == shape:
         return gradient
     leading = gradient.ndim - len(shape)
-    gradient = gradient.sum(axis=tuple(range(leading)))
+    gradient = sum_along(gradient, tuple(range(leading)))
     repeated = tuple(i for i, n in enumerate(shape) if n == 1 and gradient.shape[i] != 1)
-    return gradient.sum(axis=repeated, keepdims=True) if repeated else gradient
+    return sum_along(gradient, repeated, keepdims=True) if repeated else gradient
 
 
 def _reflected(operation):

@@ -100,12 +100,13 @@ def test_max_pool2d_of_any_geometry_is_pytorchs(backend, pool):
     )
 
 
-@given(pool=pools())
+@given(pool=pools(), count_include_pad=st.booleans())
 @random_examples
-def test_avg_pool2d_of_any_geometry_is_pytorchs(backend, pool):
+def test_avg_pool2d_of_any_geometry_is_pytorchs(backend, pool, count_include_pad):
+    arguments = (*pool["arguments"], count_include_pad)
     assert_as_pytorch(
-        lambda x: tn.avg_pool2d(x, *pool["arguments"]),
-        lambda x: torch.nn.functional.avg_pool2d(x, *pool["arguments"]),
+        lambda x: tn.avg_pool2d(x, *arguments),
+        lambda x: torch.nn.functional.avg_pool2d(x, *arguments),
         [spaced(pool["x"])],
     )
 
