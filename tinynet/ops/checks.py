@@ -64,11 +64,11 @@ def pair(name, argument, value, least):
     return int(both[0]), int(both[1])
 
 
-def integer(name, argument, value, least):
+def integer(name, argument, value, least=None):
     """An int, Python's or NumPy's, of at least `least`, as Python's."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
         raise TypeError(f"{name}: {argument} must be an int, got {value!r}")
-    if value < least:
+    if least is not None and value < least:
         raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
     return int(value)
 

@@ -12,3 +12,13 @@ def sum_along(a, axis, keepdims=False):
     if axis is None or a.dtype != np.float32:
         return a.sum(axis=axis, keepdims=keepdims)
     return a.sum(axis=axis, dtype=np.float64, keepdims=keepdims).astype(a.dtype)
+
+
+def sum_to(gradient, shape):
+    """The gradient of an operand of this shape, from the gradient of its broadcast."""
+    if gradient.shape == shape:
+        return gradient
+    leading = gradient.ndim - len(shape)
+    gradient = sum_along(gradient, tuple(range(leading)))
+    repeated = tuple(i for i, n in enumerate(shape) if n == 1 and gradient.shape[i] != 1)
+    return sum_along(gradient, repeated, keepdims=True) if repeated else gradient
