@@ -12,6 +12,7 @@ constant: the function gets it as the backend's array, and its gradient is not n
 
 Rules for the author of an op:
 - Check the arguments first: kernels do not check shapes and dtypes.
+- The last parameter may be *arrays: each of them is an argument.
 - backward returns one gradient for each argument, in the order of the arguments: None for a number,
   and where ctx.needs_grad[i] is false None is enough, so that a gradient that costs much is not
   computed. The last ones may be left out where they are all None.
@@ -27,6 +28,7 @@ Rules for the author of an op:
 
 import functools
 import inspect
+import itertools
 
 import numpy as np
 
@@ -68,14 +70,18 @@ def op(function):
     parameters = list(inspect.signature(function).parameters.values())[1:]
     signature = inspect.Signature(parameters)
     count = len(parameters)
+    defaults = tuple(p.default for p in parameters)
+    required = defaults.count(inspect.Parameter.empty)
     name = function.__name__
     contexts = {}  # a context has no state: calls with the same backend and needs share one
     new, ndarray, generic = object.__new__, np.ndarray, np.generic
 
     @functools.wraps(function)
     def apply(*args, **kwargs):
-        if kwargs or len(args) != count:
+        if kwargs or not required <= len(args) <= count:
             args = _bound(name, signature, args, kwargs)
+        elif len(args) < count:
+            args = args + defaults[len(args) :]
 
         arrays, parents, needs_grad = [], [], []
         kernels = None
@@ -100,9 +106,10 @@ def op(function):
         if not recording:
             needs_grad = [False] * len(needs_grad)
         if has_constants:
+            named = itertools.chain(parameters, itertools.repeat(parameters[-1]))  # *arrays
             arrays = [
                 _constant(name, parameter, a, kernels, copy=recording) if parent is None else a
-                for parameter, a, parent in zip(parameters, arrays, parents, strict=True)
+                for parameter, a, parent in zip(named, arrays, parents, strict=False)
             ]
 
         key = (kernels, *needs_grad)

@@ -23,6 +23,7 @@ from alexnet.data.normalization import Normalization, measure_normalization
 from alexnet.errors import DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
 from alexnet.network.build import build
+from alexnet.network.plan import plan
 from alexnet.network.specs import find_spec
 from alexnet.training import resuming
 from alexnet.training.options import Options
@@ -59,6 +60,7 @@ class Run:
         tn.seed(options.seed)
         self.model = _build(options, len(self.classes))
         self.batches, self.validation = self._loaders()
+        _check_batch_norm(self.model, self.batches.batch_size)
         self.optimizer = tn.optim.SGD(
             self.model.parameters(), options.lr, options.momentum, options.weight_decay,
             options.rule,
@@ -255,6 +257,19 @@ def _open(options, split):
     return open_dataset(
         options.data, split, seed=options.seed, skip_bad_images=options.skip_bad_images
     )
+
+
+def _check_batch_norm(model, images):
+    """One image alone has no variance where maps are 1 x 1. Raises UsageError."""
+    if images > 1:
+        return
+    for layer in plan(model.spec, model.num_classes, model.image_size):
+        if layer.kind == "BatchNorm2d" and layer.outputs[1:] == (1, 1):
+            raise UsageError(
+                f"{layer.name}: batch normalisation of maps of 1 x 1 needs batches of at least 2 "
+                "images; --batch-size 2, and as many images in the training set, or a larger "
+                "--image-size"
+            )
 
 
 def _build(options, classes):

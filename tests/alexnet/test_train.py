@@ -416,6 +416,14 @@ def test_an_image_size_too_small_ends_with_2(images, tmp_path, capsys):
     assert "the smallest that works with spec paper is 67" in last_line(capsys)
 
 
+def test_batch_norm_of_one_pixel_refuses_batches_of_one_before_it_begins(images, tmp_path, capsys):
+    out = tmp_path / "run"
+    flags = "--spec one-weird-trick --norm batch --image-size 39 --width 0.03 --backend numpy"
+    assert main([images, *flags.split(), "--batch-size", "1", "--out", str(out)]) == 2
+    assert "norm5" in (line := last_line(capsys)) and "--batch-size 2" in line
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     "flags", [["--lr", "nan"], ["--batch-size", "0"], ["--dropout", "1"], ["--spec", "resnet"]]
 )

@@ -167,6 +167,9 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     def max(self, axis=None, keepdims=False):
         return _new(lambda: self.host.max(axis, keepdims=keepdims))
 
+    def argmax(self, axis=None, keepdims=False):
+        return _new(lambda: self.host.argmax(axis, keepdims=keepdims))
+
     def all(self, axis=None):
         return _new(lambda: self.host.all(axis))
 
@@ -251,5 +254,10 @@ xp = SimpleNamespace(
     ),
     exp=lambda a: np.exp(_device(a)),
     log=lambda a: np.log(_device(a)),
+    sqrt=lambda a: np.sqrt(_device(a)),
+    arange=lambda stop: _new(lambda: np.arange(stop)),
+    abs=lambda a: np.abs(_device(a)),
+    maximum=lambda a, b: np.maximum(_device(a), b),
+    minimum=lambda a, b: np.minimum(_device(a), b),
     add=SimpleNamespace(at=_add_at),
 )

@@ -70,6 +70,8 @@ def tests_of(backend, file):
         return ("tests/tinynet/test_optim.py", "-k", words)
     layer = layer.removesuffix("_weights")
     own = (f"tests/tinynet/ops/test_{layer}.py",) if layer in OWN_TESTS else ()
+    if "sums" in layer:
+        own = ("tests/tinynet/ops/test_sums.py",)
     if backend == "cupy":
         own += ("tests/tinynet/backends/cupy/test_kernels.py",)
     name = "softmax" if layer == "softmax_cross_entropy" else layer

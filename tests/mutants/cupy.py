@@ -78,7 +78,11 @@ CUPY = {
         ("one output left out", "o < outputs) dbias", "o < outputs - 1) dbias"),
         ("half of the rows of threads not added", "rows = blockDim.y / 2", "rows = blockDim.y / 4"),
         ("the product replaced by the bias", "outputs + o] += bias[o]", "outputs + o] = bias[o]"),
-        ("a missing barrier", "sums[mine] = sum;\n    __syncthreads();", "sums[mine] = sum;"),
+        (
+            "a missing barrier",
+            "sums[mine] = sum.value();\n    __syncthreads();",
+            "sums[mine] = sum.value();",
+        ),
     ],
     "linear.py": [
         (
@@ -102,13 +106,18 @@ CUPY = {
         ),
     ],
     "avg_pool2d.cu": [
-        ("cells beyond the padded edge counted", "min(window, size + padding - first)", "window"),
+        (
+            "cells beyond the padded edge counted",
+            "min(start + window, size + padding)",
+            "start + window",
+        ),
+        ("padding always counted", "stop - start : end - first", "stop - start : stop - start"),
         (
             "rows and columns of the stride exchanged",
-            "p % s.out_columns * s.column_stride",
-            "p % s.out_columns * s.row_stride",
+            "p % s.out_columns, s.window_columns, s.column_stride",
+            "p % s.out_columns, s.window_columns, s.row_stride",
         ),
-        ("the sum not divided", "sum / T(rows * columns)", "sum"),
+        ("the sum not divided", "sum.value() / T(rows.cells * columns.cells)", "sum.value()"),
     ],
     "device/windows.cuh": [
         ("a window left out", "(cell - window) / stride + 1", "(cell - window) / stride + 2"),
@@ -191,6 +200,11 @@ CUPY = {
             "images of other parts added",
             "threadIdx.x / s.lanes * s.parts; n < s.images",
             "threadIdx.x / s.lanes; n < s.images",
+        ),
+        (
+            "the last numbers of a long sum lost",
+            "return T(total + part)",
+            "return total > 0 ? T(total) : part",
         ),
         (
             "the next channel's pixels added",

@@ -262,12 +262,75 @@ ENGINE = {
         [LAYERS, "tests/tinynet/ops/test_arithmetic.py"],
         [
             ("a power of 0 without slope", "xp.where(exponent == zero, one, a)", "a"),
+            ("the gradient of a / b by b without the square", "-dy * a / (b * b)", "-dy * a / b"),
+        ],
+    ),
+    "ops/sums.py": (
+        [LAYERS, "tests/tinynet/ops/test_arithmetic.py", "tests/tinynet/ops/test_sums.py"],
+        [
             (
                 "the gradient of a broadcast operand set to 0",
                 "keepdims=True) if repeated else gradient",
                 "keepdims=True) * 0 if repeated else gradient",
             ),
-            ("the gradient of a / b by b without the square", "-dy * a / (b * b)", "-dy * a / b"),
+            ("long sums in float32", "axis=axis, dtype=np.float64", "axis=axis, dtype=np.float32"),
+        ],
+    ),
+    "ops/maximum.py": (
+        [LAYERS, "tests/tinynet/ops/test_maximum.py", "-k", "maximum or minimum"],
+        [
+            ("the whole gradient for each of two equal numbers", "dy / 2, dy)", "dy, dy)"),
+            ("the gradient to the smaller one", "a, b, a < b, a > b)", "a, b, a > b, a < b)"),
+        ],
+    ),
+    "ops/clip.py": (
+        ["tests/tinynet/ops/test_clip.py"],
+        [
+            ("the lower bound outside", "(a >= low)", "(a > low)"),
+            ("the upper bound outside", "(a <= high)", "(a < high)"),
+        ],
+    ),
+    "ops/pad.py": (
+        ["tests/tinynet/ops/test_pad.py"],
+        [
+            ("rows moved by the columns at the left", "slice(top, top +", "slice(left, left +"),
+            ("the border left unset", "    y.fill(x.dtype.type(value))\n", ""),
+        ],
+    ),
+    "ops/concatenate.py": (
+        [LAYERS, "tests/tinynet/ops/test_concatenate.py", "-k", "concatenate"],
+        [
+            (
+                "every tensor in the first one's place",
+                "slice(end - array.shape[axis], end)",
+                "slice(0, array.shape[axis])",
+            ),
+        ],
+    ),
+    "ops/sigmoid.py": (
+        ["tests/tinynet/ops/test_sigmoid.py"],
+        [("an overflow", "ctx.xp.exp(-ctx.xp.abs(x))", "ctx.xp.exp(-x)")],
+    ),
+    "ops/log_softmax.py": (
+        ["tests/tinynet/ops/test_log_softmax.py"],
+        [("an overflow", "logits - logits.max(axis=axis, keepdims=True)", "logits")],
+    ),
+    "ops/cross_entropy_options.py": (
+        [LAYERS, "tests/tinynet/ops/test_softmax_cross_entropy.py", "-k", "softmax_cross_entropy"],
+        [
+            ("divided by the rows, not by their weights", "if not is_soft and (", "if False and ("),
+            ("ignored labels counted", "weights if kept is None else", "weights if True else"),
+            (
+                "an ignored row with a gradient",
+                "dlogits = xp.where(kept[:, None]",
+                "xp.where(kept[:, None]",
+            ),
+            ("0 times infinity", "(logs if is_soft else xp.where(share == 0, zero, logs))", "logs"),
+            (
+                "no weights in the gradient of soft labels",
+                "logs if weight is None else logs * weight",
+                "logs",
+            ),
         ],
     ),
     "ops/shape.py": (

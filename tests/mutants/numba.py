@@ -87,7 +87,11 @@ NUMBA = {
     ],
     "linear.py": [
         ("no bias", "        y += bias\n", "        y += 0\n"),
-        ("a mean in place of a sum", "np.sum(dy, axis=0", "np.mean(dy, axis=0"),
+        (
+            "a mean in place of a sum",
+            "np.sum(dy[first : first + PIECE], axis=0)",
+            "np.mean(dy[first : first + PIECE], axis=0)",
+        ),
         ("the gradient added to old numbers", "x, 0, dweight[i:j])", "x, 1, dweight[i:j])"),
         (
             "one output left out of each share",
@@ -133,10 +137,11 @@ NUMBA = {
     "avg_pool2d.py": [
         (
             "a window beyond the edge divided by all its cells",
-            "min(end, size), end - first",
-            "min(end, size), window",
+            "end - first if count_include_pad",
+            "window if count_include_pad",
         ),
         ("padding not counted", "min(first + window, size + padding)", "min(first + window, size)"),
+        ("padding always counted", "if count_include_pad else end_on_map - first_on_map", ""),
         ("a missing 1 / n", "share = dy[i, j] / dy.dtype.type(rows * columns)", "share = dy[i, j]"),
         ("overlapping windows not summed", "dx[h, w] += share", "dx[h, w] = share"),
     ],
@@ -174,8 +179,8 @@ NUMBA = {
     "batch_norm.py": [
         (
             "the second moment in place of the variance",
-            "squares += _sum_of_squares(x[n, c], mean[c])",
-            "squares += _sum_of_squares(x[n, c], 0)",
+            "squares += _sum_of_squares(x[n, c, p : p + PIECE], mean[c])",
+            "squares += _sum_of_squares(x[n, c, p : p + PIECE], 0)",
         ),
         (
             "no eps",

@@ -23,7 +23,7 @@ NUMPY = {
             "weight_matrix.transpose(0, 2, 1)",
             "weight_matrix[::-1].transpose(0, 2, 1)",
         ),
-        ("a mean in place of a sum", "np.sum(dy, axis=(0, 2, 3)", "np.mean(dy, axis=(0, 2, 3)"),
+        ("a mean in place of a sum", "dy.sum(axis=(0, 2, 3)", "dy.mean(axis=(0, 2, 3)"),
     ],
     "winograd.py": [
         (
@@ -67,7 +67,7 @@ NUMPY = {
             "np.matmul(dy.T, x, out=dweight)",
             "np.matmul(dy.T, x / len(x), out=dweight)",
         ),
-        ("a mean in place of a sum", "np.sum(dy, axis=0", "np.mean(dy, axis=0"),
+        ("a mean in place of a sum", "dy.sum(axis=0", "dy.mean(axis=0"),
         ("a lost NaN", "np.matmul(x, weight.T", "np.matmul(np.nan_to_num(x), weight.T"),
     ],
     "max_pool2d.py": [
@@ -88,11 +88,16 @@ NUMPY = {
     "avg_pool2d.py": [
         (
             "a window beyond the edge divided by all its cells",
-            "y /= _cells(x, window, stride, padding, y)",
-            "y /= window[0] * window[1]",
+            "total / _cells(x, window, stride, padding, count_include_pad, y)",
+            "total / (window[0] * window[1])",
         ),
-        ("a missing 1 / n", "share = dy / _cells(dx, window, stride, padding, dy)", "share = dy"),
-        ("padding not counted", "x.shape[2 + axis] + padding[axis])", "x.shape[2 + axis])"),
+        (
+            "a missing 1 / n",
+            "share = dy / _cells(dx, window, stride, padding, count_include_pad, dy)",
+            "share = dy",
+        ),
+        ("padding not counted", "size + padding[axis])", "size)"),
+        ("padding always counted", "if not count_include_pad:", "if False:"),
         ("overlapping windows not summed", "stride, dy)] += share", "stride, dy)] = share"),
     ],
     "adaptive_avg_pool2d.py": [

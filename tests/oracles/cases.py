@@ -6,6 +6,7 @@ are 7 channels and 3 images, and alpha is 1. A new layer adds rows here; a new b
 rows.
 """
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 
 import tinynet as tn
 from tests.oracles import formulas
+from tests.oracles.scalars import exp
 
 SEED = 2012  # for the dropout cases
 
@@ -130,14 +132,23 @@ PRODUCTS = [
 
 
 def _pools(name, shape, window, stride=None, padding=(0, 0), ceil_mode=False):
-    """One case for max-pooling and one for average pooling."""
+    """One case for max-pooling and one for average pooling; where there is padding, two."""
     arguments = (window, stride or window, padding, ceil_mode)
 
     def max_peer(torch, x):
         return torch.nn.functional.max_pool2d(x, *arguments[:3], ceil_mode=ceil_mode)
 
-    def avg_peer(torch, x):
-        return torch.nn.functional.avg_pool2d(x, *arguments)
+    counts = (True, False) if max(padding) else (True,)
+
+    def average(count_include_pad):
+        more = (*arguments, count_include_pad)
+        return Case(
+            f"avg_pool2d {name}" + ("" if count_include_pad else ", padding not counted"),
+            lambda x: tn.avg_pool2d(x, window, stride, *more[2:]),
+            lambda x: formulas.avg_pool2d(x, *more),
+            lambda torch, x: torch.nn.functional.avg_pool2d(x, *more),
+            (shape,),
+        )
 
     return [
         Case(
@@ -147,13 +158,7 @@ def _pools(name, shape, window, stride=None, padding=(0, 0), ceil_mode=False):
             max_peer,
             (shape,),
         ),
-        Case(
-            f"avg_pool2d {name}",
-            lambda x: tn.avg_pool2d(x, window, stride, padding, ceil_mode),
-            lambda x: formulas.avg_pool2d(x, *arguments),
-            avg_peer,
-            (shape,),
-        ),
+        *map(average, counts),
     ]
 
 
@@ -259,6 +264,44 @@ def _softmax_loss(torch, logits):
     return torch.nn.functional.cross_entropy(logits, torch.tensor(LABELS))
 
 
+CLASS_WEIGHTS = np.array([0.5, 1.0, 2.0, 0.25, 1.5, 0.75, 3.0])
+
+
+def _loss(name, weight=None, **options):
+    """A case of the loss with options."""
+
+    def op(logits):
+        ours = None if weight is None else weight.astype(logits.dtype)
+        return tn.softmax_cross_entropy(logits, LABELS, weight=ours, **options)
+
+    def peer(torch, logits):
+        theirs = None if weight is None else torch.tensor(weight, dtype=logits.dtype)
+        function = torch.nn.functional.cross_entropy
+        return function(logits, torch.tensor(LABELS), weight=theirs, **options)
+
+    def formula(logits):
+        return formulas.cross_entropy(logits, np.eye(7)[LABELS], weight, LABELS, **options)
+
+    return Case(f"softmax_cross_entropy {name}", op, formula, peer, ((3, 7),))
+
+
+def _soft_loss(name, weight=None, **options):
+    """A case of the loss with soft labels, which get a gradient too."""
+
+    def op(logits, labels):
+        ours = None if weight is None else weight.astype(logits.dtype)
+        return tn.softmax_cross_entropy(logits, labels, weight=ours, **options)
+
+    def peer(torch, logits, labels):
+        theirs = None if weight is None else torch.tensor(weight, dtype=logits.dtype)
+        return torch.nn.functional.cross_entropy(logits, labels, weight=theirs, **options)
+
+    def formula(logits, labels):
+        return formulas.cross_entropy(logits, labels, weight, **options)
+
+    return Case(f"softmax_cross_entropy {name}", op, formula, peer, ((3, 7), (3, 7)))
+
+
 ACTIVATIONS = [
     Case("relu", tn.relu, formulas.relu, lambda torch, x: torch.relu(x), ((3, 7, 2, 3),)),
     Case("tanh", tn.tanh, formulas.tanh, lambda torch, x: torch.tanh(x), ((3, 7, 2, 3),)),
@@ -278,6 +321,14 @@ ACTIVATIONS = [
         _softmax_loss,
         ((3, 7),),
     ),
+    _loss("smoothed", label_smoothing=0.1),
+    _loss("weighted", weight=CLASS_WEIGHTS, label_smoothing=0.25),
+    _loss("without the ignored", weight=CLASS_WEIGHTS, ignore_index=4),
+    _loss("added up", reduction="sum", ignore_index=-100),
+    _loss("row by row", reduction="none", weight=CLASS_WEIGHTS, label_smoothing=1.0),
+    _soft_loss("with soft labels"),
+    _soft_loss("with soft labels and options", weight=CLASS_WEIGHTS, label_smoothing=0.1),
+    _soft_loss("with soft labels row by row", reduction="none"),
 ]
 
 # --- arithmetic, reductions, shapes: written once for all backends --------------------------------
@@ -294,6 +345,8 @@ def _exact(function):
     return formulas.elementwise(function)
 
 
+CONDITION = np.arange(8).reshape(2, 4) % 3 == 0
+
 PLAIN = [
     _plain("add", lambda a, b: a + b, _exact(lambda a, b: a + b), (3, 1, 4), (2, 1)),
     _plain("subtract", lambda a, b: a - b, _exact(lambda a, b: a - b), (2, 1), (3, 1, 4)),
@@ -306,6 +359,32 @@ PLAIN = [
     _plain("negative", lambda a: -a, _exact(lambda a: -a), (2, 3)),
     _plain("exp", lambda a: a.exp(), formulas.exp_of, (2, 3)),
     _plain("log", lambda a: a.log(), formulas.log_of, (2, 3), positive=True),
+    _plain("sqrt", lambda a: a.sqrt(), _exact(lambda a: a**0.5), (2, 3), positive=True),
+    _plain("abs", lambda a: a.abs(), _exact(lambda a: a * (1.0 if a > 0 else -1.0)), (2, 3)),
+    Case("sigmoid", tn.sigmoid, _exact(lambda a: 1.0 / (exp(-a) + 1.0)),
+         lambda torch, a: torch.sigmoid(a), ((2, 3),)),
+    Case("log_softmax", tn.log_softmax, formulas.log_softmax,
+         lambda torch, a: torch.log_softmax(a, -1), ((3, 7),)),
+    Case("log_softmax along an axis", lambda a: tn.log_softmax(a, 1),
+         lambda a: formulas.log_softmax(a.transpose(0, 2, 1)).transpose(0, 2, 1),
+         lambda torch, a: torch.log_softmax(a, 1), ((2, 3, 4),)),
+    Case("maximum", tn.maximum, _exact(lambda a, b: a if a > b else b),
+         lambda torch, a, b: torch.maximum(a, b), ((3, 1, 4), (2, 1))),
+    Case("minimum", tn.minimum, _exact(lambda a, b: b if a > b else a),
+         lambda torch, a, b: torch.minimum(a, b), ((4,), (3, 1))),
+    _plain("clip", lambda a: a.clip(-0.5, 1.0), _exact(lambda a: formulas.between(a, -0.5, 1.0)),
+           (3, 4)),
+    _plain("clip from below", lambda a: a.clip(min=0.5),
+           _exact(lambda a: formulas.between(a, 0.5, math.inf)), (3, 4)),
+    Case("where", lambda a, b: tn.where(CONDITION, a, b),
+         lambda a, b: np.where(CONDITION, *np.broadcast_arrays(a, b)),
+         lambda torch, a, b: torch.where(torch.tensor(CONDITION), a, b), ((3, 1, 4), (2, 1))),
+    Case("pad", lambda x: tn.pad(x, 0, 1, 2, 0, value=-1.5),
+         lambda x: formulas.pad(x, 0, 1, 2, 0, -1.5),
+         lambda torch, x: torch.nn.functional.pad(x, (2, 0, 0, 1), value=-1.5), ((2, 3, 2, 4),)),
+    Case("concatenate", lambda a, b, c: tn.concatenate([a, b, c], 1),
+         lambda a, b, c: np.concatenate([a, b, c], 1),
+         lambda torch, a, b, c: torch.cat([a, b, c], 1), ((2, 3, 2), (2, 1, 2), (2, 4, 2))),
     _plain("matmul", lambda a, b: a @ b, formulas.matmul, (3, 4), (4, 2)),
     _plain("matmul of stacks", lambda a, b: a @ b, formulas.matmul, (2, 1, 3, 4), (3, 4, 2)),
     _plain("sum", lambda a: a.sum(), formulas.sum_of, (2, 3)),

@@ -108,10 +108,11 @@ def max_pool2d(x, window, stride, padding, ceil_mode):
     return _pool(x, window, stride, padding, ceil_mode, lambda numbers, cells: max(numbers))
 
 
-def avg_pool2d(x, window, stride, padding, ceil_mode):
-    return _pool(
-        x, window, stride, padding, ceil_mode, lambda numbers, cells: sum(numbers) / float(cells)
-    )
+def avg_pool2d(x, window, stride, padding, ceil_mode, count_include_pad):
+    def mean(numbers, cells):
+        return sum(numbers) / float(cells if count_include_pad else len(numbers))
+
+    return _pool(x, window, stride, padding, ceil_mode, mean)
 
 
 def adaptive_avg_pool2d(x, size):
@@ -205,6 +206,52 @@ def softmax(logits):
 def softmax_cross_entropy(logits, labels):
     losses = [log(sum(exp(z) for z in row)) - row[t] for row, t in zip(logits, labels, strict=True)]
     return np.array(sum(losses) / float(len(losses)), object)
+
+
+def log_softmax(logits):
+    def logarithm(*position):
+        return logits[position] - log(sum(exp(z) for z in logits[position[:-1]]))
+
+    return make_array(logits.shape, logarithm)
+
+
+def cross_entropy(
+    logits, targets, weight=None, labels=None, ignore_index=None, reduction="mean",
+    label_smoothing=0.0,
+):  # fmt: skip
+    """targets: a row of shares for each row of logits; labels: the class numbers, if they are."""
+    logs, classes = log_softmax(logits), logits.shape[1]
+    weight = np.ones(classes) if weight is None else weight
+    losses, divisor = [], 0.0
+    for n in range(len(logits)):
+        if labels is not None and labels[n] == ignore_index:
+            losses.append(logs[n, 0] * 0.0)
+            continue
+        shares = [(t * (1 - label_smoothing) + label_smoothing / classes) for t in targets[n]]
+        terms = zip(weight.tolist(), shares, logs[n], strict=True)
+        losses.append(-sum(z * s * w for w, s, z in terms))
+        divisor += 1.0 if labels is None else float(weight[labels[n]])
+    if reduction == "none":
+        return np.array(losses, object)
+    return np.array(sum(losses) / (divisor if reduction == "mean" else 1.0), object)
+
+
+# --- shapes ---------------------------------------------------------------------------------------
+
+
+def between(a, low, high):
+    """clip of one Number."""
+    return a if high > a.value > low else a * 0.0 + (high if a > high else low)
+
+
+def pad(x, top, bottom, left, right, value):
+    images, channels, height, width = x.shape
+
+    def pixel(n, c, i, j):
+        on_map = 0 <= i - top < height and 0 <= j - left < width
+        return x[n, c, i - top, j - left] if on_map else scalars.Number(value)
+
+    return make_array((images, channels, top + height + bottom, left + width + right), pixel)
 
 
 # --- reductions -----------------------------------------------------------------------------------

@@ -26,13 +26,27 @@ CALLS = {
     "divide": (a_tensor_method("__truediv__"), [ROWS, CHANNELS[0]], {}),
     "power": (a_tensor_method("__pow__"), [np.abs(ROWS) + 1, CHANNELS[0]], {}),
     "matmul": (tn.matmul, [ROWS, spaced((4, 2), "b")], {}),
+    "maximum": (tn.maximum, [ROWS, CHANNELS[0]], {}),
+    "minimum": (tn.minimum, [ROWS, CHANNELS[0]], {}),
+    "where": (tn.where, [ROWS > 0, ROWS, CHANNELS[0]], {}),
+    "concatenate": (lambda *arrays: tn.concatenate(arrays), [ROWS, ROWS + 1, ROWS[:1]], {}),
     "equal": (a_tensor_method("__eq__"), [ROWS, ROWS], {}),
     "conv2d": (tn.conv2d, [MAPS, spaced((6, 2, 3, 3), "w"), spaced((6,), "b")], {"groups": 2}),
     "conv2d without bias": (tn.conv2d, [MAPS, spaced((6, 4, 3, 3), "w")], {}),
     "linear": (tn.linear, [ROWS, spaced((2, 4), "w"), spaced((2,), "b")], {}),
     "batch_norm in training": (tn.batch_norm, [MAPS, *CHANNELS], {"training": True}),
     "batch_norm in test": (tn.batch_norm, [MAPS, *CHANNELS], {"training": False}),
+    "batch_norm without bias": (
+        lambda x, weight: tn.batch_norm(x, weight, None, *CHANNELS[2:], False),
+        [MAPS, CHANNELS[0]],
+        {},
+    ),
     "softmax_cross_entropy": (tn.softmax_cross_entropy, [ROWS, LABELS], {}),
+    "softmax_cross_entropy, soft": (
+        tn.softmax_cross_entropy,
+        [ROWS, np.abs(ROWS) + 0.5],
+        {"label_smoothing": 0.1},
+    ),
 }
 
 

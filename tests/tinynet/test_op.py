@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
+from tests.oracles.cases import on_host
 
 
 @tn.op
@@ -38,6 +39,19 @@ def test_arguments_go_by_position_or_by_name(backend):
         assert y.item() == 9
         y.backward()
         assert (a.grad.item(), b.grad.item(), bias.grad.item()) == (2, 2, 1)
+
+
+def test_the_last_parameter_may_be_any_number_of_arrays(backend):
+    @tn.op
+    def weighted_sum(ctx, factor, *arrays):
+        return factor * sum(arrays), lambda dy: (None, *[factor * dy] * len(arrays))
+
+    for count in (1, 2, 5):
+        tensors = [leaf(float(i)) for i in range(count)]
+        y = weighted_sum(2.0, *tensors, np.ones(1, np.float32))
+        y.backward()
+        assert y.item() == 2 * sum(range(count)) + 2
+        assert [on_host(t.grad).item() for t in tensors] == [2] * count
 
 
 def test_help_shows_the_name_the_docstring_and_the_arguments_without_ctx():

@@ -199,17 +199,19 @@ def max_pool2d_backward(dy, switches, window, stride, padding, dx):
 # --- avg_pool2d.py --------------------------------------------------------------------------------
 
 
-def avg_pool2d(x, window, stride, padding, y):
-    """y[n, c, i, j] = the sum of x in the window at (i, j) / (cells of the window).
+def avg_pool2d(x, window, stride, padding, count_include_pad, y):
+    """y[n, c, i, j] = the sum of x in the window at (i, j) / (cells of the window that count).
 
     x  (N, C, H, W)
     y  (N, C, OH, OW)
-    Cells of the padding are zeros and count; cells beyond the padding (ceil_mode) do not.
+    count_include_pad  whether cells of the padding, which are zeros, count; cells beyond the
+                       padding (ceil_mode) never do
     """
 
 
-def avg_pool2d_backward(dy, window, stride, padding, dx):
-    """dx[pixel] = the sum of dy / (cells of the window) over all windows that cover the pixel.
+def avg_pool2d_backward(dy, window, stride, padding, count_include_pad, dx):
+    """dx[pixel] = the sum of dy / (cells of the window that count) over all windows that cover the
+    pixel.
 
     dy  (N, C, OH, OW)
     dx  (N, C, H, W)

@@ -21,6 +21,7 @@ from tinynet.ops.local_response_norm import local_response_norm
 from tinynet.ops.max_pool2d import max_pool2d
 from tinynet.ops.relu import relu
 from tinynet.ops.shape import flatten
+from tinynet.ops.sigmoid import sigmoid
 from tinynet.ops.tanh import tanh
 from tinynet.tensor import Tensor
 
@@ -85,6 +86,13 @@ class Tanh(Module):
         return tanh(x)
 
 
+class Sigmoid(Module):
+    """1 / (1 + exp(-x))."""
+
+    def forward(self, x):
+        return sigmoid(x)
+
+
 class MaxPool2d(Module):
     """The largest value of each window."""
 
@@ -101,14 +109,18 @@ class MaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean of each window."""
 
-    def __init__(self, window, stride=None, padding=0, ceil_mode=False):
+    def __init__(
+        self, window, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+    ):  # fmt: skip
         self.window = pair("AvgPool2d", "window", window, least=1)
         self.stride = self.window if stride is None else pair("AvgPool2d", "stride", stride, 1)
         self.padding = pair("AvgPool2d", "padding", padding, least=0)
-        self.ceil_mode = ceil_mode
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, x):
-        return avg_pool2d(x, self.window, self.stride, self.padding, self.ceil_mode)
+        return avg_pool2d(
+            x, self.window, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
 
 
 class AdaptiveAvgPool2d(Module):
@@ -135,13 +147,13 @@ class LocalResponseNorm(Module):
 
 
 class BatchNorm2d(Module):
-    """Each channel normalised over the batch: weight 1 and bias 0 at first, running_mean and
-    running_var (buffers) for test."""
+    """Each channel normalised over the batch: weight 1 and bias 0 at first (with affine=False both
+    None), running_mean and running_var (buffers) for test."""
 
-    def __init__(self, channels, momentum=0.1, eps=1e-5, dtype=np.float32):
+    def __init__(self, channels, momentum=0.1, eps=1e-5, dtype=np.float32, affine=True):
         self.channels, self.momentum, self.eps = channels, momentum, eps
-        self.weight = Parameter(np.ones(channels, dtype))
-        self.bias = Parameter(np.zeros(channels, dtype))
+        self.weight = Parameter(np.ones(channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(channels, dtype)) if affine else None
         self.running_mean = Tensor(np.zeros(channels, dtype))
         self.running_var = Tensor(np.ones(channels, dtype))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynet.op import op
 from tinynet.ops.checks import check_broadcast, check_floating
+from tinynet.ops.sums import sum_to
 from tinynet.tensor import Tensor, describe
 
 
@@ -18,12 +19,12 @@ def add(ctx, a, b):
     """a + b."""
     if type(b) is type(a) and b.dtype is a.dtype and b.shape == a.shape:
         return a + b, lambda dy: (dy, dy)
-    a, b = _operands("add", ctx, a, b)
+    a, b = operands("add", ctx, a, b)
     a_shape, b_shape = a.shape, b.shape
 
     def backward(dy):
-        da = _sum_to(dy, a_shape) if ctx.needs_grad[0] else None
-        db = _sum_to(dy, b_shape) if ctx.needs_grad[1] else None
+        da = sum_to(dy, a_shape) if ctx.needs_grad[0] else None
+        db = sum_to(dy, b_shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a + b, backward
@@ -32,12 +33,12 @@ def add(ctx, a, b):
 @op
 def subtract(ctx, a, b):
     """a - b."""
-    a, b = _operands("subtract", ctx, a, b)
+    a, b = operands("subtract", ctx, a, b)
     a_shape, b_shape = a.shape, b.shape
 
     def backward(dy):
-        da = _sum_to(dy, a_shape) if ctx.needs_grad[0] else None
-        db = _sum_to(-dy, b_shape) if ctx.needs_grad[1] else None
+        da = sum_to(dy, a_shape) if ctx.needs_grad[0] else None
+        db = sum_to(-dy, b_shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a - b, backward
@@ -46,11 +47,11 @@ def subtract(ctx, a, b):
 @op
 def multiply(ctx, a, b):
     """a b."""
-    a, b = _operands("multiply", ctx, a, b)
+    a, b = operands("multiply", ctx, a, b)
 
     def backward(dy):
-        da = _sum_to(dy * b, a.shape) if ctx.needs_grad[0] else None
-        db = _sum_to(dy * a, b.shape) if ctx.needs_grad[1] else None
+        da = sum_to(dy * b, a.shape) if ctx.needs_grad[0] else None
+        db = sum_to(dy * a, b.shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a * b, backward
@@ -59,12 +60,12 @@ def multiply(ctx, a, b):
 @op
 def divide(ctx, a, b):
     """a / b. The derivative by b is -a / b^2."""
-    a, b = _operands("divide", ctx, a, b)
+    a, b = operands("divide", ctx, a, b)
     check_floating("divide", "a", a)
 
     def backward(dy):
-        da = _sum_to(dy / b, a.shape) if ctx.needs_grad[0] else None
-        db = _sum_to(-dy * a / (b * b), b.shape) if ctx.needs_grad[1] else None
+        da = sum_to(dy / b, a.shape) if ctx.needs_grad[0] else None
+        db = sum_to(-dy * a / (b * b), b.shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a / b, backward
@@ -75,7 +76,7 @@ def power(ctx, a, exponent):
     """a ** exponent, for a number, a tensor or an array as exponent. The derivative by a is
     exponent a^(exponent - 1), by the exponent a^exponent log a, and 0 where a is 0."""
     if not isinstance(exponent, numbers.Real):
-        return _power_of_tensors(ctx, *_operands("power", ctx, a, exponent))
+        return _power_of_tensors(ctx, *operands("power", ctx, a, exponent))
     check_floating("power", "a", a)
     exponent = float(exponent)
 
@@ -95,10 +96,10 @@ def _power_of_tensors(ctx, a, exponent):
         da = dexponent = None
         if ctx.needs_grad[0]:
             base = xp.where(exponent == zero, one, a)  # a^0 has no slope, at a = 0 neither
-            da = _sum_to(dy * (exponent * base ** (exponent - one)), a.shape)
+            da = sum_to(dy * (exponent * base ** (exponent - one)), a.shape)
         if ctx.needs_grad[1]:
             logarithm = xp.log(xp.where(a == zero, one, a))  # 0^e is 0 for every e > 0
-            dexponent = _sum_to(dy * (y * logarithm), exponent.shape)
+            dexponent = sum_to(dy * (y * logarithm), exponent.shape)
         return da, dexponent
 
     return y, backward
@@ -116,7 +117,7 @@ def matmul(ctx, a, b):
 
     da = dy b^T and db = a^T dy. Raises ValueError for vectors and for inner sizes that differ.
     """
-    a, b = _operands("matmul", ctx, a, b)
+    a, b = operands("matmul", ctx, a, b)
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         raise ValueError(
             f"matmul: a is {a.shape}, b is {b.shape}; shapes (..., M, K) and (..., K, N) fit"
@@ -124,8 +125,8 @@ def matmul(ctx, a, b):
     check_broadcast("matmul's stacks", a.shape[:-2], b.shape[:-2])
 
     def backward(dy):
-        da = _sum_to(dy @ b.swapaxes(-1, -2), a.shape) if ctx.needs_grad[0] else None
-        db = _sum_to(a.swapaxes(-1, -2) @ dy, b.shape) if ctx.needs_grad[1] else None
+        da = sum_to(dy @ b.swapaxes(-1, -2), a.shape) if ctx.needs_grad[0] else None
+        db = sum_to(a.swapaxes(-1, -2) @ dy, b.shape) if ctx.needs_grad[1] else None
         return da, db
 
     return a @ b, backward
@@ -146,9 +147,13 @@ def log(ctx, a):
     return ctx.xp.log(a), lambda dy: dy / a
 
 
-def _operands(name, ctx, a, b):
+def operands(name, ctx, a, b):
     """a and b as arrays of one dtype that broadcast. A number becomes an array of the other's
     dtype."""
+    if not isinstance(a, ctx.xp.ndarray) and not isinstance(b, ctx.xp.ndarray):
+        raise TypeError(
+            f"{name}: {type(a).__name__} and {type(b).__name__}; one of them must be a Tensor"
+        )
     if not isinstance(b, ctx.xp.ndarray):
         b = _number(name, ctx.xp, a, b)
     elif not isinstance(a, ctx.xp.ndarray):
@@ -174,16 +179,6 @@ def _number(name, xp, array, value):
     if xp is np:
         return np.asarray(value, array.dtype)
     return xp.full((), value, array.dtype)  # a kernel fills it: a copy to a GPU would wait
-
-
-def _sum_to(gradient, shape):
-    """The gradient of an operand of this shape, from the gradient of its broadcast."""
-    if gradient.shape == shape:
-        return gradient
-    leading = gradient.ndim - len(shape)
-    gradient = gradient.sum(axis=tuple(range(leading)))
-    repeated = tuple(i for i, n in enumerate(shape) if n == 1 and gradient.shape[i] != 1)
-    return gradient.sum(axis=repeated, keepdims=True) if repeated else gradient
 
 
 def _reflected(operation):

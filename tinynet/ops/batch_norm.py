@@ -9,7 +9,7 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
     """y = weight (x - mean) / sqrt(variance + eps) + bias, channel by channel.
 
     x             (N, C, H, W)  float32 or float64
-    weight, bias  (C,)
+    weight, bias  (C,), or None: 1 and 0
     running_mean, running_var  (C,), tensors without gradient
     training      True: mean and variance are computed from x over N, H, W. The running ones move
                   towards them by the fraction momentum, running_var towards variance M / (M - 1)
@@ -20,18 +20,24 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
     """
     check_activation("batch_norm", x)
     channels = (x.shape[1],)
+    has_weight, has_bias = weight is not None, bias is not None
+    weight = weight if has_weight else ctx.xp.full(channels, 1, x.dtype)
+    bias = bias if has_bias else ctx.xp.full(channels, 0, x.dtype)
     for argument, array in (
         ("weight", weight), ("bias", bias),
         ("running_mean", running_mean), ("running_var", running_var),
     ):  # fmt: skip
         check_parameter("batch_norm", argument, array, channels, x, "one for each channel")
+    if True in ctx.needs_grad[3:]:
+        raise ValueError("batch_norm: running_mean and running_var have no gradient; detach() them")
     eps = float(eps)
 
     if training:
         count = x.size // max(x.shape[1], 1)
         if count < 2:
             raise ValueError(
-                f"batch_norm: x {x.shape} has {count} value a channel; training needs at least 2"
+                f"batch_norm: x {x.shape} has {count} value a channel, and one value has no "
+                "variance; training needs at least 2: a larger batch, larger maps, or model.eval()"
             )
         mean, variance = ctx.empty(channels, x.dtype), ctx.empty(channels, x.dtype)
         ctx.kernels.batch_norm_statistics(x, mean, variance)
@@ -51,6 +57,6 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
     def backward(dy):
         dx, dweight, dbias = ctx.empty_like(x), ctx.empty_like(weight), ctx.empty_like(weight)
         kernel(dy, x, weight, mean, variance, eps, dx, dweight, dbias)
-        return dx, dweight, dbias, None, None
+        return dx, dweight if has_weight else None, dbias if has_bias else None
 
     return y, backward

@@ -64,6 +64,15 @@ def pair(name, argument, value, least):
     return int(both[0]), int(both[1])
 
 
+def integer(name, argument, value, least=None):
+    """An int, Python's or NumPy's, of at least `least`, as Python's."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{name}: {argument} must be an int, got {value!r}")
+    if least is not None and value < least:
+        raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
+    return int(value)
+
+
 def check_axis(name, axis, ndim):
     """axis must be None, an int or a tuple of ints: axes of an array of ndim axes, each once."""
     axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)

@@ -1,7 +1,7 @@
 """Convolution, with groups as in the paper's two towers."""
 
 from tinynet.op import op
-from tinynet.ops.checks import check_activation, check_parameter, pair
+from tinynet.ops.checks import check_activation, check_parameter, integer, pair
 from tinynet.ops.conv_algorithm import takes_winograd
 from tinynet.ops.windows import output_sizes
 
@@ -26,6 +26,7 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
     check_activation("conv2d", x)
     stride = pair("conv2d", "stride", stride, least=1)
     padding = pair("conv2d", "padding", padding, least=0)
+    groups = integer("conv2d", "groups", groups, least=1)
     _check_weight(x, weight, groups)
     if bias is not None:
         check_parameter("conv2d", "bias", bias, weight.shape[:1], x, "one for each output channel")
@@ -66,8 +67,6 @@ def _algorithm(kernels, x, weight, stride, padding, groups):
 
 
 def _check_weight(x, weight, groups):
-    if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
-        raise ValueError(f"conv2d: groups must be an int of at least 1, got {groups!r}")
     if getattr(weight, "ndim", 0) != 4:
         raise ValueError(
             f"conv2d: weight has shape {getattr(weight, 'shape', None)}; "

@@ -2,7 +2,7 @@
 
 from tinynet import random
 from tinynet.op import op
-from tinynet.ops.checks import check_floating
+from tinynet.ops.checks import check_floating, integer
 
 
 @op
@@ -23,8 +23,10 @@ def dropout(ctx, x, drop=0.5, training=True, scale="train", draw=None):
     drop = float(drop)
     if not 0 <= drop <= 1:
         raise ValueError(f"dropout: drop must be from 0 to 1, got {drop!r}")
-    if draw is not None and not 0 <= draw < 1 << 32:
-        raise ValueError(f"dropout: draw must be from 0 to 2^32 - 1, or None, got {draw!r}")
+    if draw is not None:
+        draw = integer("dropout", "draw", draw, least=0)
+        if draw >= 1 << 32:
+            raise ValueError(f"dropout: draw must be from 0 to 2^32 - 1, or None, got {draw!r}")
     if scale not in ("train", "test"):
         raise ValueError(f'dropout: scale must be "train" or "test", got {scale!r}')
     if drop == 0 or (not training and scale == "train"):
@@ -34,7 +36,7 @@ def dropout(ctx, x, drop=0.5, training=True, scale="train", draw=None):
         return x * kept_share, lambda dy: dy * kept_share
 
     seed = random.current_seed()
-    draw = random.next_dropout_draw() if draw is None else int(draw)
+    draw = random.next_dropout_draw() if draw is None else draw
     kept_scale = 1.0 if scale == "test" or drop == 1 else 1 / (1 - drop)
     y = ctx.empty_like(x)
     ctx.kernels.dropout(x, drop, kept_scale, seed, draw, y)

@@ -1,7 +1,7 @@
 """Local response normalisation."""
 
 from tinynet.op import op
-from tinynet.ops.checks import check_activation
+from tinynet.ops.checks import check_activation, integer
 
 
 @op
@@ -19,9 +19,11 @@ def local_response_norm(
     Source: the paper, section 3.3 (size 5, alpha 1e-4, beta 0.75, k 2).
     """
     check_activation("local_response_norm", x)
-    if not isinstance(size, int) or size < 1 or size % 2 == 0:
-        raise ValueError(f"local_response_norm: size must be an odd int, got {size!r}")
-    if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups:
+    size = integer("local_response_norm", "size", size, least=1)
+    if size % 2 == 0:
+        raise ValueError(f"local_response_norm: size must be odd, got {size!r}")
+    groups = integer("local_response_norm", "groups", groups, least=1)
+    if x.shape[1] % groups:
         raise ValueError(
             f"local_response_norm: groups={groups!r} does not divide the {x.shape[1]} channels of "
             f"x {x.shape}"

@@ -2,19 +2,23 @@
 
 from tinynet.op import op
 from tinynet.ops.checks import check_axis, check_floating
+from tinynet.ops.sums import sum_along
 from tinynet.tensor import Tensor
 
 
 @op
 def sum(ctx, a, axis=None, keepdims=False):  # noqa: A001
-    """The sum over axis (an int, a tuple, or None: all). Its gradient goes to every element."""
+    """The sum over axis (an int, a tuple, or None: all). Its gradient goes to every element.
+
+    Long sums of float32 numbers stay exact to float32 along every axis (ops/sums.py).
+    """
     check_axis("sum", axis, a.ndim)
     shape = a.shape
 
     def backward(dy):
         return ctx.xp.broadcast_to(_with_axes(dy, shape, axis), shape)
 
-    return a.sum(axis=axis, keepdims=keepdims), backward
+    return sum_along(a, axis, keepdims), backward
 
 
 @op
@@ -22,13 +26,13 @@ def mean(ctx, a, axis=None, keepdims=False):
     """The mean over axis (an int, a tuple, or None: all)."""
     check_floating("mean", "a", a)
     check_axis("mean", axis, a.ndim)
-    y = a.mean(axis=axis, keepdims=keepdims)
-    shape, count = a.shape, a.size // (y.size or 1)
+    total = sum_along(a, axis, keepdims)
+    shape, count = a.shape, a.size // (total.size or 1)
 
     def backward(dy):
         return ctx.xp.broadcast_to(_with_axes(dy / count, shape, axis), shape)
 
-    return y, backward
+    return total / count, backward
 
 
 @op
@@ -45,7 +49,7 @@ def max(ctx, a, axis=None, keepdims=False):  # noqa: A001
 
     def backward(dy):
         # If the largest is NaN, no element equals it, and the gradient is NaN too.
-        share = dy / largest.sum(axis=axis, keepdims=keepdims, dtype=dy.dtype)
+        share = dy / largest.sum(axis=axis, keepdims=keepdims).astype(dy.dtype)
         return _with_axes(share, largest.shape, axis) * largest
 
     return y, backward

@@ -4,7 +4,9 @@ import numpy as np
 
 from tinynet.backends import get_backend
 from tinynet.op import op
-from tinynet.ops.checks import check_floating
+from tinynet.ops import cross_entropy_options as options
+from tinynet.ops.checks import check_floating, integer
+from tinynet.tensor import describe
 
 
 @op
@@ -27,17 +29,42 @@ def softmax(ctx, logits):
 
 
 @op
-def softmax_cross_entropy(ctx, logits, labels):
+def softmax_cross_entropy(
+    ctx, logits, labels, weight=None, ignore_index=None, reduction="mean", label_smoothing=0.0
+):
     """The mean over the batch of log(sum over j of exp(logits[n, j])) - logits[n, labels[n]].
 
     logits  (N, classes)  float32 or float64
     labels  (N,)          integers from 0 to classes - 1: an array, a Tensor, or Labels
-    Returns a tensor of shape (). Raises ValueError where a label is out of range or shapes differ,
-    TypeError where labels are not integers. An array on a GPU is read back to be checked, which
-    waits for the GPU; Labels were checked before.
+            (N, classes)  soft labels: each row's shares of the classes, floats like the logits
+    The options are PyTorch's (formulas: ops/cross_entropy_options.py):
+    weight           (classes,) a factor for the loss of each class, or None; a constant
+    ignore_index     labels with this number do not count; None: there are none (PyTorch: -100)
+    reduction        "mean", with weight the weighted mean; "sum"; or "none": a loss for each row
+    label_smoothing  from 0 to 1: this share of the label is spread over all classes
+    Returns a tensor of shape (), with "none" (N,). A mean over no label is NaN.
+    Raises ValueError where a label is out of range or shapes differ, TypeError where labels are not
+    integers. An array on a GPU is read back to be checked, which waits for the GPU; Labels were
+    checked before.
     Source: the paper, section 3.5 (multinomial logistic regression).
     """
     _check_logits("softmax_cross_entropy", logits)
+    is_soft = getattr(labels, "ndim", 1) == 2 and labels.dtype.kind == "f"
+    has_options = (
+        weight is not None or ignore_index is not None or reduction != "mean" or label_smoothing
+    )
+    if is_soft or has_options:
+        options.check_options(ctx, logits, weight, reduction, label_smoothing)
+        kept = None
+        if is_soft:
+            options.check_soft_labels(logits, labels, ignore_index)
+        else:
+            labels = _checked_labels(ctx, logits, labels, ignore_index)
+            kept = None if ignore_index is None else labels != ignore_index
+        return options.cross_entropy(
+            ctx, logits, labels, weight, kept, reduction, float(label_smoothing)
+        )
+
     labels = _checked_labels(ctx, logits, labels)
     probabilities = ctx.empty_like(logits)
     losses = ctx.empty(logits.shape[:1], logits.dtype)
@@ -86,9 +113,11 @@ class Labels:
         return len(self.host)
 
 
-def _checked_labels(ctx, logits, labels):
+def _checked_labels(ctx, logits, labels, ignore_index=None):
     """labels as the backend's int64 array, checked on the processor."""
     count, classes = logits.shape
+    if ignore_index is not None:
+        ignore_index = integer("softmax_cross_entropy", "ignore_index", ignore_index)
     if isinstance(labels, Labels):
         if labels.classes > classes:
             raise ValueError(
@@ -105,7 +134,7 @@ def _checked_labels(ctx, logits, labels):
         if isinstance(labels, ctx.xp.ndarray) and not isinstance(labels, np.ndarray):
             labels = ctx.kernels.to_numpy(labels)
         labels = np.asarray(labels)
-        _check_labels(labels, classes)
+        _check_labels(labels, classes, ignore_index)
         labels = ctx.kernels.from_numpy(labels.astype(np.int64))
     if labels.shape != (count,):
         raise ValueError(
@@ -127,12 +156,16 @@ def _check_device_labels(device, shape):
         raise ValueError(f"Labels: device has shape {device.shape}, host {shape}; the same fits")
 
 
-def _check_labels(labels, classes):
+def _check_labels(labels, classes, ignore_index=None):
     if labels.dtype.kind not in "iu":
         raise TypeError(
-            f"softmax_cross_entropy: labels are {labels.dtype}; class numbers as integers fit"
+            f"softmax_cross_entropy: labels are {describe(labels)}; class numbers as integers fit, "
+            "or soft labels (N, classes) as a Tensor or an array of floats"
         )
-    wrong = np.argwhere((labels < 0) | (labels >= classes))
+    is_wrong = (labels < 0) | (labels >= classes)
+    if ignore_index is not None:
+        is_wrong &= labels != ignore_index
+    wrong = np.argwhere(is_wrong)
     if len(wrong):
         place = tuple(wrong[0].tolist())
         raise ValueError(

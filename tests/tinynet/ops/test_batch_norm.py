@@ -55,3 +55,30 @@ def test_a_training_step_does_not_change_the_backward_of_an_earlier_evaluation(b
         return on_host(leaf.grad)
 
     assert np.array_equal(gradient(True), gradient(False))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("left_out", [("weight",), ("bias",), ("weight", "bias")], ids=str)
+def test_without_weight_or_bias_they_are_1_and_0(left_out, training, backend, dtype):
+    def run(**given):
+        x, weight, bias, mean, variance = tensors(dtype)
+        leaves = [tn.Tensor(x.numpy() ** 2 / 4, requires_grad=True)]
+        parameters = {"weight": weight, "bias": bias, **given}
+        for name in {"weight", "bias"} - set(left_out):
+            parameters[name] = tn.Tensor(spaced((7,), name).astype(dtype), requires_grad=True)
+            leaves.append(parameters[name])
+        y = tn.batch_norm(leaves[0], **parameters, running_mean=mean, running_var=variance,
+                          training=training)  # fmt: skip
+        y.backward(spaced(y.shape, "dy").astype(dtype))
+        return [y.numpy(), *(on_host(leaf.grad) for leaf in leaves)]
+
+    for ours, expected in zip(run(**dict.fromkeys(left_out)), run(), strict=True):
+        assert ours.dtype == dtype and np.array_equal(ours, expected)
+
+
+def test_a_layer_without_weight_and_bias_has_only_its_statistics(backend):
+    layer = tn.nn.BatchNorm2d(7, affine=False)
+    assert layer.parameters() == []
+    assert sorted(layer.state_dict()) == ["running_mean", "running_var"]
+    y = layer(tn.Tensor(spaced(SHAPE).astype(np.float32)))
+    assert np.allclose(y.numpy().mean(axis=(0, 2, 3)), 0, atol=1e-6)

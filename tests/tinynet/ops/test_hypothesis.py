@@ -1,5 +1,6 @@
-"""Convolution, linear and pools of random shapes against PyTorch, forward and backward."""
+"""Ops on random shapes against PyTorch, forward and backward."""
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -100,14 +101,120 @@ def test_max_pool2d_of_any_geometry_is_pytorchs(backend, pool):
     )
 
 
-@given(pool=pools())
+@given(pool=pools(), count_include_pad=st.booleans())
 @random_examples
-def test_avg_pool2d_of_any_geometry_is_pytorchs(backend, pool):
+def test_avg_pool2d_of_any_geometry_is_pytorchs(backend, pool, count_include_pad):
+    arguments = (*pool["arguments"], count_include_pad)
     assert_as_pytorch(
-        lambda x: tn.avg_pool2d(x, *pool["arguments"]),
-        lambda x: torch.nn.functional.avg_pool2d(x, *pool["arguments"]),
+        lambda x: tn.avg_pool2d(x, *arguments),
+        lambda x: torch.nn.functional.avg_pool2d(x, *arguments),
         [spaced(pool["x"])],
     )
+
+
+@st.composite
+def broadcasts(draw, count):
+    """Shapes that broadcast: some axes of one shape are 1, or left out in front."""
+    shape = draw(st.lists(st.integers(1, 4), max_size=4))
+    shapes = []
+    for _ in range(count):
+        sizes = [draw(st.sampled_from([n, 1])) for n in shape]
+        shapes.append(tuple(sizes[draw(st.integers(0, len(sizes))) :]))
+    return shapes
+
+
+@given(shapes=broadcasts(2), smaller=st.booleans())
+@random_examples
+def test_maximum_and_minimum_of_any_shapes_are_pytorchs_with_equal_numbers_too(
+    backend, shapes, smaller
+):
+    name = "minimum" if smaller else "maximum"
+    arrays = [np.round(spaced(shape, str(i))) for i, shape in enumerate(shapes)]
+    assert_as_pytorch(getattr(tn, name), getattr(torch, name), arrays)
+
+
+@given(shapes=broadcasts(3))
+@random_examples
+def test_where_of_any_shapes_is_pytorchs(backend, shapes):
+    condition = spaced(shapes[0], "condition") > 0
+    assert_as_pytorch(
+        lambda a, b: tn.where(condition, a, b),
+        lambda a, b: torch.where(torch.tensor(condition), a, b),
+        [spaced(shape, str(i)) for i, shape in enumerate(shapes[1:])],
+    )
+
+
+@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=4), data=st.data())
+@random_examples
+def test_concatenate_of_any_shapes_is_pytorchs(backend, shape, data):
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    sizes = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))
+    arrays = []
+    for i, size in enumerate(sizes):
+        part = list(shape)
+        part[axis] = size
+        arrays.append(spaced(tuple(part), str(i)))
+    assert_as_pytorch(
+        lambda *tensors: tn.concatenate(tensors, axis),
+        lambda *tensors: torch.cat(tensors, axis),
+        arrays,
+    )
+
+
+@given(shape=st.tuples(*[st.integers(1, 4)] * 4), sides=st.tuples(*[st.integers(0, 3)] * 4))
+@random_examples
+def test_pad_of_any_sides_is_pytorchs(backend, shape, sides):
+    top, bottom, left, right = sides
+    assert_as_pytorch(
+        lambda x: tn.pad(x, top, bottom, left, right, 0.5),
+        lambda x: torch.nn.functional.pad(x, (left, right, top, bottom), value=0.5),
+        [spaced(shape)],
+    )
+
+
+@given(shape=st.lists(st.integers(1, 5), min_size=1, max_size=4), data=st.data())
+@random_examples
+def test_log_softmax_along_any_axis_is_pytorchs(backend, shape, data):
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    assert_as_pytorch(
+        lambda x: tn.log_softmax(x, axis),
+        lambda x: torch.log_softmax(x, axis),
+        [spaced(tuple(shape))],
+    )
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    reduction=st.sampled_from(["mean", "sum", "none"]),
+    smoothing=st.sampled_from([0.0, 0.1, 1.0]),
+    weighted=st.booleans(),
+    soft=st.booleans(),
+    ignored=st.booleans(),
+)
+@random_examples
+def test_the_loss_with_any_options_is_pytorchs(
+    backend, sizes, reduction, smoothing, weighted, soft, ignored
+):
+    rows, classes = sizes
+    options = {"reduction": reduction, "label_smoothing": smoothing}
+    weight = spaced((classes,), "weight", positive=True)
+    labels = np.arange(rows) % classes
+    if ignored and not soft:
+        options["ignore_index"] = int(labels[0]) if rows > classes else -100
+        labels[1:2] = options["ignore_index"]
+    inputs = [spaced(sizes)] + [spaced(sizes, "soft", positive=True)] * soft
+
+    def ours(logits, *target):
+        chosen = weight if weighted else None
+        return tn.softmax_cross_entropy(logits, *(target or [labels]), weight=chosen, **options)
+
+    def theirs(logits, *target):
+        chosen = torch.tensor(weight) if weighted else None
+        return torch.nn.functional.cross_entropy(
+            logits, *(target or [torch.tensor(labels)]), weight=chosen, **options
+        )
+
+    assert_as_pytorch(ours, theirs, inputs)
 
 
 @given(shape=st.tuples(*[st.integers(1, n) for n in (3, 4, 9, 9)]), size=int_or_pair(1, 7))

@@ -100,3 +100,69 @@ def test_each_row_of_the_gradient_sums_to_zero(backend):
     logits = tn.Tensor(spaced((3, 7)), requires_grad=True)
     tn.softmax_cross_entropy(logits, np.array([4, 0, 6])).backward()
     assert np.allclose(on_host(logits.grad).sum(axis=1), 0, atol=1e-16)
+
+
+# --- options; their formulas are cases of cases.py ---
+
+
+def test_options_that_change_nothing_give_the_same_loss(backend):
+    logits, labels = spaced((3, 7)), np.array([4, 0, 6])
+    results = []
+    for options in ({}, {"weight": np.ones(7)}, {"ignore_index": -100}, {"label_smoothing": 0}):
+        x = tn.Tensor(logits, requires_grad=True)
+        loss = tn.softmax_cross_entropy(x, labels, **options)
+        loss.backward()
+        results.append(np.append(on_host(x.grad), loss.item()))
+    for result in results[1:]:
+        assert np.allclose(result, results[0], rtol=1e-14, atol=1e-16)
+
+
+def test_one_hot_soft_labels_are_labels(backend, dtype):
+    logits, labels = tn.Tensor(spaced((3, 7)).astype(dtype)), np.array([4, 0, 6])
+    loss = tn.softmax_cross_entropy(logits, np.eye(7, dtype=dtype)[labels])
+    assert loss.dtype == dtype
+    assert loss.item() == pytest.approx(tn.softmax_cross_entropy(logits, labels).item(), rel=1e-6)
+
+
+def test_ignored_rows_have_neither_loss_nor_gradient_and_do_not_count(backend):
+    logits = spaced((4, 7))
+    logits[1] = np.nan
+    x, kept = tn.Tensor(logits, requires_grad=True), tn.Tensor(logits[[0, 2]], requires_grad=True)
+    loss = tn.softmax_cross_entropy(x, [4, -1, 6, -1], ignore_index=-1)
+    expected = tn.softmax_cross_entropy(kept, [4, 6])
+    loss.backward()
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-14)
+    assert np.allclose(on_host(x.grad)[[0, 2]], on_host(kept.grad), rtol=1e-13)
+    assert not on_host(x.grad)[[1, 3]].any()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_mean_over_no_label_is_nan_and_the_sum_is_0(backend):
+    x = tn.Tensor(spaced((2, 7)), requires_grad=True)
+    assert np.isnan(tn.softmax_cross_entropy(x, [3, 3], ignore_index=3).item())
+    loss = tn.softmax_cross_entropy(x, [3, 3], ignore_index=np.int64(3), reduction="sum")
+    loss.backward()
+    assert loss.item() == 0 and not on_host(x.grad).any()
+
+
+def test_a_class_that_cannot_be_has_a_logit_of_minus_infinity(backend):
+    x = tn.Tensor([[1.0, -np.inf, 2.0]], requires_grad=True)
+    loss = tn.softmax_cross_entropy(x, [0], weight=np.array([1, 2, 3], np.float32))
+    loss.backward()
+    assert loss.item() == pytest.approx(np.log(1 + np.e), rel=1e-6)
+    assert np.isfinite(on_host(x.grad)).all()
+
+
+def test_labels_checked_once_take_options_too(backend):
+    logits = tn.Tensor(spaced((3, 7)))
+    for options in ({"label_smoothing": 0.1}, {"ignore_index": 6}, {"reduction": "none"}):
+        ours = tn.softmax_cross_entropy(logits, tn.Labels([4, 0, 6], 7), **options)
+        expected = tn.softmax_cross_entropy(logits, [4, 0, 6], **options)
+        assert np.array_equal(ours.numpy(), expected.numpy())
+
+
+def test_large_logits_do_not_overflow_with_options(backend, dtype):
+    logits = tn.Tensor(np.array([[1e4, 0, -1e4]], dtype))
+    loss = tn.softmax_cross_entropy(logits, [1], reduction="sum")
+    assert loss.item() == pytest.approx(1e4, rel=1e-6)

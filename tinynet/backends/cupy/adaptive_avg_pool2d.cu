@@ -1,6 +1,7 @@
 // Adaptive average pooling and its gradient.
 
 #include "device/elements.cuh"
+#include "device/sums.cuh"
 
 struct Sizes {
     int height, width;
@@ -30,11 +31,11 @@ __device__ void adaptive_avg_pool2d(const T *x, T *y, long long count, Sizes s) 
     FOR_MY_PIXELS(p, s.out_rows * s.out_columns) {
         Span rows = touched(p / s.out_columns, s.height, s.out_rows);
         Span columns = touched(p % s.out_columns, s.width, s.out_columns);
-        T sum = 0;
+        LongSum<T> sum;
         for (int h = rows.first; h < rows.end; h++)
-            for (int w = columns.first; w < columns.end; w++) sum += x_map[h * s.width + w];
+            for (int w = columns.first; w < columns.end; w++) sum.add(x_map[h * s.width + w]);
         int cells = (rows.end - rows.first) * (columns.end - columns.first);
-        y[map * s.out_rows * s.out_columns + p] = sum / T(cells);
+        y[map * s.out_rows * s.out_columns + p] = sum.value() / T(cells);
     }
 }
 

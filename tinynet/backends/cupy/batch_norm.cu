@@ -12,12 +12,13 @@
 template <typename T>
 __device__ void partial_squares(const T *x, const T *mean, T *partial, Share s) {
     int c = blockIdx.x / s.parts, i = blockIdx.x % s.parts;
-    T centre = mean[c], sum = 0;
+    T centre = mean[c];
+    LongSum<T> mine;
     FOR_MY_SHARE(at, c, i, s) {
         T number = x[at] - centre;
-        sum += number * number;
+        mine.add(number * number);
     }
-    sum = block_sum(sum);
+    T sum = block_sum(mine.value());
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
@@ -48,13 +49,13 @@ template <typename T>
 __device__ void partial_gradients(const T *dy, const T *x, const T *mean, const T *variance, T eps,
                                   T *partial_dweight, T *partial_dbias, Share s) {
     int c = blockIdx.x / s.parts, i = blockIdx.x % s.parts;
-    T centre = mean[c], sum = 0, sum_of_products = 0;
+    T centre = mean[c];
+    LongSum<T> my_sum, my_products;
     FOR_MY_SHARE(at, c, i, s) {
-        sum += dy[at];
-        sum_of_products += dy[at] * (x[at] - centre);
+        my_sum.add(dy[at]);
+        my_products.add(dy[at] * (x[at] - centre));
     }
-    sum = block_sum(sum);
-    sum_of_products = block_sum(sum_of_products);
+    T sum = block_sum(my_sum.value()), sum_of_products = block_sum(my_products.value());
     if (threadIdx.x == 0) {
         partial_dbias[blockIdx.x] = sum;
         partial_dweight[blockIdx.x] = sum_of_products / sqrt(variance[c] + eps);

@@ -26,11 +26,11 @@ __device__ void sum_of_rows(const T *dy, T *dbias, long long images, long long o
     __shared__ T sums[BLOCK];  // (blockDim.y, blockDim.x)
     long long o = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     int mine = threadIdx.y * blockDim.x + threadIdx.x;
-    T sum = 0;
+    LongSum<T> sum;
     if (o < outputs) {
-        for (long long n = threadIdx.y; n < images; n += blockDim.y) sum += dy[n * outputs + o];
+        for (long long n = threadIdx.y; n < images; n += blockDim.y) sum.add(dy[n * outputs + o]);
     }
-    sums[mine] = sum;
+    sums[mine] = sum.value();
     __syncthreads();
     for (int rows = blockDim.y / 2; rows > 0; rows /= 2) {
         if (threadIdx.y < rows) sums[mine] += sums[mine + rows * blockDim.x];

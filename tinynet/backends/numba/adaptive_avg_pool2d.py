@@ -5,10 +5,13 @@ windows cover the map and overlap where the sizes do not divide. Source: PyTorch
 torchvision's AlexNet before fc6.
 """
 
+import numpy as np
 from numba import prange
 
 from .compilation import loops, parallel_loops
 from .threads import parallel
+
+MANY = 4096  # cells: the sum of a larger window is kept in float64
 
 
 @parallel
@@ -17,7 +20,10 @@ def adaptive_avg_pool2d(x, y):
 
     One iteration of the parallel loop: one map of one image.
     """
-    _adaptive_avg_pool2d(x.reshape(-1, *x.shape[2:]), y.reshape(-1, *y.shape[2:]))
+    x_maps, y_maps = x.reshape(-1, *x.shape[2:]), y.reshape(-1, *y.shape[2:])
+    is_large = x_maps[0].size > MANY * y_maps[0].size
+    zero = np.float64(0) if is_large else x.dtype.type(0)
+    _adaptive_avg_pool2d(x_maps, zero, y_maps)
 
 
 @parallel
@@ -31,24 +37,26 @@ def adaptive_avg_pool2d_backward(dy, dx):
 
 
 @parallel_loops
-def _adaptive_avg_pool2d(x, y):
+def _adaptive_avg_pool2d(x, zero, y):
     for m in prange(len(x)):
-        _pool_map(x[m], y[m])
+        _pool_map(x[m], zero, y[m])
 
 
 @loops
-def _pool_map(x, y):
+def _pool_map(x, zero, y):
+    """zero: 0 in the dtype of the sums."""
     height, width = x.shape
     out_rows, out_columns = y.shape
     for i in range(out_rows):
         top, bottom = _window(i, height, out_rows)
         for j in range(out_columns):
             left, right = _window(j, width, out_columns)
-            total = x.dtype.type(0)
+            total = zero
             for h in range(top, bottom):
                 for w in range(left, right):
                     total += x[h, w]
-            y[i, j] = total / x.dtype.type((bottom - top) * (right - left))
+            cells = x.dtype.type((bottom - top) * (right - left))
+            y[i, j] = x.dtype.type(total) / cells
 
 
 @parallel_loops

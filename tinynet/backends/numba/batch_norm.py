@@ -4,8 +4,8 @@ then to a learned mean and deviation.
     xhat = (x - mean) / sqrt(variance + eps)        mean, variance over N, H, W
     y    = weight xhat + bias
 
-A channel's sums over its maps are kept in float64, each map's sum in x's dtype. The kernels treat
-H W as one axis.
+A channel's sums are kept in float64; up to PIECE pixels of a map are added in x's dtype first. The
+kernels treat H W as one axis.
 Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 """
 
@@ -15,6 +15,8 @@ from numba import prange
 
 from .compilation import loops, parallel_loops
 from .threads import parallel
+
+PIECE = 4096  # pixels
 
 
 @parallel
@@ -65,11 +67,13 @@ def _statistics(x, mean, variance):
     for c in prange(channels):
         total = 0.0
         for n in range(images):
-            total += _sum(x[n, c])
+            for p in range(0, pixels, PIECE):
+                total += _sum(x[n, c, p : p + PIECE])
         mean[c] = total / (images * pixels)
         squares = 0.0
         for n in range(images):
-            squares += _sum_of_squares(x[n, c], mean[c])
+            for p in range(0, pixels, PIECE):
+                squares += _sum_of_squares(x[n, c, p : p + PIECE], mean[c])
         variance[c] = squares / (images * pixels)
 
 
@@ -89,8 +93,10 @@ def _backward(dy, x, weight, mean, variance, eps, moves, dx, dweight, dbias):
         sum_of_dy = 0.0
         sum_of_products = 0.0
         for n in range(images):
-            sum_of_dy += _sum(dy[n, c])
-            sum_of_products += _sum_of_products(dy[n, c], x[n, c], mean[c])
+            for p in range(0, pixels, PIECE):
+                dy_piece, x_piece = dy[n, c, p : p + PIECE], x[n, c, p : p + PIECE]
+                sum_of_dy += _sum(dy_piece)
+                sum_of_products += _sum_of_products(dy_piece, x_piece, mean[c])
         dbias[c] = sum_of_dy
         dweight[c] = sum_of_products * inverse_deviation
         factor = dy.dtype.type(weight[c] * inverse_deviation)

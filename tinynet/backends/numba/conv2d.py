@@ -50,6 +50,7 @@ from .compilation import loops, parallel_loops
 from .threads import parallel, run_on_threads, shares, threads
 
 COLUMNS = 256  # of a product: enough for full speed, few enough for a core's cache
+PIECE = 4096  # pixels whose gradients are added in dy's dtype
 
 
 def conv2d(x, weight, bias, stride, padding, groups, y):
@@ -276,9 +277,13 @@ def _columns_of_row(columns, u, first, last):
 def _backward_bias(dy, dbias):
     images, outputs, pixels = dy.shape
     for o in prange(outputs):
-        total = 0.0  # float64, map by map
+        total = 0.0  # float64, piece by piece
         for n in range(images):
-            total += _sum(dy[n, o])
+            if pixels <= PIECE:
+                total += _sum(dy[n, o])
+            else:
+                for p in range(0, pixels, PIECE):
+                    total += _sum(dy[n, o, p : p + PIECE])
         dbias[o] = total
 
 

@@ -17,6 +17,7 @@ from .compilation import loops
 from .threads import run_on_threads, shares
 
 FEW = 8  # images
+PIECE = 512  # images whose gradients are added in dy's dtype
 
 
 def linear(x, weight, bias, y):
@@ -52,8 +53,14 @@ def linear_backward_weight(dy, x, dweight):
 
 
 def linear_backward_bias(dy, dbias):
-    """dbias[o] = sum over n of dy[n, o]. dy (N, OUT), dbias (OUT,)"""
-    np.sum(dy, axis=0, out=dbias)
+    """dbias[o] = sum over n of dy[n, o]. dy (N, OUT), dbias (OUT,)
+
+    Each PIECE in dy's dtype, the pieces in float64.
+    """
+    total = np.zeros(len(dbias))
+    for first in range(0, len(dy), PIECE):
+        total += np.sum(dy[first : first + PIECE], axis=0)
+    dbias[...] = total
 
 
 @loops

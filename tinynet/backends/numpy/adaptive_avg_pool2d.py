@@ -5,12 +5,14 @@ windows cover the map and overlap where the sizes do not divide. Source: PyTorch
 torchvision's AlexNet before fc6.
 """
 
+import numpy as np
+
 
 def adaptive_avg_pool2d(x, y):
     """y[n, c, i, j] = the mean of x over the window of (i, j). x (N, C, H, W), y (N, C, OH, OW)"""
     for i, rows in enumerate(_windows(x.shape[2], y.shape[2])):
         for j, columns in enumerate(_windows(x.shape[3], y.shape[3])):
-            y[:, :, i, j] = x[:, :, rows, columns].mean(axis=(2, 3))
+            y[:, :, i, j] = x[:, :, rows, columns].mean(axis=(2, 3), dtype=np.float64)
 
 
 def adaptive_avg_pool2d_backward(dy, dx):

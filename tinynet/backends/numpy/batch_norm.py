@@ -4,6 +4,8 @@ then to a learned mean and deviation.
     xhat = (x - mean) / sqrt(variance + eps)        mean, variance over N, H, W
     y    = weight xhat + bias
 
+Sums are kept in float64: NumPy adds numbers one after the other along any axis but the last, and a
+long sum in float32 would lose digits.
 Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
 """
 
@@ -14,8 +16,8 @@ OVER_MAPS = (0, 2, 3)
 
 def batch_norm_statistics(x, mean, variance):
     """Each channel's mean and variance (divided by the count). x (N, C, H, W); both (C,)"""
-    np.mean(x, axis=OVER_MAPS, out=mean)
-    np.mean((x - _maps(mean)) ** 2, axis=OVER_MAPS, out=variance)
+    mean[...] = x.mean(axis=OVER_MAPS, dtype=np.float64)
+    variance[...] = ((x - _maps(mean)) ** 2).mean(axis=OVER_MAPS, dtype=np.float64)
 
 
 def batch_norm(x, weight, bias, mean, variance, eps, y):
@@ -38,8 +40,9 @@ def batch_norm_backward(dy, x, weight, mean, variance, eps, dx, dweight, dbias):
 
 def batch_norm_backward_frozen(dy, x, weight, mean, variance, eps, dx, dweight, dbias):
     """The same with mean and variance as constants: dx = weight / sqrt(variance + eps) * dy."""
-    np.sum(dy, axis=OVER_MAPS, out=dbias)
-    np.sum(dy * _normalised(x, mean, variance, eps), axis=OVER_MAPS, out=dweight)
+    xhat = _normalised(x, mean, variance, eps)
+    dbias[...] = dy.sum(axis=OVER_MAPS, dtype=np.float64)
+    dweight[...] = (dy * xhat).sum(axis=OVER_MAPS, dtype=np.float64)
     dx[...] = _maps(weight / np.sqrt(variance + eps)) * dy
 
 

@@ -102,7 +102,7 @@ def conv2d_backward_weight(dy, x, stride, padding, groups, dweight):
 
 def conv2d_backward_bias(dy, dbias):
     """dbias[o] = sum over n, i, j of dy[n, o, i, j]. dy (N, O, OH, OW), dbias (O,)"""
-    np.sum(dy, axis=(0, 2, 3), out=dbias)
+    dbias[...] = dy.sum(axis=(0, 2, 3), dtype=np.float64)
 
 
 def _pad(image, padding):

@@ -28,4 +28,4 @@ def linear_backward_weight(dy, x, dweight):
 
 def linear_backward_bias(dy, dbias):
     """dbias[o] = sum over n of dy[n, o]. dy (N, OUT), dbias (OUT,)"""
-    np.sum(dy, axis=0, out=dbias)
+    dbias[...] = dy.sum(axis=0, dtype=np.float64)

@@ -11,9 +11,9 @@
 // One block: one partial sum. Moves x once.
 template <typename T> __device__ void sum_of_images(const T *x, T *partial, Share s) {
     int c = blockIdx.x / s.parts, i = blockIdx.x % s.parts;
-    T sum = 0;
-    FOR_MY_SHARE(at, c, i, s) sum += x[at];
-    sum = block_sum(sum);
+    LongSum<T> mine;
+    FOR_MY_SHARE(at, c, i, s) mine.add(x[at]);
+    T sum = block_sum(mine.value());
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 

@@ -17,6 +17,24 @@ template <typename T> __device__ T block_sum(T number) {
     return sum;
 }
 
+// A thread's sum of many numbers. Every SHORT of them are added in T, and their sum to a double, so
+// that the rounding does not grow with the count.
+#define SHORT 128
+template <typename T> struct LongSum {
+    double total = 0;
+    T part = 0;
+    int added = 0;  // to part
+    __device__ void add(T number) {
+        part += number;
+        if (++added == SHORT) {
+            total += part;
+            part = 0;
+            added = 0;
+        }
+    }
+    __device__ T value() const { return T(total + part); }
+};
+
 // How blocks share a channel: block i of its `parts` blocks takes the images n = i, i + parts, ...,
 // and blockDim.x / lanes of these at a time, with `lanes` threads for each map, so that small maps
 // leave no thread idle. Made by share() of sums.py.
