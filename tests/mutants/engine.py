@@ -162,10 +162,14 @@ ENGINE = {
         [
             (
                 "memory handed out while a view lives",
-                "weakref.finalize(array, _give_back, block).atexit = False",
-                "_give_back(block)",
+                "weakref.finalize(array, _blocks.returned.append, block).atexit = False",
+                "_blocks.returned.append(block)",
             ),
-            ("memory never reused", "_give_back, block", "id, block"),
+            ("memory never reused", "_blocks.returned.append, block", "id, block"),
+            ("memory kept without a limit", "self.used + self.unused_bytes > to", "False"),
+            ("too little memory kept for a step", "KEPT = 3", "KEPT = 1.2"),
+            ("the newest block freed first", "oldest = min(", "oldest = max("),
+            ("memory shared with a forked child", "mmap.MAP_PRIVATE |", "mmap.MAP_SHARED |"),
             (
                 "one workspace for all keys",
                 "buffers[key][:size]",

@@ -62,14 +62,21 @@ def _found():
 def _load(name):
     if name not in NAMES:
         raise BackendError(f"backend {name!r} is not one of {', '.join(NAMES)}, {AUTO}")
+    others = ", ".join(other for other in NAMES if other != name)
     try:
         package = importlib.import_module(f"tinynet.backends.{name}")
+    except BackendError:
+        raise
     except ImportError as error:
-        others = [other for other in NAMES if other != name]
         raise BackendError(
             f"backend {name!r} cannot be loaded: {error}; install it with "
-            f"'pip install {error.name or name}', or use one of {', '.join(others)}",
+            f"'pip install {error.name or name}', or use one of {others}",
             str(error),
+        ) from error
+    except (ValueError, RuntimeError, OSError) as error:  # Numba's, of the machine or environment
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise BackendError(
+            f"backend {name!r} cannot be used: {reason}; mend it, or use one of {others}", reason
         ) from error
     return package.load() if hasattr(package, "load") else package
 

@@ -1,11 +1,16 @@
 """Reused memory: never while an array still uses it, and no more than needed."""
 
+import errno
 import gc
+import itertools
+import pathlib
+import re
 import resource
 
 import numpy as np
 import pytest
 
+import alexnet
 import tinynet as tn
 from tests.conftest import EVERY_BACKEND
 from tests.oracles.cases import on_host
@@ -13,6 +18,7 @@ from tinynet.backends import host_memory
 from tinynet.backends.host_memory import SMALLEST, empty, workspace
 
 CLASSES = 10
+PROCESSOR = [name for name in ("numpy", "numba") if name in tn.available_backends()]
 
 
 @pytest.fixture(params=[each for each in EVERY_BACKEND if each.values != ("cupy-host",)])
@@ -45,6 +51,12 @@ class Network:
         loss.backward()
         self.sgd.step()
         return activation.data, wide.data, self.fc.weight.grad
+
+    def evaluate(self, number, images):
+        images = np.random.default_rng(number).standard_normal((images, 3, 32, 32), np.float32)
+        with tn.no_grad():
+            activation = tn.relu(self.conv(tn.Tensor(images)))
+            return self.fc(tn.max_pool2d(activation, 2).flatten())
 
 
 def test_views_of_an_activation_an_output_and_a_gradient_keep_their_bits(backend):
@@ -114,15 +126,174 @@ def test_a_block_comes_back_when_its_array_is_gone():
     assert address(empty(SHAPE, FLOAT)) == where
 
 
-def test_a_block_that_is_not_requested_again_is_freed(monkeypatch):
-    monkeypatch.setattr(host_memory, "KEPT", 10)
-    rare = (SMALLEST // 4 + 12,)
-    arrays = [empty(rare, FLOAT) for _ in range(3)]
-    del arrays
-    assert len(host_memory._unused[4 * rare[0]]) == 3
-    for extra in range(12):
-        empty((SMALLEST // 4 + 100 + extra,), FLOAT)  # sizes not requested before
-    assert len(host_memory._unused[4 * rare[0]]) == 0
+@pytest.fixture
+def made(monkeypatch):
+    """The sizes of the blocks that were made in the test, which begins without any block."""
+    sizes = []
+
+    def make(size):
+        sizes.append(size)
+        return private_memory(size)
+
+    private_memory = host_memory._private_memory
+    monkeypatch.setattr(host_memory, "_private_memory", make)
+    monkeypatch.setattr(host_memory, "_blocks", host_memory._Blocks())
+    return sizes
+
+
+def of_bytes(size):
+    return empty((size,), np.uint8)
+
+
+def held():
+    """The bytes of all blocks, used and unused."""
+    host_memory._blocks._take_back_returned()
+    return host_memory._blocks.used + sum(
+        len(block) for blocks in host_memory._blocks.unused.values() for _, block in blocks
+    )
+
+
+def test_arrays_of_ever_new_sizes_take_no_more_memory_than_three_times_the_largest(made):
+    largest = SMALLEST + 4000
+    for number in range(1000):
+        of_bytes(SMALLEST + 4 * number)
+        assert held() <= 3 * largest
+    assert len(made) == 1000
+
+
+def test_of_the_unused_blocks_the_one_that_came_back_first_is_freed(made):
+    sizes = [SMALLEST, SMALLEST + 1, SMALLEST + 2]
+    for size in sizes:
+        of_bytes(size)
+    of_bytes(sizes[0])  # used again
+    assert made == sizes
+    of_bytes(SMALLEST + 3)  # one too many: frees sizes[1]
+    of_bytes(sizes[0])
+    of_bytes(sizes[2])
+    assert made == [*sizes, SMALLEST + 3]
+    of_bytes(sizes[1])
+    assert made[4:] == [sizes[1]]
+
+
+def test_the_memory_of_a_large_model_is_freed_while_a_small_one_runs(made, monkeypatch):
+    monkeypatch.setattr(host_memory, "RECENT", 10)
+    for _ in range(2):
+        large = [of_bytes(100 * SMALLEST) for _ in range(3)]
+        del large
+    assert held() == 300 * SMALLEST
+    for _ in range(20):
+        of_bytes(SMALLEST)  # the same block each time
+    assert made == [100 * SMALLEST] * 3 + [SMALLEST]
+    assert held() == SMALLEST
+
+
+@pytest.mark.parametrize("name", PROCESSOR)
+def test_training_steps_find_every_block_again_also_after_evaluations(name, made):
+    with tn.use_backend(name):
+        network = Network()
+        for number in range(3):
+            network.step(number)
+            network.evaluate(number, images=7)
+        warm = len(made)
+        assert warm > 5
+        for number in range(20):
+            network.step(number)
+            if number % 5 == 4:
+                network.evaluate(number, images=16)
+                network.evaluate(number, images=7)
+        assert len(made) == warm
+
+
+@pytest.mark.parametrize("spec", ["paper", "batch-norm"])
+def test_alexnets_training_step_finds_every_block_again(spec, made):
+    with tn.use_backend("numpy"):
+        model = alexnet.build(spec, num_classes=10, image_size=67, width=0.25)
+        sgd = tn.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+        counts = []
+        for number in range(5):
+            images = np.random.default_rng(number).standard_normal((8, 3, 67, 67), np.float32)
+            loss = tn.softmax_cross_entropy(model(tn.Tensor(images)), np.arange(8))
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            del loss
+            counts.append(len(made))
+    assert counts[0] > 5
+    assert counts[2:] == [counts[1]] * 3
+
+
+def test_layers_of_all_different_sizes_find_every_block_again(made):
+    with tn.use_backend("numpy"):
+        widths = range(400, 540, 10)
+        layers = [tn.nn.Linear(*pair) for pair in itertools.pairwise(widths)]
+        counts = []
+        for _ in range(4):
+            x = tn.Tensor(np.ones((128, 400), np.float32))
+            for layer in layers:
+                x = tn.relu(layer(x))
+            x.sum().backward()
+            del x
+            counts.append(len(made))
+    assert counts[0] > 2 * len(layers)
+    assert counts[2:] == [counts[1]] * 2
+
+
+def test_unused_blocks_are_freed_before_full_memory_is_reported(made, monkeypatch):
+    of_bytes(SMALLEST)
+    limit = 10 * SMALLEST
+    make = host_memory._private_memory
+
+    def limited(size):
+        if held() + size > limit:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return make(size)
+
+    monkeypatch.setattr(host_memory, "_private_memory", limited)
+    array = of_bytes(limit)
+    assert held() == limit
+    with pytest.raises(MemoryError, match=r"an array \(300, 1024\) of float32 takes 0.00123 GB"):
+        empty((300, 1024), np.float32)
+    del array
+    assert empty((150, 1024), np.float32).shape == (150, 1024)
+
+
+@pytest.mark.parametrize("shape", [(1 << 30, 1 << 20), (1 << 60, 1 << 60)])
+def test_an_array_larger_than_any_memory_is_a_memory_error_with_its_shape(shape):
+    with pytest.raises(MemoryError, match=str(shape[0])):
+        empty(shape, np.float32)
+    assert empty(SHAPE, FLOAT).shape == SHAPE
+
+
+def test_a_grown_workspace_frees_unused_blocks_first(made, monkeypatch):
+    of_bytes(SMALLEST)
+
+    def limited(size, dtype):
+        if held():
+            raise MemoryError
+        return np.zeros(size, dtype)
+
+    monkeypatch.setattr(host_memory.np, "empty", limited)
+    assert workspace("test full", (3, 4), FLOAT).shape == (3, 4)
+
+
+def test_large_arrays_lie_in_huge_pages():
+    setting = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not setting.exists() or "[never]" in setting.read_text():
+        pytest.skip("this system has no transparent huge pages, or forbids them")
+    array = empty((64 << 20,), np.uint8)
+    array[:] = 1
+    assert _huge_bytes(array) > 0
+
+
+def _huge_bytes(array):
+    """The bytes in huge pages of the mapping that holds this array."""
+    inside = False
+    for line in pathlib.Path("/proc/self/smaps").read_text().splitlines():
+        if mapping := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            first, end = (int(text, 16) for text in mapping.groups())
+            inside = first <= address(array) < end
+        elif inside and line.startswith("AnonHugePages:"):
+            return 1024 * int(line.split()[1])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ compiled by Numba and shared among threads, and BLAS for products."""
 import numpy as xp
 
 from tinynet.backends.host_memory import empty, workspace
+from tinynet.backends.numba import environment  # before all that import Numba
 from tinynet.backends.numba.adaptive_avg_pool2d import (
     adaptive_avg_pool2d,
     adaptive_avg_pool2d_backward,

@@ -9,6 +9,9 @@
 - Numba keeps a number of threads for each Python thread; set_threads sets it for all of them.
 - Numba's workqueue layer ends the process when two Python threads enter parallel loops at once.
   With this layer, and with every layer outside SAFE_LAYERS, Python threads take turns.
+- GNU's OpenMP ends a forked child that enters a parallel loop after its parent did. There parallel
+  loops are an error in the child. So Numba's threads start as late as possible, at the first
+  parallel loop: a child that was forked before it starts its own.
 """
 
 import concurrent.futures
@@ -22,6 +25,7 @@ import scipy.linalg.cython_blas  # noqa: F401  loads SciPy's BLAS, so that the c
 import threadpoolctl
 
 SAFE_LAYERS = ("omp", "tbb")  # Numba's layers that several Python threads may enter at once
+_DEFAULT_LAYERS = ("default", ["tbb", "omp", "workqueue"])  # Numba's choice and its order
 
 
 class _OneBlasThread:
@@ -64,6 +68,12 @@ class _OneBlasThread:
             library.set_num_threads(count)
             forget(force=True)
 
+    def forget_other_threads(self):
+        """In a child after a fork: the threads that were inside are the parent's."""
+        inside, self._inside, self._lock = self._inside, 0, threading.Lock()
+        if inside:
+            self._set(self._before)
+
 
 class _ThisThread(threading.local):
     count = None  # the number of threads last set in Numba by this Python thread
@@ -71,15 +81,14 @@ class _ThisThread(threading.local):
 
 # Idle OpenMP threads busy-wait and starve the image loaders (measured: small kernels 50 times
 # slower beside a busy process). OpenMP reads the variable when it is loaded, that is, when Numba
-# starts its threads, below.
+# starts its threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 one_blas_thread = _OneBlasThread()
 _this_thread = _ThisThread()
-_count = numba.get_num_threads()  # also starts the threads; until then the layer has no name
-_one_at_a_time = (
-    contextlib.nullcontext() if numba.threading_layer() in SAFE_LAYERS else threading.RLock()
-)
+_count = numba.config.NUMBA_NUM_THREADS
+_starting = threading.Lock()
+_one_at_a_time = None  # the guard of parallel loops, once Numba has started its threads
 
 
 def threads():
@@ -110,13 +119,28 @@ def parallel(kernel):
 
     @functools.wraps(kernel)
     def guarded(*arguments):
+        if _this_thread.count != _count:
+            _set_count()
         with _one_at_a_time:
-            if _this_thread.count != _count:
-                numba.set_num_threads(_count)
-                _this_thread.count = _count
             kernel(*arguments)
 
     return guarded
+
+
+def _set_count():
+    """Tell Numba the number of threads for this Python thread. The first call starts the threads;
+    until then the layer has no name."""
+    global _one_at_a_time
+    numba.set_num_threads(_count)
+    with _starting:
+        if _one_at_a_time is None:
+            _one_at_a_time = _guard()
+    _this_thread.count = _count
+
+
+def _guard():
+    safe = numba.threading_layer() in SAFE_LAYERS
+    return contextlib.nullcontext() if safe else threading.RLock()
 
 
 def shares(count):
@@ -150,5 +174,41 @@ def _pool():
     return concurrent.futures.ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "tinynet")
 
 
-if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+class _Forbidden:
+    """The guard of parallel loops in a child of a process that used GNU's OpenMP."""
+
+    def __enter__(self):
+        raise RuntimeError(
+            "backend 'numba': this process was forked after its parent had started GNU's OpenMP, "
+            "whose threads do not survive a fork; start processes by "
+            "multiprocessing.get_context('spawn'), or use threads, or fork before the first "
+            "computation, or set NUMBA_THREADING_LAYER=workqueue before the start"
+        )
+
+    def __exit__(self, *error):
+        pass
+
+
+def _after_fork_in_child():
+    """A child has none of its parent's other threads, and never sees a lock released that one of
+    them holds."""
+    global _one_at_a_time, _starting
+    _pool.cache_clear()
+    one_blas_thread.forget_other_threads()
+    _starting = threading.Lock()
+    if _one_at_a_time is not None:
+        _one_at_a_time = _Forbidden() if _layer_is_gnu_openmp() else _guard()
+
+
+def _layer_is_gnu_openmp():
+    if numba.threading_layer() != "omp":
+        return False
+    from numba.np.ufunc import omppool
+
+    return omppool.openmp_vendor == "GNU"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+if (numba.config.THREADING_LAYER, numba.config.THREADING_LAYER_PRIORITY) != _DEFAULT_LAYERS:
+    _set_count()  # a layer that was chosen by a variable may be missing: an error at the import
