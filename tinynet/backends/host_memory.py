@@ -134,6 +134,19 @@ def _private_memory(size):
     return block
 
 
+def _obtainable(size):
+    """The bytes, fewer than `size`, that the system would give at once: to one part in 1000."""
+    fits, fails = 0, size
+    while fails - fits > size // 1000 + 1:
+        middle = (fits + fails) // 2
+        try:
+            _private_memory(middle).close()
+            fits = middle
+        except (OSError, OverflowError):
+            fails = middle
+    return fits
+
+
 _blocks = _Blocks()
 if hasattr(os, "register_at_fork"):
     # The child's blocks are copies of its parent's, made page by page when either writes. It gives
@@ -151,9 +164,10 @@ def empty(shape, dtype):
     try:
         block = _blocks.take(size)
     except (OSError, OverflowError) as error:
+        rows = shape[0] * _obtainable(size) // size
         raise MemoryError(
-            f"an array {tuple(shape)} of {dtype} takes {size / 1e9:.3g} GB, and the system has no "
-            f"more memory beside the {_blocks.used / 1e9:.3g} GB of the arrays in use"
+            f"an array {tuple(shape)} of {dtype} takes {size / 1e9:.3g} GB, and the arrays in use "
+            f"{_blocks.used / 1e9:.3g} GB; beside them at most {(rows, *shape[1:])} fits"
         ) from error
     array = np.ndarray(shape, dtype, buffer=block)
     weakref.finalize(array, _blocks.returned.append, block).atexit = False

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -11,6 +12,7 @@ import pytest
 
 from alexnet.cli import ending
 from alexnet.errors import DataError, DiskError, NotFinite, UsageError, writing
+from tests.alexnet.small_training import FLAGS, make_images
 from tinynet import BackendError
 
 
@@ -39,6 +41,28 @@ def test_full_memory_is_a_usage_error(capsys):
     assert ending.run(too_large, "alexnet.train") == 2
     error = capsys.readouterr().err
     assert "the memory is full (80 GB asked for); a smaller --batch-size" in error
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="memory cannot be limited on this system")
+@pytest.mark.parametrize("side", [700, 4000])
+def test_a_training_that_does_not_fit_the_memory_ends_with_2_and_one_line(side, tmp_path):
+    """At 700 x 700 the activations do not fit, at 4000 x 4000 the weights."""
+    script = """
+import resource, sys
+from alexnet.train import main
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+sys.exit(main(sys.argv[1:]))
+"""
+    flags = [*FLAGS, "--image-size", str(side), "--width", "0.1", "--batch-size", "36"]
+    command = [sys.executable, "-c", script, *flags, "--out", str(tmp_path / "run")]
+    data = make_images(tmp_path / "images")
+    process = subprocess.run([*command, str(data)], capture_output=True, text=True, timeout=300)
+    *_, last = process.stderr.splitlines()
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    shape = "(36, " if side == 700 else "(161275140,)"
+    assert last.startswith("alexnet.train: the memory is full (") and shape in last
+    assert last.endswith("a smaller --batch-size or --image-size needs less")
 
 
 def test_ctrl_c_ends_with_130(capsys):

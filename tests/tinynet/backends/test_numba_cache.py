@@ -139,8 +139,8 @@ def test_without_a_folder_the_backend_is_available(copied, tmp_path):
     script = (
         f"import tinynet as tn; print({NUMBERS!r}); print(int('numba' in tn.available_backends()))"
     )
-    available, stderr = run("", copied, script, HOME=home, XDG_CACHE_HOME=home)
-    assert available == 1 and stderr.count("\n") == 1
+    count, stderr = run("", copied, script, HOME=home, XDG_CACHE_HOME=home)
+    assert count == 1 and stderr.count("\n") == 1
 
 
 def test_a_package_that_cannot_be_written_keeps_its_kernels_in_the_users_folder(copied, tmp_path):
