@@ -25,11 +25,12 @@ from alexnet.cli import ending
 from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.machine import use_machine
 from alexnet.cli.train_flags import train_parser
+from alexnet.data import open_dataset
 from alexnet.data.prefetch import prefetch
 from alexnet.errors import NotFinite, UsageError
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import curves, diagnosis, report
-from alexnet.training.options import Options, kind_of, resolve, resolve_resumed
+from alexnet.training.options import RECIPES, Options, absolute, kind_of, resolve, resolve_resumed
 from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
 from alexnet.training.run_folder import RunFolder
@@ -92,7 +93,7 @@ def record(run: Run, progress: Progress, result: Result) -> None:
         train_top1=float((label_ranks < 1).mean()), images_per_second=images_per_second,
         lr=result.lr,
     )  # fmt: skip
-    if run.step == run.options.dead_start_steps:
+    if diagnosis.is_step_to_judge(run.step, run.options.dead_start_steps, len(run.batches)):
         _report_dead_start(run, progress, result.x)
 
 
@@ -151,8 +152,9 @@ def _remedy(run):
 
 def _report_dead_start(run, progress, x):
     loss = progress.mean_loss()
-    if diagnosis.is_dead_start(loss, len(run.classes)):
-        progress.say(diagnosis.describe_dead_start(run.model, x, loss, run.step, run.options))
+    if diagnosis.is_dead_start(loss, run.guessing_loss, run.validated):
+        usual_lr = RECIPES[kind_of(run.options.data)].lr
+        progress.say(diagnosis.describe_dead_start(run, x, loss, usual_lr))
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -191,12 +193,16 @@ def _command(args):
 def _new_run(args):
     backend = use_machine(args.backend, args.threads, args.precision)
     _check_cuda_graph(args.cuda_graph)
-    options = resolve(args, backend)
+    train_set = open_dataset(
+        absolute(args.data), "train", seed=args.seed or 0,
+        skip_bad_images=args.skip_bad_images or 0,
+    )  # fmt: skip
+    options = resolve(args, backend, len(train_set))
     kind = kind_of(options.data)
     name = Path(options.data).name if kind == "folder" else kind
     folder = RunFolder.create(args.out, f"{options.spec}-{name}")
     try:
-        run = Run(options, folder)
+        run = Run(options, folder, train_set=train_set)
     except BaseException:  # data or options that do not fit leave no folder
         folder.leave()
         raise

@@ -78,7 +78,10 @@ def _next_commands(run):
     yield f"python -m alexnet.predict {best} {image}", "what it sees in an image file"
     if run.epoch == o.epochs:
         longer = replace(o, epochs=2 * o.epochs)
-        yield f"python -m alexnet.train {flags_of(longer)}", "the same for longer"
+        yield (
+            f"python -m alexnet.train {flags_of(longer, len(run.train_set))}",
+            "the same for longer",
+        )
     if kind == "synthetic":
         yield "python -m alexnet.train FOLDER", "your own images: FOLDER/<class>/*.jpg"
 

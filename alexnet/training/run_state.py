@@ -19,6 +19,7 @@ from alexnet.errors import DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
 from alexnet.network.build import build
 from alexnet.network.specs import find_spec
+from alexnet.training import diagnosis
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.schedules import SCHEDULES
@@ -29,19 +30,28 @@ SECONDS_BETWEEN_SAVES = 120
 
 
 class Run:
-    """A training, new or restored from a checkpoint.
+    """A training, new or restored from a checkpoint. train_set is opened if it is None.
 
     epoch, batch, step   finished epochs, batches of this epoch, and steps of the whole run
     sums                 {"images", "loss", "top1"} of this epoch so far: the number of images, the
                          sum of their losses, the number of correct ones
     random_state         the state of tinynet.random before the next step
     best                 {"top1", "epoch"} of the best validation, or None
+    validated            the Metrics of the newest epoch, or None before its end
+    guessing_loss        the loss of guessing each class by its frequency among the training images
     Raises DataError or UsageError if options, data and checkpoint do not fit together.
     """
 
-    def __init__(self, options: Options, folder: RunFolder, checkpoint: Checkpoint | None = None):
+    def __init__(
+        self,
+        options: Options,
+        folder: RunFolder,
+        checkpoint: Checkpoint | None = None,
+        train_set=None,
+    ):
         self.options, self.folder = options, folder
-        self.train_set, self.val_set = (_open(options, split) for split in ("train", "val"))
+        self.train_set = _open(options, "train") if train_set is None else train_set
+        self.val_set = _open(options, "val")
         self.classes = list(self.train_set.classes)
         tn.seed(options.seed)
         self.model = _build(options, len(self.classes))
@@ -56,6 +66,8 @@ class Run:
         self.sums = {"images": 0, "loss": 0.0, "top1": 0}
         self.random_state = tn.random.get_state()
         self.best = None
+        self.validated = None
+        self.guessing_loss = diagnosis.guessing_loss(self.train_set.labels, len(self.classes))
         self._best_unwritten = None
         self._saved_at = time.monotonic()
         if checkpoint:
@@ -121,10 +133,12 @@ class Run:
 
     def count_epoch(self, metrics: Metrics) -> None:
         """Count an epoch with these validation metrics."""
+        dead = diagnosis.is_dead_start(self.means()[0], self.guessing_loss, metrics)
+        self.schedule.epoch_ended(1 - metrics.top1, dead)
         self.epoch += 1
         self.batch = 0
         self.sums = dict.fromkeys(self.sums, 0)
-        self.schedule.epoch_ended(1 - metrics.top1)
+        self.validated = metrics
         if self.best is None or metrics.top1 > self.best["top1"]:
             self._keep(metrics, self.epoch)
 
