@@ -113,6 +113,15 @@ def network_changes(args: argparse.Namespace) -> dict:
     return {name: value for name, value in changes.items() if value is not None}
 
 
+def add_words_flag(group) -> None:
+    """--words."""
+    group.add_argument(
+        "--words", metavar="FILE",
+        help="names of classes that are wnids: lines of n01443537<TAB>goldfish, as in ImageNet's "
+        "words.txt (words.txt in the folder of the data, if it is there)",
+    )  # fmt: skip
+
+
 def add_backend_flags(group) -> None:
     """--backend, --threads."""
     group.add_argument(

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import tinynet as tn
 from alexnet.cli.machine import use_machine
+from alexnet.data import open_dataset
 from alexnet.errors import DataError, UsageError
-from alexnet.training.options import Options, data_folder, kind_of, resolve, resolve_resumed
+from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
+from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
 
 
@@ -27,12 +29,16 @@ def open_run(args: Namespace) -> Iterator[Run]:
 def _new_run(args):
     backend = use_machine(args.backend, args.threads, args.precision)
     _check_cuda_graph(args.cuda_graph)
-    options = resolve(args, backend)
+    train_set = open_dataset(  # the recipe for photos depends on their number
+        absolute(args.data), "train", seed=args.seed or 0,
+        skip_bad_images=args.skip_bad_images or 0,
+    )  # fmt: skip
+    options = resolve(args, backend, len(train_set))
     kind = kind_of(options.data)
     name = Path(options.data).name if kind == "folder" else kind
     folder = RunFolder.create(args.out, f"{options.spec}-{name}", data_folder(options.data))
     with folder.in_use():
-        yield Run(options, folder)
+        yield Run(options, folder, train_set=train_set)
 
 
 @contextlib.contextmanager
@@ -54,7 +60,7 @@ def _resumed_run(args):
                 f"{file} holds no velocities, so training cannot go on from it; --resume "
                 f"{file.parent} goes on from last.npz"
             )
-        run = Run(_resumed_options(args, Options.from_saved(saved.options)), folder, saved)
+        run = Run(_resumed_options(args, saved_options(saved)), folder, saved)
         unread = folder.cut_log(run.step, run.epoch)
         if unread:
             run.remarks.append(f"unreadable lines left out of log.jsonl: {unread}")

@@ -12,6 +12,7 @@
     augment.py        random crops and mirrors for the samples of an epoch
     normalization.py  subtract the mean, divide by the deviation
     names.py          names of files and classes as text that is safe to print
+    words.py          names of classes that are wnids, from a words file
     checks.py         errors for a dataset whose labels or pixels do not fit
     loader.py         batches, prepared by threads while the network computes
     prefetch.py       batches on the backend in use, on a GPU one ahead of the network

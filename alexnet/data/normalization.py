@@ -65,7 +65,10 @@ class Normalization:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Normalization":
-        """The Normalization from its arrays()."""
+        """The Normalization from its arrays(). Raises ValueError for a missing or wrong one."""
+        missing = {"mean", "divisor"} - set(arrays)
+        if missing:
+            raise ValueError(f"Normalization: {' and '.join(sorted(missing))} is missing")
         return cls(arrays["mean"], arrays["divisor"])
 
 

@@ -44,6 +44,28 @@ def plan(spec: Spec, num_classes: int, image_size: int) -> list[Layer]:
     return layers
 
 
+def array_shapes(layers: list[Layer]) -> tuple[dict, dict]:
+    """({name: shape} of the parameters, {name: shape} of the buffers) of a network of these layers,
+    as in its state_dict and in that order."""
+    parameters, buffers = {}, {}
+    for layer in layers:
+        arguments, out = layer.arguments, layer.outputs[0]
+        match layer.kind:
+            case "Conv2d":
+                depth = arguments["in_channels"] // arguments["groups"]
+                weight = (out, depth, arguments["kernel"], arguments["kernel"])
+            case "Linear":
+                weight = (out, arguments["in_features"])
+            case "BatchNorm2d":
+                weight = (out,)
+                names = (f"{layer.name}.running_mean", f"{layer.name}.running_var")
+                buffers |= dict.fromkeys(names, (out,))
+            case _:
+                continue
+        parameters |= {f"{layer.name}.weight": weight, f"{layer.name}.bias": (out,)}
+    return parameters, buffers
+
+
 def smallest_image_size(spec: Spec) -> int:
     """The smallest image_size with which every map has at least one pixel."""
 

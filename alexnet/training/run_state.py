@@ -27,6 +27,7 @@ from alexnet.network.specs import find_spec
 from alexnet.training import diagnosis, resuming
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.saved import check_position, check_training
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights import checkpoint as checkpoints
 from alexnet.weights.checkpoint import Checkpoint
@@ -227,10 +228,14 @@ class Run:
         return f"the last good checkpoint is {self.folder.last}"
 
     def _restore(self, checkpoint):
+        check_training(checkpoint)
         training = checkpoint.training
         self.remarks += resuming.list_remarks(
             checkpoint, self.options, self.classes, len(self.train_set), self._lists
         )
+        images = training["images"]  # when it was saved; some may be left out now
+        batch_size = min(self.options.batch_size, images)
+        check_position(checkpoint, images // batch_size, batch_size, self.schedule)
         checkpoint.fill(self.model, self.optimizer)
         # The same step as before, unless images were left out since and an epoch has fewer now.
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))
@@ -255,7 +260,9 @@ class Run:
         """Read from best.npz which network it holds. If the process was killed after it was
         written, it is newer than last.npz."""
         try:
-            training = checkpoints.load(self.folder.best).training
+            best = checkpoints.load(self.folder.best)
+            check_training(best)
+            training = best.training
             self.in_best = training["best"] | {name: training[name] for name in ("step", "batch")}
         except (DataError, KeyError, TypeError) as error:
             if self.best:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from alexnet import evaluate, train
+from alexnet import evaluate, predict, train
 from alexnet.data import open_dataset
+from alexnet.evaluation.metrics import Metrics
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import FLAGS, make_images
 
@@ -107,3 +108,133 @@ def test_the_table_names_every_class_and_ends_with_the_means(best, capsys):
         row = next(line.split() for line in text.splitlines() if line.split()[:1] == [name])
         assert row[1] == "4" and row[3].endswith("%")
     assert "top-3 100.00%  on 12 images (val)" in text.splitlines()[-1]
+
+
+def predictions_by_hand(best, data):
+    """The predicted label of each image, and its probability."""
+    saved = checkpoint.load(best)
+    rows = predict.probabilities(saved.make_model(), saved, data.paths)
+    return rows.argmax(axis=1), rows.max(axis=1)
+
+
+def test_confusions_and_the_most_wrong_images_match_a_count_by_hand(best, images, capsys):
+    record = record_of(capsys, best, "--split", "train", "--wrong", "5")
+    data = open_dataset(str(images), "train")
+    predicted, confidence = predictions_by_hand(best, data)
+    expected = {name: {} for name in data.classes}
+    wrong = []
+    for label, guess, p, path in zip(data.labels, predicted, confidence, data.paths, strict=True):
+        row, name = expected[data.classes[label]], data.classes[guess]
+        row[name] = row.get(name, 0) + 1
+        if label != guess:
+            wrong.append((-p, path, data.classes[label], name))
+    assert record["confusion"] == expected
+    assert sum(sum(row.values()) for row in expected.values()) == 36
+    wrong = sorted(wrong)[:5]
+    assert len(wrong) > 0  # the network of three epochs is not perfect
+    listed = [(e["image"], e["class"], e["predicted"]) for e in record["wrong"]]
+    assert listed == [(path, true, name) for _, path, true, name in wrong]
+    assert [e["probability"] for e in record["wrong"]] == pytest.approx([-w[0] for w in wrong])
+    assert record_of(capsys, best)["wrong"] == []
+
+
+@pytest.fixture(scope="module")
+def one_answer(best, tmp_path_factory):
+    """A checkpoint that takes every image for red."""
+    saved = checkpoint.load(best)
+    saved.model["fc8.weight"][:] = 0
+    saved.model["fc8.bias"][:] = [0, 0, 1]
+    path = tmp_path_factory.mktemp("one") / "best.npz"
+    saved.save(path)
+    return path
+
+
+def test_the_most_confused_classes_and_wrong_images_are_lines_of_text(one_answer, capsys):
+    assert evaluate.main([str(one_answer), "--wrong", "2", *NUMPY]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  blue -> red: 4 of 4" in lines and "  green -> red: 4 of 4" in lines
+    assert not any("red ->" in line for line in lines)
+    wrong = [line.split() for line in lines if line.endswith(".png")]
+    assert [row[:4] for row in wrong] == [["57.61%", "blue", "->", "red"]] * 2  # e / (2 + e)
+    assert [row[4].split("/val/")[1] for row in wrong] == ["blue/00.png", "blue/01.png"]
+
+
+def test_a_network_without_a_mistake_lists_none(best, capsys, tmp_path):
+    saved = checkpoint.load(best)
+    saved.model["fc8.weight"][:] = 0
+    saved.model["fc8.bias"][:] = [0, 0, 1]
+    saved.save(tmp_path / "best.npz")
+    red = make_images(tmp_path / "images", train=1, val=1)
+    for name in ("blue", "green"):
+        (red / "val" / name / "00.png").write_bytes((red / "val/red/00.png").read_bytes())
+    record = record_of(capsys, tmp_path / "best.npz", red, "--wrong", "9")
+    assert record["confusion"] == {name: {"red": 1} for name in ("blue", "green", "red")}
+    assert [e["class"] for e in record["wrong"]] == ["blue", "green"]
+
+
+def test_images_without_files_are_named_by_their_index(tmp_path, capsys, monkeypatch):
+    counts = dict.fromkeys(("train", "val", "test"), 20)
+    monkeypatch.setattr("alexnet.data.synthetic.DEFAULT_COUNT", counts)
+    out = tmp_path / "run"
+    flags = "--width 0.03 --batch-size 8 --max-steps 1 --backend numpy --threads 1".split()
+    assert train.main(["synthetic", *flags, "--out", str(out)]) == 0
+    record = record_of(capsys, out / "best.npz", "--wrong", "3")
+    assert all(0 <= e["image"] < record["images"] for e in record["wrong"])
+    assert evaluate.main([str(out), "--wrong", "1", *NUMPY]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"python -m alexnet.evaluate {out} --split test")
+
+
+def test_the_test_images_are_pointed_at_where_there_are_some(best, tmp_path, capsys):
+    data = make_images(tmp_path / "images", train=1, val=1)
+    assert evaluate.main([str(best), str(data), *NUMPY]) == 0
+    assert "--split test" not in capsys.readouterr().out
+    (data / "train").rename(data / "test")
+    (data / "val").rename(data / "train")
+    make_images(tmp_path / "other", train=1, val=1)
+    (tmp_path / "other" / "val").rename(data / "val")
+    assert evaluate.main([str(best), str(data), *NUMPY]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"python -m alexnet.evaluate {best} {data} --split test")
+    assert evaluate.main([str(best), str(data), "--split", "test", *NUMPY]) == 0
+    assert "on 3 images (test)" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_names_with_brackets_or_terminal_codes_are_printed_safely(best, tmp_path, capsys):
+    names = {"blue": "[red] car", "green": ":smile:", "red": "x\x1b[31m"}
+    data = make_images(tmp_path / "images", train=1, val=1)
+    for split in ("train", "val"):
+        for old, new in names.items():
+            (data / split / old).rename(data / split / new)
+    saved = checkpoint.load(best)
+    saved.classes = sorted(names.values())
+    saved.save(tmp_path / "best.npz")
+    assert evaluate.main([str(tmp_path / "best.npz"), str(data), "--wrong", "3", *NUMPY]) == 0
+    text = capsys.readouterr().out
+    rows = [line.split("  ")[1].strip() for line in text.splitlines() if line.endswith("%  ")]
+    assert rows == [":smile:", "[red] car", "x\\x1b[31m"]
+    assert "\x1b" not in text
+
+
+def test_classes_are_shown_by_the_names_of_a_words_file(best, tmp_path, capsys):
+    (tmp_path / "words.txt").write_text("red\tcrimson, scarlet\nother\tthing\n")
+    words = ["--words", str(tmp_path / "words.txt")]
+    assert evaluate.main([str(best), *words, *NUMPY]) == 0
+    assert "crimson (red)" in capsys.readouterr().out
+    record = record_of(capsys, best, *words)
+    assert record["classes"]["red"]["name"] == "crimson, scarlet"
+    assert "name" not in record["classes"]["blue"]
+    assert evaluate.main([str(best), "--words", str(tmp_path / "none.txt"), *NUMPY]) == 3
+    assert "none.txt" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_of_many_classes_the_table_shows_the_least_accurate(capsys):
+    classes = [f"class{number:03}" for number in range(200)]
+    images, correct = np.full(200, 10), np.full(200, 9)
+    correct[[7, 130]], images[50], correct[50] = (3, 0), 0, 0  # 50 has no image
+    evaluate._print_classes(classes, {}, Metrics(1.0, 0.9, 1.0, images, correct))
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if line.endswith("%  ")]
+    assert [row[0] for row in rows[:3]] == ["class130", "class007", "class000"]
+    assert rows[0][1:] == ["10", "0", "0.0%"]
+    assert len(rows) == 20 and "the 20 of 200 classes with the lowest top-1" in lines[0]

@@ -56,6 +56,13 @@ def test_normalization_comes_back_from_its_arrays():
     assert first.arrays()["mean"].dtype == np.float32
 
 
+def test_an_array_that_is_missing_is_named():
+    arrays = Normalization(np.zeros((3, 1, 1)), np.ones((3, 1, 1))).arrays()
+    del arrays["divisor"]
+    with pytest.raises(ValueError, match="divisor is missing"):
+        Normalization.from_arrays(arrays)
+
+
 @pytest.mark.parametrize(
     "mean, divisor, message",
     [

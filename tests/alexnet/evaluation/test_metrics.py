@@ -37,7 +37,7 @@ def test_metrics_are_means_over_images_not_over_batches():
     parts = slice(0, 5), slice(5, 7)
     batches = [(tn.Tensor(x[part]), tn.Labels(labels[part], 6)) for part in parts]
     model = Model().train()
-    metrics = evaluate(model, batches, 6)
+    metrics = evaluate(model, batches, 6, each_image=True)
 
     logits = images.reshape(7, -1)[:, :6] / 32
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(7), labels]
@@ -49,6 +49,12 @@ def test_metrics_are_means_over_images_not_over_batches():
     correct = np.bincount(labels[order[:, 0] == labels], minlength=6)
     assert metrics.correct.tolist() == correct.tolist()
     assert model.training
+    assert metrics.predicted.tolist() == order[:, 0].tolist()
+    powers = np.exp(logits)
+    assert metrics.confidence == pytest.approx((powers / powers.sum(1)[:, None]).max(1), rel=1e-5)
+    plain = evaluate(model, batches, 6)
+    assert plain.predicted is None and plain.confidence is None
+    assert (plain.loss, plain.top1, plain.top5) == (metrics.loss, metrics.top1, metrics.top5)
 
 
 def test_a_network_of_three_classes_with_nan_outputs_has_no_top5():

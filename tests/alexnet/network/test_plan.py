@@ -3,9 +3,9 @@
 import pytest
 
 from alexnet import SPECS, build
-from alexnet.network.plan import smallest_image_size
+from alexnet.network.plan import array_shapes, smallest_image_size
 from alexnet.network.variants import changed
-from tests.alexnet.network.small_networks import plan_of
+from tests.alexnet.network.small_networks import NAMES, plan_of, small
 from tinynet.ops.windows import output_size
 
 
@@ -42,3 +42,14 @@ def test_the_smallest_image_follows_the_pools():
 def test_a_pools_last_window_starts_inside_the_map(size, window, stride, down, up):
     assert output_size(size, window, stride, 0, ceil_mode=False) == down
     assert output_size(size, window, stride, 0, ceil_mode=True) == up
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("norm", [None, "batch"])
+def test_the_shapes_of_a_plan_are_the_shapes_of_the_network(name, norm):
+    model = small(name, norm=norm)
+    layers = plan_of(name, 10, model.image_size, width=0.125, norm=norm)
+    parameters, buffers = array_shapes(layers)
+    assert list(parameters.items()) == [(n, p.shape) for n, p in model.named_parameters()]
+    state = model.state_dict()
+    assert parameters | buffers == {name: array.shape for name, array in state.items()}

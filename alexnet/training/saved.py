@@ -1,0 +1,134 @@
+"""The options and the position of a training, as a checkpoint holds them: checked before use."""
+
+from dataclasses import MISSING, fields
+
+from alexnet.errors import DataError
+from alexnet.network.specs import SPECS
+from alexnet.training.options import NAMES_IN_FILES, Options
+from alexnet.training.schedules import SCHEDULES
+from alexnet.weights.checkpoint import Checkpoint, naming
+from alexnet.weights.record import (
+    CHANGES_KINDS,
+    LARGEST_IMAGE,
+    OBJECT,
+    SHARE,
+    TEXT,
+    TRUTH,
+    check,
+    check_fields,
+    one_of,
+    optional,
+    real,
+    whole,
+)
+from tinynet import backends, gpu
+
+MOST_THREADS = 4096
+SEED = whole(0, (1 << 64) - 1)
+OPTION_KINDS = {
+    "data": TEXT,
+    "spec": one_of(SPECS),
+    "image_size": whole(1, LARGEST_IMAGE),
+    **CHANGES_KINDS,
+    "batch_size": whole(1),
+    "epochs": whole(1),
+    "max_steps": optional(whole(1)),
+    "augment": one_of(("none", "crop")),
+    "lr": real(0, above=True),
+    "schedule": one_of(SCHEDULES),
+    "momentum": real(0, below=1),
+    "weight_decay": real(0),
+    "rule": one_of(("paper", "pytorch")),
+    "dead_start_steps": whole(1),
+    "seed": SEED,
+    "backend": one_of(backends.NAMES),
+    "threads": optional(whole(1, MOST_THREADS)),
+    "workers": whole(0, MOST_THREADS),
+    "skip_bad_images": whole(0),
+    "precision": one_of(gpu.PRECISIONS),
+    NAMES_IN_FILES["cuda_graph"]: TRUTH,
+}
+POSITION_KINDS = {
+    "epoch": whole(0),
+    "batch": whole(0),
+    "step": whole(0),
+    "sums": OBJECT,
+    "best": optional(OBJECT),
+    "images": whole(1),
+    "random": OBJECT,
+    "schedule": ("[name, state]", lambda value: isinstance(value, list) and len(value) == 2),
+}
+
+
+def _is_image_list(value):
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("fingerprint"), str)
+        and isinstance(value.get("images"), list)
+        and all(whole(0)[1](count) for count in value["images"])
+    )
+
+
+def _lists(classes):
+    """The kind of the lists of images: {"train", "val"} of resuming.image_list."""
+    return (
+        f"fingerprints and {classes} counts of images, for train and val",
+        lambda v: (
+            isinstance(v, dict)
+            and v.keys() == {"train", "val"}
+            and all(_is_image_list(each) and len(each["images"]) == classes for each in v.values())
+        ),
+    )
+
+
+def saved_options(saved: Checkpoint) -> Options:
+    """The options of the run that wrote this checkpoint. Raises DataError that names the file and
+    the option if one is missing, unknown, of a wrong kind, or does not fit the saved network."""
+    with naming(saved.path):
+        known = {NAMES_IN_FILES.get(field.name, field.name): field for field in fields(Options)}
+        needed = [name for name, field in known.items() if field.default is MISSING]
+        check_fields("options", saved.options, OPTION_KINDS, needed, known)
+        for name in ("spec", "image_size", *CHANGES_KINDS):
+            option, built = saved.options[name], saved.build.get(name)
+            if option != built and name in saved.build:
+                raise DataError(f"options.{name} is {option!r}, build.{name} is {built!r}")
+        return Options.from_saved(saved.options)
+
+
+def check_training(saved: Checkpoint) -> None:
+    """Check that the record `training` has its fields, each of its kind. Raises DataError that
+    names the file and the field."""
+    with naming(saved.path):
+        check_fields("training", saved.training, POSITION_KINDS, POSITION_KINDS)
+        name, state = saved.training["schedule"]
+        check("training.schedule[0]", name, one_of(SCHEDULES))
+        check("training.schedule[1]", state, OBJECT)
+        if "lists" in saved.training:  # older versions kept none
+            check("training.lists", saved.training["lists"], _lists(len(saved.classes)))
+
+
+def check_position(saved: Checkpoint, batches: int, batch_size: int, schedule) -> None:
+    """Check that a record that passed check_training fits a run. Raises DataError as that does.
+
+    batches     of an epoch
+    batch_size  images of each
+    schedule    of the run; the state of a schedule of this kind has these fields
+    """
+    training = saved.training
+    with naming(saved.path):
+        check("training.batch", training["batch"], whole(0, batches))
+        step = training["epoch"] * batches + training["batch"]
+        check("training.step", training["step"], whole(step, step))
+        images = training["batch"] * batch_size
+        kinds = {"images": whole(images, images), "loss": real(0), "top1": whole(0, images)}
+        check_fields("training.sums", training["sums"], kinds, kinds, kinds)
+        if training["best"] is not None:
+            kinds = {"top1": SHARE, "epoch": whole(1)}
+            check_fields("training.best", training["best"], kinds, kinds, kinds)
+        kinds = {"seed": SEED, "dropout_draws": whole(0)}
+        check_fields("training.random", training["random"], kinds, kinds, kinds)
+        name, state = training["schedule"]
+        if SCHEDULES[name] is type(schedule):
+            number = {int: whole(0), float: real(0)}
+            kinds = {field: number[type(value)] for field, value in schedule.state().items()}
+            check_fields("training.schedule[1]", state, kinds, known=kinds)
