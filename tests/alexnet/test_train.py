@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from alexnet import train
+from alexnet import evaluate, predict, train
 from alexnet.train import main
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import FLAGS, make_images, make_photos
@@ -595,6 +595,17 @@ def test_an_empty_value_is_an_error(flags, tmp_path, monkeypatch, capsys):
     assert ending.value.code == 2
     assert "'' names nothing" in last_line(capsys)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [[""], ["best.npz", ""]])
+@pytest.mark.parametrize("command", [evaluate.main, predict.main])
+def test_an_empty_value_is_an_error_for_the_other_commands_too(command, arguments, capsys):
+    if command is predict.main:
+        arguments = [*arguments, "photo.jpg"]
+    with pytest.raises(SystemExit) as ending:
+        command(arguments)
+    assert ending.value.code == 2
+    assert "'' names nothing" in last_line(capsys)
 
 
 def test_cifar10_without_a_folder_is_not_the_current_folder(tmp_path, monkeypatch, capsys):
