@@ -179,7 +179,7 @@ def _parser():
         "  python -m alexnet.evaluate runs/wnids/best.npz --words words.txt",
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT",
+        "checkpoint", type=flags.not_empty, metavar="CHECKPOINT",
         help="best.npz or last.npz of a run; of a run's folder, its best.npz",
     )  # fmt: skip
     parser.add_argument(

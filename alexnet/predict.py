@@ -201,11 +201,11 @@ def _parser():
         "  python -m alexnet.predict runs/wnids photos --words words.txt --json",
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT",
+        "checkpoint", type=flags.not_empty, metavar="CHECKPOINT",
         help="best.npz or last.npz of a run; of a run's folder, its best.npz",
     )  # fmt: skip
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE",
+        "images", nargs="+", type=flags.not_empty, metavar="IMAGE",
         help="image files; folders, with all images in them at any depth; - for a list of paths on "
         "standard input, one a line",
     )  # fmt: skip

@@ -28,6 +28,7 @@ from alexnet.errors import NotFinite
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import diagnosis, report
 from alexnet.training.curves import Curves
+from alexnet.training.options import RECIPES, kind_of
 from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
 from alexnet.training.run_state import Run
@@ -88,7 +89,7 @@ def record(run: Run, progress: Progress, result: Result) -> None:
         train_top1=float((label_ranks < 1).mean()), images_per_second=images_per_second,
         lr=result.lr,
     )  # fmt: skip
-    if run.step == run.options.dead_start_steps:
+    if diagnosis.is_step_to_judge(run.step, run.options.dead_start_steps, len(run.batches)):
         _report_dead_start(run, progress, result.x)
 
 
@@ -151,8 +152,9 @@ def _remedy(run):
 
 def _report_dead_start(run, progress, x):
     loss = progress.mean_loss()
-    if diagnosis.is_dead_start(loss, len(run.classes)):
-        progress.say(diagnosis.describe_dead_start(run.model, x, loss, run.step, run.options))
+    if diagnosis.is_dead_start(loss, run.guessing_loss, run.validated):
+        usual_lr = RECIPES[kind_of(run.options.data)].lr
+        progress.say(diagnosis.describe_dead_start(run, x, loss, usual_lr))
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import tinynet as tn
 from alexnet.cli.machine import use_machine
+from alexnet.data import open_dataset
 from alexnet.errors import DataError, UsageError
-from alexnet.training.options import data_folder, kind_of, resolve, resolve_resumed
+from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
 from alexnet.training.saved import saved_options
@@ -28,12 +29,16 @@ def open_run(args: Namespace) -> Iterator[Run]:
 def _new_run(args):
     backend = use_machine(args.backend, args.threads, args.precision)
     _check_cuda_graph(args.cuda_graph)
-    options = resolve(args, backend)
+    train_set = open_dataset(  # the recipe for photos depends on their number
+        absolute(args.data), "train", seed=args.seed or 0,
+        skip_bad_images=args.skip_bad_images or 0,
+    )  # fmt: skip
+    options = resolve(args, backend, len(train_set))
     kind = kind_of(options.data)
     name = Path(options.data).name if kind == "folder" else kind
     folder = RunFolder.create(args.out, f"{options.spec}-{name}", data_folder(options.data))
     with folder.in_use():
-        yield Run(options, folder)
+        yield Run(options, folder, train_set=train_set)
 
 
 @contextlib.contextmanager

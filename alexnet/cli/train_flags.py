@@ -9,7 +9,8 @@ from alexnet.training.schedules import SCHEDULES
 _EXAMPLES = """examples:
   python -m alexnet.train
   python -m alexnet.train cifar10:cifar-10-batches-bin --epochs 10
-  python -m alexnet.train photos --image-size 131 --init he --lr 0.02 --batch-size 64
+  python -m alexnet.train photos --image-size 67
+  python -m alexnet.train photos --init published
   python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
   python -m alexnet.train --resume runs/batch-norm --epochs 120
   python -m alexnet.train photos --backend cupy --cuda-graph --precision tf32
@@ -72,8 +73,8 @@ def train_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument(
         "--dead-start-steps", type=flags.count, metavar="N",
-        help="after N steps, report a loss that is still at ln(classes), the loss of guessing "
-        f"({diagnosis.STEPS})",
+        help=f"after N steps or {diagnosis.EPOCHS} epochs, and again after 2, 4, 8 times as many, "
+        f"report a network that still only guesses ({diagnosis.STEPS})",
     )  # fmt: skip
     group.add_argument(
         "--seed", type=flags.seed, metavar="N",

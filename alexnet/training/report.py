@@ -84,7 +84,8 @@ def _next_commands(run):
         yield from _uses_of(run)
     if run.epoch == o.epochs:
         longer = replace(o, epochs=2 * o.epochs)
-        yield f"python -m alexnet.train {flags_of(longer)}", "the same for longer"
+        flags = flags_of(longer, len(run.train_set))
+        yield f"python -m alexnet.train {flags}", "the same for longer"
     if kind_of(o.data) == "synthetic":
         yield "python -m alexnet.train FOLDER", "your own images: FOLDER/<class>/*.jpg"
 

@@ -25,7 +25,7 @@ from alexnet.evaluation.metrics import Metrics
 from alexnet.network.build import build
 from alexnet.network.plan import plan
 from alexnet.network.specs import find_spec
-from alexnet.training import resuming
+from alexnet.training import diagnosis, resuming
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.saved import check_training
@@ -40,7 +40,7 @@ SAVES_BETWEEN = 20
 
 
 class Run:
-    """A training, new or restored from a checkpoint.
+    """A training, new or restored from a checkpoint. train_set is opened if it is None.
 
     epoch, batch, step   finished epochs, batches of this epoch, and steps of the whole run
     sums                 {"images", "loss", "top1"} of this epoch so far: the number of images, the
@@ -50,12 +50,21 @@ class Run:
     in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
                          batch is 0 at the end of an epoch
     remarks              what a resumed run should tell: lines of text
+    validated            the Metrics of the newest epoch, or None before its end
+    guessing_loss        the loss of guessing each class by its frequency among the training images
     Raises DataError or UsageError if options, data and checkpoint do not fit together.
     """
 
-    def __init__(self, options: Options, folder: RunFolder, checkpoint: Checkpoint | None = None):
+    def __init__(
+        self,
+        options: Options,
+        folder: RunFolder,
+        checkpoint: Checkpoint | None = None,
+        train_set=None,
+    ):
         self.options, self.folder = options, folder
-        self.train_set, self.val_set = (_open(options, split) for split in ("train", "val"))
+        self.train_set = _open(options, "train") if train_set is None else train_set
+        self.val_set = _open(options, "val")
         self.classes = list(self.train_set.classes)
         tn.seed(options.seed)
         self.model = _build(options, len(self.classes))
@@ -72,6 +81,8 @@ class Run:
         self.random_state = tn.random.get_state()
         self.best = self.in_best = None
         self.remarks = []
+        self.validated = None
+        self.guessing_loss = diagnosis.guessing_loss(self.train_set.labels, len(self.classes))
         self._lists = {
             "train": resuming.image_list(self.train_set), "val": resuming.image_list(self.val_set)
         }  # fmt: skip
@@ -146,10 +157,12 @@ class Run:
 
     def count_epoch(self, metrics: Metrics) -> None:
         """Count an epoch with these validation metrics."""
+        dead = diagnosis.is_dead_start(self.means()[0], self.guessing_loss, metrics)
+        self.schedule.epoch_ended(1 - metrics.top1, dead)
         self.epoch += 1
         self.batch = 0
         self.sums = dict.fromkeys(self.sums, 0)
-        self.schedule.epoch_ended(1 - metrics.top1)
+        self.validated = metrics
         if self.best is None or metrics.top1 > self.best["top1"]:
             self.best = {"top1": metrics.top1, "epoch": self.epoch}
 
@@ -246,7 +259,9 @@ class Run:
         """Read from best.npz which network it holds. If the process was killed after it was
         written, it is newer than last.npz."""
         try:
-            training = checkpoints.load(self.folder.best).training
+            best = checkpoints.load(self.folder.best)
+            check_training(best)
+            training = best.training
             self.in_best = training["best"] | {name: training[name] for name in ("step", "batch")}
         except (DataError, KeyError, TypeError) as error:
             if self.best:

@@ -60,6 +60,27 @@ POSITION_KINDS = {
 }
 
 
+def _is_image_list(value):
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("fingerprint"), str)
+        and isinstance(value.get("images"), list)
+        and all(whole(0)[1](count) for count in value["images"])
+    )
+
+
+def _lists(classes):
+    """The kind of the lists of images: {"train", "val"} of resuming.image_list."""
+    return (
+        f"fingerprints and {classes} counts of images, for train and val",
+        lambda v: (
+            isinstance(v, dict)
+            and v.keys() == {"train", "val"}
+            and all(_is_image_list(each) and len(each["images"]) == classes for each in v.values())
+        ),
+    )
+
+
 def saved_options(saved: Checkpoint) -> Options:
     """The options of the run that wrote this checkpoint. Raises DataError that names the file and
     the option if one is missing, unknown, of a wrong kind, or does not fit the saved network."""
@@ -84,6 +105,8 @@ def check_training(saved: Checkpoint, schedule) -> None:
     with naming(saved.path):
         check_fields("options", saved.options, OPTION_KINDS, needed=("batch_size",))
         check_fields("training", training, POSITION_KINDS, POSITION_KINDS)
+        if "lists" in training:  # older versions kept none
+            check("training.lists", training["lists"], _lists(len(saved.classes)))
         batch_size = min(saved.options["batch_size"], training["images"])
         batches = training["images"] // batch_size  # of an epoch
         check("training.batch", training["batch"], whole(0, batches))

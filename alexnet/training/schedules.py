@@ -2,8 +2,11 @@
 
     constant  lr
     step      lr / 10^k, k = the number of finished thirds of the epochs
-    plateau   lr / 10 after 5 epochs without a smaller validation error, at most three times
+    plateau   lr / 10 after 5 epochs without a smaller validation error, at most three times; the
+              epochs of a dead start do not count
     cosine    lr (1 + cos(pi step / steps)) / 2, from lr at step 0 to almost 0 at the last step
+
+In a dead start (diagnosis.py) the network only guesses, and a smaller rate would keep it so.
 
 Source: plateau: the paper, section 5, divided the rate by 10 three times, when the validation error
 stopped improving. It does not say after how many epochs; 5 is our choice. step: torchvision's
@@ -31,8 +34,9 @@ class Constant:
         """The learning rate of this step, counted from 0."""
         return self.lr
 
-    def epoch_ended(self, error: float) -> None:
-        """Tell the schedule a finished epoch's validation error, 1 - top-1 accuracy, 0 to 1."""
+    def epoch_ended(self, error: float, dead_start: bool = False) -> None:
+        """Tell the schedule a finished epoch's validation error, 1 - top-1 accuracy, 0 to 1, and
+        whether the network still only guesses."""
 
     def state(self) -> dict:
         """The state that a checkpoint keeps, as plain values."""
@@ -61,7 +65,9 @@ class Plateau(Constant):
     def rate(self, step):
         return self.lr / 10**self.reductions
 
-    def epoch_ended(self, error):
+    def epoch_ended(self, error, dead_start=False):
+        if dead_start:
+            return
         if error < self.smallest_error:
             self.smallest_error, self.epochs_without = error, 0
             return

@@ -1,13 +1,13 @@
 """A data set and a network so small that a training takes a second."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 40, 50)}
 # 36 training images make 4 full batches an epoch; the network has LRN, dropout and two towers.
 FLAGS = (
-    "--image-size 67 --width 0.03 --batch-size 8 --epochs 3 --init he --lr 0.02 --backend numpy "
-    "--threads 1 --workers 1"
+    "--image-size 67 --width 0.03 --batch-size 8 --epochs 3 --init he --lr 0.02 "
+    "--schedule plateau --backend numpy --threads 1 --workers 1"
 ).split()
 
 
@@ -21,4 +21,23 @@ def make_images(folder, train=12, val=4, size=72):
                 image = np.array(colour) + generator.normal(0, 30, (size, size, 3))
                 image = Image.fromarray(image.clip(0, 255).astype(np.uint8))
                 image.save(folder / split / name / f"{index:02}.png")
+    return folder
+
+
+def make_photos(folder, count=40):
+    """<class>/*.jpg of two classes: a red or a blue disc somewhere on grain of any brightness, in
+    photos of different sizes."""
+    generator = np.random.default_rng(0)
+    for name in ("blue", "red"):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            rows, columns = generator.integers(80, 140, 2)
+            grain = generator.normal(generator.integers(90, 170), 30, (rows, columns, 3))
+            image = Image.fromarray(grain.clip(0, 255).astype(np.uint8))
+            radius = int(generator.integers(16, 30))
+            y = int(generator.integers(radius, rows - radius))
+            x = int(generator.integers(radius, columns - radius))
+            disc = (x - radius, y - radius, x + radius, y + radius)
+            ImageDraw.Draw(image).ellipse(disc, fill=COLOURS[name])
+            image.save(folder / name / f"{index:02}.jpg")
     return folder

@@ -1,5 +1,6 @@
 """Options: flags override recipes, recipes override specs; a resumed run may change some."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,47 @@ def test_without_arguments_the_papers_network_is_trained_on_synthetic_images():
     assert set(changes.values()) == {None}
 
 
-def test_a_folder_is_trained_on_as_the_paper_says(tmp_path):
-    options = resolve(parse(str(tmp_path)), "numba")
-    assert (options.spec, options.image_size, options.batch_size, options.lr) == (
-        "paper", 227, 128, 0.01,
-    )  # fmt: skip
+def test_photos_are_trained_on_with_weights_that_start_and_a_rate_that_needs_no_validation():
+    options = resolve(parse("/photos"), "numba", images=1350)
+    assert (options.spec, options.image_size, options.norm) == ("paper", 227, None)
+    assert (options.init, options.lr, options.schedule) == ("he", 0.01, "cosine")
     assert (options.momentum, options.weight_decay, options.rule) == (0.9, 5e-4, "paper")
-    assert (options.init, options.norm, options.schedule) == (None, None, "plateau")
+    assert resolve(parse("/photos", "--image-size", "67"), "numba", images=1350).init == "he"
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "epochs"),
+    [
+        (3, 8, 90), (72, 8, 90), (383, 8, 90), (384, 16, 90), (1350, 32, 44), (3071, 64, 20),
+        (3072, 128, 20), (10_000, 128, 20), (1_281_167, 128, 20),
+    ],
+)  # fmt: skip
+def test_batches_of_photos_leave_24_steps_an_epoch_and_epochs_show_60_000(
+    images, batch_size, epochs
+):
+    options = resolve(parse("/photos"), "numba", images)
+    assert (options.batch_size, options.epochs) == (batch_size, epochs)
+    if 8 < batch_size:
+        assert images // batch_size >= 24
+    flagged = resolve(parse("/photos", "--batch-size", "5", "--epochs", "7"), "numba", images)
+    assert (flagged.batch_size, flagged.epochs) == (5, 7)
+
+
+@pytest.mark.parametrize("images", [72, 1_281_167])
+def test_photos_with_the_published_weights_are_trained_on_as_the_paper_says(images):
+    options = resolve(parse("/photos", "--init", "published"), "numba", images)
+    assert (options.spec, options.image_size, options.batch_size, options.epochs) == (
+        "paper", 227, 128, 90,
+    )  # fmt: skip
+    assert (options.init, options.norm, options.lr, options.schedule) == (
+        "published", None, 0.01, "plateau",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("flags", ["", "cifar10:/c", "--init published", "/p --init published"])
+def test_only_the_recipe_for_photos_follows_their_number(flags):
+    words = flags.split()
+    assert resolve(parse(*words), "numba", 72) == resolve(parse(*words), "numba", 10**6)
 
 
 def test_flags_win_over_the_recipe():
@@ -68,11 +103,21 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "cifar10:/c --spec one-gpu --max-steps 9 --seed 3 --threads 2",
         "--width 0.5 --norm batch --activation tanh --rule pytorch --skip-bad-images 2",
         "--precision tf32 --cuda-graph",
+        "--init published",
+        "/photos --init published --image-size 67",
+        "/photos --init glorot --batch-size 32",
     ],
 )
-def test_flags_of_options_give_the_same_options(flags):
-    options = resolve(parse(*flags.split()), "numba")
-    assert resolve(parse(*flags_of(options).split()), "numba") == options
+@pytest.mark.parametrize("images", [72, 1350, 10**6])
+def test_flags_of_options_give_the_same_options(flags, images):
+    options = resolve(parse(*flags.split()), "numba", images)
+    assert resolve(parse(*flags_of(options, images).split()), "numba", images) == options
+
+
+def test_flags_of_an_older_run_on_photos_give_its_published_weights():
+    options = resolve(parse("/photos", "--init", "published"), "numba", 72)
+    older = replace(options, init=None)  # what its recipe had
+    assert flags_of(older, 72) == flags_of(options, 72) == "/photos --init published"
 
 
 def test_the_default_run_needs_no_flag():
@@ -109,7 +154,8 @@ def test_help_shows_every_recipe():
     text = train_parser().format_help()
     for kind, recipe in RECIPES.items():
         row = next(line.split() for line in text.splitlines() if line.startswith(f"  {kind} "))
-        assert str(recipe.batch_size) in row and str(recipe.lr) in row and recipe.schedule in row
+        assert str(recipe.lr) in row and recipe.schedule in row
+        assert str(recipe.batch_size or "8") in row and str(recipe.epochs or "90") in row
 
 
 def test_help_names_examples_and_exit_codes():

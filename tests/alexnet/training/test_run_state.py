@@ -5,9 +5,11 @@ import pytest
 
 import tinynet as tn
 from alexnet.cli.train_flags import train_parser
+from alexnet.evaluation.metrics import Metrics
 from alexnet.training.options import resolve
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
+from alexnet.training.schedules import PATIENCE
 from tests.alexnet.small_training import FLAGS, make_images
 
 
@@ -76,3 +78,25 @@ def test_a_data_set_smaller_than_a_batch_is_one_batch(images, tmp_path):
 def test_steps_end_with_the_epochs_or_max_steps(images, tmp_path, flags, total):
     run = make_run(images, tmp_path, *flags)
     assert (run.total_steps, run.steps_left()) == (total, total)
+
+
+@pytest.mark.parametrize(
+    ("loss", "correct", "rate"),
+    [
+        (1.1, [4, 0, 0], 0.02),  # ln(3) = 1.0986
+        (1.06, [4, 0, 0], 0.02),
+        (1.1, [2, 1, 1], 0.02),
+        (1.06, [2, 1, 1], 0.002),
+        (1.0, [4, 0, 0], 0.002),
+    ],
+)
+def test_a_plateau_divides_the_rate_only_once_the_network_does_more_than_guess(
+    images, tmp_path, loss, correct, rate
+):
+    run = make_run(images, tmp_path, "--epochs", "90")
+    metrics = Metrics(1.1, sum(correct) / 12, 1.0, np.array([4, 4, 4]), np.array(correct))
+    for _ in range(PATIENCE + 1):
+        run.sums = {"images": 32, "loss": 32 * loss, "top1": 11}
+        run.count_epoch(metrics)
+    assert run.schedule.rate(run.step) == pytest.approx(rate)
+    assert run.validated is metrics

@@ -69,3 +69,24 @@ def test_plateau_continues_from_its_state():
     for schedule in (one, other):
         schedule.epoch_ended(0.5)
     assert one.rate(0) == other.rate(0) == 0.1
+
+
+def test_plateau_never_divides_in_a_dead_start():
+    schedule = SCHEDULES["plateau"](1.0, 90, 1)
+    for _ in range(5 * PATIENCE):
+        schedule.epoch_ended(0.7, dead_start=True)
+    assert schedule.rate(0) == 1.0
+    # The first epochs that learn may have a larger error than guessing had.
+    by_epoch = []
+    for error in [0.8] + [0.8] * PATIENCE:
+        schedule.epoch_ended(error)
+        by_epoch.append(schedule.rate(0))
+    assert by_epoch == [1.0] * PATIENCE + [0.1]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_is_told_of_a_dead_start(name):
+    schedule = SCHEDULES[name](0.4, 3, 2)
+    before = [schedule.rate(step) for step in range(6)]
+    schedule.epoch_ended(0.7, dead_start=True)
+    assert [schedule.rate(step) for step in range(6)] == before
