@@ -103,6 +103,11 @@ def _need_no_other_classes(top, splits):
     for folder in top.folders:
         if folder in splits.values():
             continue
+        if folder.images and _split_of(folder.name) == "val":
+            raise DataError(
+                f"{printable(folder.path)} holds images but no class folders; make "
+                f"{_shown(folder)}/<class>/* or move it away"
+            )
         holds_classes = any(inside.images for inside in folder.folders)
         # One folder of a split's name alone may be a class: locomotives in train/steam/.
         may_be_class = len(splits) == 1 and folder.images and not _split_of(folder.name)

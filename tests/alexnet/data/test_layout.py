@@ -80,6 +80,12 @@ def test_a_train_folder_that_may_be_a_class_is_refused(tmp_path):
     assert "bus/ with images beside train/" in refused(tmp_path)
 
 
+def test_a_validation_folder_of_loose_images_is_not_passed_over(tmp_path):
+    fill(tmp_path / "train")
+    save(tmp_path / "Valid" / "1.png")
+    assert "Valid holds images but no class folders" in refused(tmp_path)
+
+
 def test_a_loose_test_folder_beside_classes_is_refused(tmp_path):
     fill(tmp_path, ("cat", "dog", "test"))
     assert "test/ beside class folders" in refused(tmp_path)
