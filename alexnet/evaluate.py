@@ -86,7 +86,7 @@ def _need_same_classes(saved, data):
 def _has_test(source):
     try:
         return len(open_dataset(source, "test")) > 0
-    except DataError:
+    except (DataError, OSError):
         return False
 
 

@@ -165,7 +165,8 @@ def _read(file, path):
         )
     record = records.parse(file.read("record").tobytes())
     if record.get("format") != FORMAT:
-        raise DataError(f"it has format {record.get('format')!r}, this program reads {FORMAT}")
+        own = records.short(record.get("format"))
+        raise DataError(f"it has format {own}, this program reads {FORMAT}")
     records.check_fields(
         "its record", record, {"options": records.OBJECT, "training": records.OBJECT}, _NEEDED
     )

@@ -24,9 +24,13 @@ def check(field: str, value, kind: Kind) -> None:
     """Raise DataError that names the field if the value is of another kind."""
     words, fits = kind
     if not fits(value):
-        text = repr(value)
-        shown = text if len(text) <= 60 else text[:60] + "..."
-        raise DataError(f"{field} is {shown}, should be {words}")
+        raise DataError(f"{field} is {short(value)}, should be {words}")
+
+
+def short(value) -> str:
+    """A value from a file for a message: repr(value), cut to 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."
 
 
 def check_fields(name: str, record, kinds: dict[str, Kind], needed=(), known=None) -> None:
@@ -40,7 +44,7 @@ def check_fields(name: str, record, kinds: dict[str, Kind], needed=(), known=Non
         raise DataError(f"{name} lacks {', '.join(missing)}")
     unknown = sorted(set(record) - set(record if known is None else known))
     if unknown:
-        raise DataError(f"{name} has {unknown}, which this program does not know")
+        raise DataError(f"{name} has {short(unknown)}, which this program does not know")
     for field, kind in kinds.items():
         if field in record:
             check(f"{name}.{field}", record[field], kind)
