@@ -298,7 +298,7 @@ def add_to_leaf(leaf, dx, backward):
 
 def _op_name(backward):
     """'conv2d' for the closure conv2d.<locals>.backward."""
-    return backward.__qualname__.split(".")[0]
+    return backward.__qualname__.split(".")[0].lstrip("_")
 
 
 def describe(array):

@@ -72,7 +72,7 @@ def op(function):
     count = len(parameters)
     defaults = tuple(p.default for p in parameters)
     required = defaults.count(inspect.Parameter.empty)
-    name = function.__name__
+    name = function.__name__.lstrip("_")  # _batch_norm is the op of batch_norm
     contexts = {}  # a context has no state: calls with the same backend and needs share one
     new, ndarray, generic = object.__new__, np.ndarray, np.generic
 

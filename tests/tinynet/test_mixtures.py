@@ -69,7 +69,8 @@ def test_an_array_in_the_place_of_a_tensor_is_a_constant(name, backend):
         expected.backward(slope)
     for as_tensors in itertools.product([True, False], repeat=len(arrays)):
         arguments = copies(arrays, as_tensors)
-        if not any(as_tensors):
+        operands = 3 if name.startswith("batch_norm") else None  # its statistics are tensors anyway
+        if not any(as_tensors[:operands]):
             with pytest.raises((TypeError, AttributeError)):
                 function(*arguments, **options)
             continue

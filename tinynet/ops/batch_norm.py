@@ -1,16 +1,18 @@
 """Batch normalisation of activation maps."""
 
+import numpy as np
+
 from tinynet.op import op
 from tinynet.ops.checks import check_activation, check_parameter
+from tinynet.tensor import Tensor
 
 
-@op
-def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+def batch_norm(x, weight, bias, running_mean, running_var, training, momentum=0.1, eps=1e-5):
     """y = weight (x - mean) / sqrt(variance + eps) + bias, channel by channel.
 
     x             (N, C, H, W)  float32 or float64
     weight, bias  (C,), or None: 1 and 0
-    running_mean, running_var  (C,), tensors without gradient
+    running_mean, running_var  (C,), tensors without gradient; of an array, a tensor in its memory
     training      True: mean and variance are computed from x over N, H, W. The running ones move
                   towards them by the fraction momentum, running_var towards variance M / (M - 1)
                   with M = N H W, as in PyTorch. False: mean and variance are the running ones
@@ -18,19 +20,26 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
     Raises ValueError where shapes do not fit, or for training on one value a channel.
     Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
     """
+    running = tuple(t if isinstance(t, Tensor) else Tensor(t) for t in (running_mean, running_var))
+    return _batch_norm(x, weight, bias, running, bool(training), float(momentum), float(eps))
+
+
+@op
+def _batch_norm(ctx, x, weight, bias, running, training, momentum, eps):
+    """running: the two running tensors. They are no arguments of their own, since backward does not
+    read them: a second forward pass may change them before it."""
     check_activation("batch_norm", x)
     channels = (x.shape[1],)
     has_weight, has_bias = weight is not None, bias is not None
     weight = weight if has_weight else ctx.xp.full(channels, 1, x.dtype)
     bias = bias if has_bias else ctx.xp.full(channels, 0, x.dtype)
+    running_mean, running_var = (t.data for t in running)
     for argument, array in (
         ("weight", weight), ("bias", bias),
         ("running_mean", running_mean), ("running_var", running_var),
     ):  # fmt: skip
         check_parameter("batch_norm", argument, array, channels, x, "one for each channel")
-    if True in ctx.needs_grad[3:]:
-        raise ValueError("batch_norm: running_mean and running_var have no gradient; detach() them")
-    eps = float(eps)
+    _check_running(ctx, running)
 
     if training:
         count = x.size // max(x.shape[1], 1)
@@ -45,6 +54,8 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
         running_mean += momentum * mean
         running_var *= 1 - momentum
         running_var += momentum * count / (count - 1) * variance
+        for tensor in running:
+            tensor.raise_version()
         kernel = ctx.kernels.batch_norm_backward
     else:
         # Copies: a later training step changes the running ones in place.
@@ -60,3 +71,21 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
         return dx, dweight if has_weight else None, dbias if has_bias else None
 
     return y, backward
+
+
+def _check_running(ctx, running):
+    for tensor in running:
+        if tensor.requires_grad:
+            raise ValueError(
+                "batch_norm: running_mean and running_var have no gradient; detach() them"
+            )
+        if tensor.backend != ctx.kernels.name:
+            raise TypeError(
+                f"batch_norm: x is on {ctx.kernels.name}, the running statistics on "
+                f"{tensor.backend}; make them under one: tn.use_backend(...)"
+            )
+        if ctx.xp is np and not tensor.data.flags.writeable:
+            raise ValueError(
+                "batch_norm: running_mean and running_var lie in read-only arrays; make them of "
+                "array.copy()"
+            )

@@ -82,3 +82,37 @@ def test_a_layer_without_weight_and_bias_has_only_its_statistics(backend):
     assert sorted(layer.state_dict()) == ["running_mean", "running_var"]
     y = layer(tn.Tensor(spaced(SHAPE).astype(np.float32)))
     assert np.allclose(y.numpy().mean(axis=(0, 2, 3)), 0, atol=1e-6)
+
+
+def test_running_statistics_that_training_moves_raise_their_version(backend):
+    weight, bias = tn.nn.Parameter(np.ones(2, np.float32)), tn.nn.Parameter(np.zeros(2, np.float32))
+    mean, variance = tn.Tensor(np.ones(2, np.float32)), tn.Tensor(np.ones(2, np.float32))
+    x = tn.Tensor(np.arange(16, dtype=np.float32).reshape(2, 2, 2, 2), requires_grad=True)
+    loss = (weight * mean).sum()
+    tn.batch_norm(x, weight, bias, mean, variance, training=True)
+    with pytest.raises(RuntimeError, match="multiply read was changed"):
+        loss.backward()
+
+
+def test_one_batch_norm_may_be_used_twice_before_backward(backend):
+    layer = tn.nn.BatchNorm2d(2)
+    x = tn.Tensor(np.arange(16, dtype=np.float32).reshape(2, 2, 2, 2), requires_grad=True)
+    (layer(x) * layer(x * 2)).sum().backward()
+    assert x.grad is not None
+
+
+def test_running_statistics_with_a_gradient_of_another_backend_or_read_only_are_refused():
+    ones = np.ones(2, np.float32)
+    x = tn.Tensor(np.ones((2, 2, 2, 2), np.float32))
+    with tn.use_backend("numpy"):
+        elsewhere = tn.Tensor(ones)
+    wrong = [(tn.nn.Parameter(ones), ValueError, "have no gradient")]
+    if x.backend != "numpy":
+        wrong.append((elsewhere, TypeError, "make them under one"))
+    if x.backend != "cupy":
+        wrong.append(
+            (tn.Tensor(np.frombuffer(ones.tobytes(), np.float32)), ValueError, "read-only")
+        )
+    for mean, error, words in wrong:
+        with pytest.raises(error, match=words):
+            tn.batch_norm(x, None, None, mean, tn.Tensor(ones), training=True)
