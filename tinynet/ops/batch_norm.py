@@ -30,7 +30,7 @@ def batch_norm(ctx, x, weight, bias, running_mean, running_var, training, moment
         check_parameter("batch_norm", argument, array, channels, x, "one for each channel")
     if True in ctx.needs_grad[3:]:
         raise ValueError("batch_norm: running_mean and running_var have no gradient; detach() them")
-    eps = float(eps)
+    momentum, eps = float(momentum), float(eps)
 
     if training:
         count = x.size // max(x.shape[1], 1)
