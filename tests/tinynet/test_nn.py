@@ -51,6 +51,9 @@ LAYERS = {
     "MaxPool2d": (
         lambda: nn.MaxPool2d(3, 2, 1, True), lambda _, x: tn.max_pool2d(x, 3, 2, 1, True)),
     "AvgPool2d": (lambda: nn.AvgPool2d((2, 3)), lambda _, x: tn.avg_pool2d(x, (2, 3))),
+    "AvgPool2d, padding not counted": (
+        lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+        lambda _, x: tn.avg_pool2d(x, 3, 2, 1, False, False)),
     "AdaptiveAvgPool2d": (
         lambda: nn.AdaptiveAvgPool2d((2, 3)), lambda _, x: tn.adaptive_avg_pool2d(x, (2, 3))),
     "LocalResponseNorm": (
@@ -58,6 +61,7 @@ LAYERS = {
         lambda _, x: tn.local_response_norm(x, 3, 1.0, 0.5, 1.0, True, 2)),
     "ReLU": (nn.ReLU, lambda _, x: tn.relu(x)),
     "Tanh": (nn.Tanh, lambda _, x: tn.tanh(x)),
+    "Sigmoid": (nn.Sigmoid, lambda _, x: tn.sigmoid(x)),
     "Flatten": (nn.Flatten, lambda _, x: tn.flatten(x)),
 }  # fmt: skip
 

@@ -18,8 +18,3 @@ def test_no_number_overflows_and_small_results_keep_their_digits(backend, dtype)
     assert np.allclose(y.numpy()[1:3], small, rtol=1e-6, atol=0)
     assert np.allclose(on_host(x.grad)[1:3], small, rtol=1e-6, atol=0)
     assert np.isfinite(on_host(x.grad)).all()
-
-
-def test_nn_sigmoid_is_a_layer(backend):
-    model = tn.nn.Sequential([("squash", tn.nn.Sigmoid())])
-    assert model(tn.Tensor([0.0])).item() == 0.5
