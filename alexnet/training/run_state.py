@@ -260,12 +260,14 @@ class Run:
         written, it is newer than last.npz."""
         try:
             best = checkpoints.load(self.folder.best)
-            check_training(best)
-            training = best.training
-            self.in_best = training["best"] | {name: training[name] for name in ("step", "batch")}
-        except (DataError, KeyError, TypeError) as error:
+            check_training(best, self.schedule)
+        except DataError as error:
             if self.best:
                 self.remarks.append(f"{error}; the next validation makes another best.npz")
+            return
+        training = best.training
+        if training["best"]:
+            self.in_best = training["best"] | {name: training[name] for name in ("step", "batch")}
 
 
 def _open(options, split):
