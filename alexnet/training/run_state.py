@@ -239,8 +239,11 @@ class Run:
         # The same step as before, unless images were left out since and an epoch has fewer now.
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))
         self.step = self.epoch * len(self.batches) + self.batch
-        share = self.batch / training["batch"] if self.batch else 1
-        self.sums = {name: type(total)(share * total) for name, total in training["sums"].items()}
+        self.sums = dict(training["sums"])
+        if self.batch < training["batch"]:  # the counts stay whole numbers
+            for name, total in self.sums.items():
+                part = total * self.batch / training["batch"]
+                self.sums[name] = part if name == "loss" else int(part)
         self.best = training["best"]
         tn.random.set_state(training["random"])
         self.random_state = training["random"]

@@ -7,7 +7,10 @@ import pytest
 
 import tinynet as tn
 from alexnet import train
+from alexnet.data.loader import Loader
 from alexnet.errors import DataError
+from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_state import Run
 from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import FLAGS, make_images
@@ -91,6 +94,12 @@ WRONG_TRAINING = {
     "unknown sum": (lambda t: t["sums"].update(top9=1), r"training.sums has \['top9'\]"),
     "best": (lambda t: t["best"].update(top1=1.5), "training.best.top1 is 1.5"),
     "epoch of best": (lambda t: t["best"].pop("epoch"), "training.best lacks epoch"),
+    "lists": (lambda t: t.update(lists=3), "training.lists is 3"),
+    "a list": (
+        lambda t: t["lists"].update(test={}),
+        "training.lists is .*, should be fingerprints",
+    ),
+    "counts": (lambda t: t["lists"]["train"].update(images=[1, 2]), "should be fingerprints"),
     "random": (lambda t: t.update(random=None), "training.random is None"),
     "masks": (lambda t: t["random"].update(dropout_draws="0"), "random.dropout_draws is '0'"),
     "seed": (lambda t: t["random"].update(seed=-1), "training.random.seed is -1"),
@@ -112,3 +121,25 @@ def test_a_wrong_position_ends_resume_with_3_and_names_the_field(last, tmp_path,
     with pytest.raises(DataError, match=f"last.npz cannot be used: .*{message}"):
         raise DataError(line)
     assert path.read_bytes() == before
+
+
+def test_a_resumed_run_reads_from_best_npz_what_it_holds(last):
+    saved = checkpoint.load(last)
+    folder = RunFolder(last.parent)
+    run = Run(saved_options(saved), folder, saved)
+    best = checkpoint.load(folder.best).training
+    assert run.in_best == best["best"] | {"step": best["step"], "batch": best["batch"]}
+    assert not run.remarks
+
+
+def test_an_epoch_that_became_shorter_counts_whole_images(last, monkeypatch):
+    """15 of 22 batches: in floating point 15 / 22 * (22 * 8) is below 15 * 8."""
+    saved = checkpoint.load(last)
+    saved.training |= {"epoch": 0, "batch": 22, "step": 22, "images": 22 * 8}
+    saved.training["sums"] = {"images": 22 * 8, "loss": 88.0, "top1": 44}
+    del saved.training["lists"]
+    monkeypatch.setattr("alexnet.training.resuming.list_remarks", lambda *arguments: [])
+    monkeypatch.setattr(Loader, "__len__", lambda loader: 15)
+    run = Run(saved_options(saved), RunFolder(last.parent), saved)
+    assert (run.batch, run.step) == (15, 15)
+    assert run.sums == {"images": 120, "loss": 60.0, "top1": 30}
