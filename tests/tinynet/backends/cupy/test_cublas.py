@@ -131,6 +131,19 @@ def test_the_old_content_of_out_does_not_matter_even_if_it_is_nan(blas):
     assert (out == 3).all()
 
 
+def test_the_stride_of_an_axis_of_size_1_does_not_matter(blas):
+    """As in the gradient of a sum over one number: broadcast, with strides 0."""
+    generator = np.random.default_rng(0)
+    one = np.broadcast_to(np.float32(3), (1, 1, 1))
+    b, out = generator.standard_normal((1, 1, 4), np.float32), np.empty((1, 1, 4), np.float32)
+    blas.product(Array(one), Array(b), Array(out), False, tf32=False)
+    assert np.array_equal(out, 3 * b)
+    gaps = generator.standard_normal((1, 3, 2), np.float32)[:, :, :1]
+    out = np.empty((1, 3, 4), np.float32)
+    blas.product(Array(gaps), Array(b), Array(out), False, tf32=False)
+    assert np.allclose(out, gaps @ b)
+
+
 def test_a_transposed_out_is_refused(blas):
     out = np.empty((1, 3, 2)).transpose(0, 2, 1)
     with pytest.raises(ValueError, match="out"):

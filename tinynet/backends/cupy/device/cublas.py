@@ -105,7 +105,7 @@ def product_shapes(a, b, out):
     if not a.dtype == b.dtype == out.dtype:
         raise ValueError(f"product: dtypes {a.dtype}, {b.dtype} and {out.dtype} differ")
     for m in (a, b, out):
-        if m.itemsize not in m.strides[1:]:
+        if m.itemsize not in m.strides[1:] and 1 not in m.shape[1:]:
             raise ValueError(f"product: a matrix of strides {m.strides} lies scattered in memory")
     return stacks, rows, inner, columns
 
@@ -115,7 +115,7 @@ def _layout(matrix):
     _, rows, columns = matrix.shape
     stack, row, column = (s // matrix.itemsize for s in matrix.strides)
     # The stride of an axis of size 1 is arbitrary.
-    if column == 1:
+    if column == 1 or columns == 1:
         return NORMAL, max(row if rows > 1 else columns, 1), stack
     return TRANSPOSED, max(column if columns > 1 else rows, 1), stack
 
