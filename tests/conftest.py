@@ -13,6 +13,8 @@ from tinynet import backends, random
 # These test files need packages that a machine for GPU tests may lack.
 NEEDS = {
     "tinynet/backends/test_numba.py": "numba",
+    "tinynet/backends/test_numba_cache.py": "numba",
+    "tinynet/backends/test_numba_environment.py": "numba",
     "benchmarks/test_readme.py": "scipy",
     "benchmarks/test_scaling.py": "scipy",
     "alexnet/data/test_synthetic.py": "scipy",

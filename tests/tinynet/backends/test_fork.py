@@ -149,10 +149,13 @@ def test_a_pool_that_is_forked_after_a_kernel_computes_the_right_numbers_on_work
 
 
 @needs_numba
-def test_a_pool_that_is_forked_after_a_kernel_gets_an_error_in_words_on_gnus_openmp():
+@pytest.mark.parametrize("first", ["loss_of(0)", "numba.set_num_threads(1)"])
+def test_a_pool_that_is_forked_after_a_kernel_gets_an_error_in_words_on_gnus_openmp(first):
+    """Also after a parallel loop of the user's own, or what else starts Numba's threads."""
     script = """
     import numba
-    loss_of(0)
+    tn.get_backend()
+    FIRST
     from numba.np.ufunc import omppool
     print(numba.threading_layer(), omppool.openmp_vendor)
     try:
@@ -161,7 +164,7 @@ def test_a_pool_that_is_forked_after_a_kernel_gets_an_error_in_words_on_gnus_ope
         print(error)
     print(loss_of(1) > 0)
     """
-    layer, *lines = run(script, "numba").splitlines()
+    layer, *lines = run(script.replace("FIRST", first), "numba").splitlines()
     if layer != "omp GNU":
         pytest.skip(f"Numba's threading layer is {layer} here: a child can use it")
     error, parent_goes_on = lines

@@ -22,8 +22,10 @@ _options = {
 
 
 def loops(function):
+    """Decorates a kernel, or a function that kernels call."""
     return keep(numba.njit(**_options)(function))
 
 
 def parallel_loops(function):
+    """Decorates a kernel whose loops over prange() run in parallel."""
     return keep(numba.njit(parallel=True, **_options)(function))

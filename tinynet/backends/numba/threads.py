@@ -190,18 +190,25 @@ class _Forbidden:
 
 
 def _after_fork_in_child():
-    """A child has none of its parent's other threads, and never sees a lock released that one of
-    them holds."""
+    """A child has none of its parent's other threads, and a lock that one of them held stays
+    locked for ever."""
     global _one_at_a_time, _starting
     _pool.cache_clear()
     one_blas_thread.forget_other_threads()
     _starting = threading.Lock()
-    if _one_at_a_time is not None:
-        _one_at_a_time = _Forbidden() if _layer_is_gnu_openmp() else _guard()
+    if _gnu_openmp_has_started():
+        _one_at_a_time = _Forbidden()
+    elif _one_at_a_time is not None:
+        _one_at_a_time = _guard()
 
 
-def _layer_is_gnu_openmp():
-    if numba.threading_layer() != "omp":
+def _gnu_openmp_has_started():
+    """Also where it was not this backend that started it, but a parallel loop of the user's own."""
+    try:
+        layer = numba.threading_layer()
+    except ValueError:  # no layer has started
+        return False
+    if layer != "omp":
         return False
     from numba.np.ufunc import omppool
 
