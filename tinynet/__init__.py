@@ -20,7 +20,6 @@ from tinynet import (
 )
 from tinynet.backends import BackendError, available_backends, get_backend, use_backend
 from tinynet.gradcheck import check_gradients
-from tinynet.graph import no_grad
 from tinynet.op import op
 from tinynet.ops import comparisons, in_place  # noqa: F401  operators of Tensor
 from tinynet.ops.abs import abs
@@ -49,6 +48,7 @@ from tinynet.ops.sqrt import sqrt
 from tinynet.ops.tanh import tanh
 from tinynet.ops.where import where
 from tinynet.random import seed
+from tinynet.recording import no_grad
 from tinynet.serialization import load, save
 from tinynet.tensor import Tensor
 

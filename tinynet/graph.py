@@ -16,9 +16,7 @@ input's version has a higher ticket than the node, and the walk refuses to mix o
 
 import functools
 import heapq
-import inspect
 import itertools
-import threading
 import weakref
 
 import numpy as np
@@ -81,88 +79,6 @@ def _owner(array):
     while isinstance(array.base, type(array)):
         array = array.base
     return array
-
-
-# --- recording ------------------------------------------------------------------------------------
-
-
-class _Recording(threading.local):
-    on = True
-
-
-_recording = _Recording()
-# One entry for each no_grad block that is open in any thread. Ops look here first: testing an empty
-# list takes a tenth of the time of reading a thread-local variable.
-no_grad_count: list = []
-
-
-def is_recording():
-    """Whether ops of this thread record nodes for backward()."""
-    return _recording.on
-
-
-class no_grad:  # noqa: N801
-    """with no_grad(): ops record nothing, in this thread.
-
-    @no_grad() before a function does the same for each call; a generator function computes each of
-    its items so.
-    """
-
-    def __new__(cls, function=None):
-        self = super().__new__(cls)
-        self._before = []
-        return self if function is None else self(function)  # @no_grad without brackets
-
-    def __enter__(self):
-        self._before.append(_recording.on)
-        _recording.on = False
-        no_grad_count.append(None)
-
-    def __exit__(self, *error):
-        no_grad_count.pop()
-        _recording.on = self._before.pop()
-
-    def __call__(self, function):
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(
-                f"no_grad: {function.__name__} is asynchronous; write 'with no_grad():' inside it, "
-                "around code without await"
-            )
-        if not callable(function) or inspect.isclass(function):
-            raise TypeError(f"no_grad: {function!r} is no function; decorate functions, methods")
-        if inspect.isgeneratorfunction(function):
-            return _generator_without_recording(function)
-
-        @functools.wraps(function)
-        def without_recording(*args, **kwargs):
-            with no_grad():
-                return function(*args, **kwargs)
-
-        return without_recording
-
-
-def _generator_without_recording(function):
-    """The generator function, each of whose resumptions runs inside no_grad."""
-
-    @functools.wraps(function)
-    def without_recording(*args, **kwargs):
-        generator = function(*args, **kwargs)
-        resume, value = generator.send, None
-        try:
-            while True:
-                try:
-                    with no_grad():
-                        item = resume(value)
-                except StopIteration as end:
-                    return end.value
-                try:
-                    resume, value = generator.send, (yield item)
-                except Exception as error:
-                    resume, value = generator.throw, error
-        finally:
-            generator.close()
-
-    return without_recording
 
 
 # --- the walk -------------------------------------------------------------------------------------
@@ -231,10 +147,10 @@ def retain_gradient(node, tensor):
     """Let the walk leave the gradient of a node's output in tensor.grad too.
 
     The node's closure is called once, with the whole gradient, so a closure around it sees it. It
-    refers to the tensor weakly: the graph has no reference cycle.
+    refers to the tensor weakly: the graph has no reference cycle. A second call changes nothing.
     """
     backward, reference = node.backward, weakref.ref(tensor)
-    if backward is None:
+    if backward is None or getattr(backward, "kept_for", None) is reference:
         return
 
     @functools.wraps(backward)
@@ -244,6 +160,7 @@ def retain_gradient(node, tensor):
             tensor.grad = dy.copy() if tensor.grad is None else tensor.grad + dy
         return backward(dy)
 
+    keeping.kept_for = reference
     node.backward = keeping
 
 

@@ -22,7 +22,7 @@ Rules for the author of an op:
 - Outputs are C-contiguous: kernels rely on it, and layers refuse other arrays. Gradients may be
   views in any memory order; the walk copies them to C order.
 - The closure keeps only the arrays that it reads, and never a Tensor.
-- An output may be an input, or a view of it.
+- An output may be the first input itself, or a view of any input.
 - Large outputs come from ctx.empty, so that the backend can reuse the memory.
 """
 
@@ -32,7 +32,8 @@ import itertools
 
 import numpy as np
 
-from tinynet.graph import Node, draw_ticket, is_recording, no_grad_count, version_of
+from tinynet.graph import Node, draw_ticket, version_of
+from tinynet.recording import is_recording, no_grad_count
 from tinynet.tensor import Tensor, as_array
 
 # The types of arguments that are certainly no arrays: op looks no closer at them.

@@ -155,6 +155,8 @@ def _rate(lr, scale, dtype):
 
 
 def _checked_group(group, defaults):
+    if not isinstance(group, dict):
+        raise TypeError(f"SGD: a group is a {type(group).__name__}; all must be dicts, or none")
     unknown = group.keys() - {"parameters", *defaults}
     if unknown or "parameters" not in group:
         raise ValueError(
@@ -177,6 +179,10 @@ def _checked_group(group, defaults):
             )
         if parameter.dtype not in FLOATS:
             raise TypeError(f"SGD: a parameter is {describe(parameter)}; float32 or float64 fits")
+        if not getattr(parameter.data.flags, "writeable", True):  # CuPy's arrays have no such flag
+            raise ValueError(
+                "SGD: a parameter lies in a read-only array; tn.nn.Parameter(array) copies it"
+            )
     return group
 
 

@@ -3,7 +3,10 @@
 A mistake is (the mistake in words, old text, new text), as in numpy.py.
 """
 
-WALK = [f"tests/tinynet/test_{name}.py" for name in ("tensor", "tensor_walk", "op")]
+WALK = [
+    f"tests/tinynet/test_{name}.py"
+    for name in ("tensor", "versions", "backward", "tensor_walk", "recording", "op")
+]
 LAYERS = "tests/tinynet/ops/test_layers.py"
 
 ENGINE = {
@@ -28,7 +31,6 @@ ENGINE = {
                 "        leaf.grad += dx\n",
                 "        leaf.grad = dx\n",
             ),
-            ("no_grad that never ends", "_recording.on = self._before.pop()", "pass"),
             ("a gradient that is needed and missing", "if _needs_gradient(parent):", "if False:"),
             ("a view that has its own version", "array = array.base", "break"),
             (
@@ -36,12 +38,18 @@ ENGINE = {
                 "if version is None or version.owner() is not owner:",
                 "if version is None:",
             ),
+            ("a retained gradient that others hold", "tensor.grad = dy.copy()", "tensor.grad = dy"),
+        ],
+    ),
+    "recording.py": (
+        ["tests/tinynet/test_recording.py"],
+        [
+            ("no_grad that never ends", "_recording.on = self._before.pop()", "pass"),
             (
                 "the generator's items recorded",
                 "with no_grad():\n                        item",
                 "if True:\n                        item",
             ),
-            ("a retained gradient that others hold", "tensor.grad = dy.copy()", "tensor.grad = dy"),
         ],
     ),
     "tensor.py": (
@@ -92,7 +100,7 @@ ENGINE = {
         ],
     ),
     "optim.py": (
-        [f"tests/tinynet/test_{name}.py" for name in ("optim", "tensor", "gpu")],
+        [f"tests/tinynet/test_{name}.py" for name in ("optim", "versions", "gpu")],
         [
             ("a step that does not raise the version", "parameter.raise_version()", "pass"),
             (
@@ -252,7 +260,7 @@ ENGINE = {
         ],
     ),
     "ops/in_place.py": (
-        ["tests/tinynet/ops/test_in_place.py", "tests/tinynet/test_tensor.py"],
+        ["tests/tinynet/ops/test_in_place.py", "tests/tinynet/test_versions.py"],
         [
             ("a change that no version tells", "tensor.raise_version()", "pass"),
             ("a recorded leaf changed", "if recorded and self._node is None", "if False and None"),

@@ -261,12 +261,13 @@ NO_PARAMETERS = {
     "names with parameters": lambda: tn.nn.Linear(2, 2).named_parameters(),
     "an activation": lambda: [tn.nn.Parameter([1.0]) * 2],
     "labels": lambda: [tn.nn.Parameter([1.0]), tn.Tensor([1])],
+    "a group and a parameter": lambda: [{"parameters": [tn.nn.Parameter([1.0])]}, tn.Tensor([1.0])],
 }
 
 
 @pytest.mark.parametrize("name", NO_PARAMETERS)
 def test_what_cannot_be_moved_is_refused(name):
-    with pytest.raises(TypeError, match="SGD: (parameters is a|a parameter)"):
+    with pytest.raises(TypeError, match="SGD: (parameters is a|a parameter|a group is a)"):
         tn.optim.SGD(NO_PARAMETERS[name](), lr=0.1)
 
 
@@ -286,3 +287,12 @@ def test_a_group_of_two_dtypes_or_backends_is_refused_before_a_kernel_sees_it():
             p.grad = np.ones(1, p.dtype)
         with pytest.raises(TypeError, match="make a group for each"):
             sgd.step()
+
+
+def test_a_parameter_in_a_read_only_array_is_refused():
+    p = tn.Tensor(np.frombuffer(np.ones(2, np.float32).tobytes(), np.float32))
+    if p.backend == "cupy":
+        pytest.skip("a GPU has copied it")
+    p.requires_grad = True
+    with pytest.raises(ValueError, match=r"SGD: .*read-only array; tn.nn.Parameter"):
+        tn.optim.SGD([p], lr=0.1)

@@ -29,12 +29,12 @@ def concatenate(tensors, axis=0):
             f"concatenate: tensors has {len(tensors)} entries, none of them a Tensor; wrap one: "
             "tn.Tensor(...)"
         )
-    return concatenate_along(axis, *tensors)
+    return _concatenate(axis, *tensors)
 
 
 @op
-def concatenate_along(ctx, axis, *arrays):
-    """concatenate, with the arrays as arguments."""
+def _concatenate(ctx, axis, *arrays):
+    """The tensors are arguments of their own, so that each has its gradient."""
     first = arrays[0]
     check_axis("concatenate", integer("concatenate", "axis", axis), first.ndim)
     axis = axis % first.ndim

@@ -16,9 +16,9 @@ import numbers
 
 import numpy as np
 
-from tinynet.graph import is_recording
 from tinynet.ops.arithmetic import add, divide, matmul, multiply, power, subtract
 from tinynet.ops.shape import plain_key
+from tinynet.recording import is_recording
 from tinynet.tensor import Tensor, as_array, describe
 
 

@@ -24,11 +24,7 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
-_SHARED = (
-    "blas.py",
-    "cache.py",
-    "compilation.py",
-)  # every kernel's code depends on them
+_SHARED = ("blas.py", "cache.py", "compilation.py")  # every kernel's code depends on them
 
 
 def keep(kernel):

@@ -17,7 +17,7 @@ def avg_pool2d(x, window, stride, padding, count_include_pad, y):
     count_include_pad          whether cells of the padding count
     """
     padded = np.pad(x, _borders(x, window, stride, padding, y))
-    total = np.zeros(y.shape)
+    total = np.zeros(y.shape)  # float64, for windows of many cells
     for u in range(window[0]):
         for v in range(window[1]):
             total += padded[:, :, *_met_by(u, v, stride, y)]
