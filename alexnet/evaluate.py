@@ -178,10 +178,7 @@ def _parser():
         "  python -m alexnet.evaluate runs/first/best.npz photos --split test --json\n"
         "  python -m alexnet.evaluate runs/wnids/best.npz --words words.txt",
     )
-    parser.add_argument(
-        "checkpoint", type=flags.not_empty, metavar="CHECKPOINT",
-        help="best.npz or last.npz of a run; of a run's folder, its best.npz",
-    )  # fmt: skip
+    flags.add_checkpoint_argument(parser)
     parser.add_argument(
         "data", nargs="?", type=flags.not_empty, metavar="DATA",
         help="synthetic, cifar10:FOLDER, FOLDER (as in the run)",

@@ -92,7 +92,7 @@ def _answers(saved, arguments, count, faults) -> Iterator[tuple[str, list[tuple[
                 readable.append(path)
             except DataError as error:
                 faults.add(path, error)
-        rows = _probabilities(model, saved, images) if images else ()
+        rows = probabilities(model, saved, images) if images else ()
         for path, row in zip(readable, rows, strict=True):
             best = np.argsort(-row, kind="stable")[:count]
             yield path, [(saved.classes[label], float(row[label])) for label in best]
@@ -128,13 +128,9 @@ def _lines_of_stdin(faults):
         faults.add("-", "standard input lists no images")
 
 
-def probabilities(model, saved: checkpoint.Checkpoint, paths) -> np.ndarray:
-    """float32 (len(paths), classes): the probability of each class for each image file. Raises
-    DataError with the path of a file that cannot be read."""
-    return _probabilities(model, saved, [read_image(path, saved.stored_size) for path in paths])
-
-
-def _probabilities(model, saved, images):
+def probabilities(model, saved: checkpoint.Checkpoint, images: list[np.ndarray]) -> np.ndarray:
+    """float32 (len(images), classes): the probability of each class for each image, as read_image
+    read it at the stored size. Raises DataError if one is not finite."""
     x = saved.normalization(centre_crop(np.stack(images), saved.build["image_size"]))
     with tn.no_grad(), np.errstate(over="ignore", invalid="ignore"):
         rows = tn.softmax(model(tn.Tensor(x))).numpy()
@@ -200,10 +196,7 @@ def _parser():
         "  find photos -name '*.jpg' | python -m alexnet.predict runs/first - --csv > answers.csv\n"
         "  python -m alexnet.predict runs/wnids photos --words words.txt --json",
     )
-    parser.add_argument(
-        "checkpoint", type=flags.not_empty, metavar="CHECKPOINT",
-        help="best.npz or last.npz of a run; of a run's folder, its best.npz",
-    )  # fmt: skip
+    flags.add_checkpoint_argument(parser)
     parser.add_argument(
         "images", nargs="+", type=flags.not_empty, metavar="IMAGE",
         help="image files; folders, with all images in them at any depth; - for a list of paths on "

@@ -190,7 +190,9 @@ def _command(args):
 def _begin(run):
     print("measuring what to normalise the images with ...", flush=True)
     run.measure_normalization()
-    run.check_validation_images()
+    if hasattr(run.val_set, "names"):  # files
+        print(f"reading the {len(run.val_set):,} validation images once ...", flush=True)
+        run.check_validation_images()
     run.folder.begin(run.options.saved(), run.classes)
     run.save()  # a full disk is an error now, not after an epoch
 

@@ -27,8 +27,10 @@ def folder_with_a_run(tmp_path_factory):
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda text: text.splitlines()[-1])
 def test_a_program_runs_as_pasted(program, folder_with_a_run, monkeypatch, capsys):
+    """Without an error, and each print() that it shows prints a line or more."""
     monkeypatch.chdir(folder_with_a_run)
     exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
+    assert len(capsys.readouterr().out.splitlines()) >= program.count("print(")
 
 
 def test_the_network_of_ones_own_learns_and_is_saved(tmp_path, monkeypatch):

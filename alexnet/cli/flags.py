@@ -7,6 +7,7 @@ from pathlib import Path
 import tinynet as tn
 from alexnet.network.specs import SPECS
 from alexnet.network.variants import ACTIVATIONS, CHANGES, INITS, NORMS
+from alexnet.weights.record import LARGEST_IMAGE, MOST_THREADS
 
 # --- values -----------------------------------------------------------------------------------
 
@@ -19,6 +20,16 @@ def count(text: str) -> int:
 def count_or_zero(text: str) -> int:
     """A whole number, 0 or more."""
     return _whole(text, 0)
+
+
+def image_size(text: str) -> int:
+    """Rows and columns that a checkpoint can hold."""
+    return _whole(text, 1, LARGEST_IMAGE)
+
+
+def workers(text: str) -> int:
+    """A number of threads, 0 or more."""
+    return _whole(text, 0, MOST_THREADS)
 
 
 def seed(text: str) -> int:
@@ -62,13 +73,16 @@ def new_file(text: str) -> str:
     return text
 
 
-def _whole(text, least):
+def _whole(text, least, most=None):
     try:
         number = int(text)
     except ValueError:
         number = None
-    if number is None or number < least:
-        raise argparse.ArgumentTypeError(f"{text!r} does not fit; a whole number from {least} does")
+    if number is None or number < least or (most is not None and number > most):
+        to = "" if most is None else f" to {most}"
+        raise argparse.ArgumentTypeError(
+            f"{text!r} does not fit; a whole number from {least}{to} does"
+        )
     return number
 
 
@@ -96,7 +110,7 @@ def add_version_flag(parser) -> None:
 def add_network_flags(group) -> None:
     """--spec, --image-size and CHANGES, the changes of a spec that alexnet.build takes."""
     group.add_argument("--spec", choices=SPECS, help="which published AlexNet")
-    group.add_argument("--image-size", type=count, metavar="N", help="input rows and columns")
+    group.add_argument("--image-size", type=image_size, metavar="N", help="input rows and columns")
     group.add_argument("--activation", choices=ACTIVATIONS, help="instead of the spec's")
     group.add_argument("--norm", choices=NORMS, help="instead of the spec's normalisation")
     group.add_argument(
@@ -120,6 +134,14 @@ def network_changes(args: argparse.Namespace) -> dict:
     """{name: value} of the CHANGES whose flags are set."""
     changes = {name: getattr(args, name) for name in CHANGES}
     return {name: value for name, value in changes.items() if value is not None}
+
+
+def add_checkpoint_argument(parser) -> None:
+    """CHECKPOINT."""
+    parser.add_argument(
+        "checkpoint", type=not_empty, metavar="CHECKPOINT",
+        help="best.npz or last.npz of a run; of a run's folder, its best.npz",
+    )  # fmt: skip
 
 
 def add_words_flag(group) -> None:
@@ -155,5 +177,5 @@ def add_machine_flags(group) -> None:
     """--backend, --threads, --workers."""
     add_backend_flags(group)
     group.add_argument(
-        "--workers", type=count_or_zero, metavar="N", help="threads that prepare images (2)"
+        "--workers", type=workers, metavar="N", help="threads that prepare images (2)"
     )

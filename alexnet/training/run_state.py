@@ -120,11 +120,10 @@ class Run:
             self.normalization = Normalization(*numbers)
 
     def check_validation_images(self) -> None:
-        """Read every image file of the validation set once: a broken one is an error now, not after
-        an epoch. Raises DataError."""
-        if hasattr(self.val_set, "names"):
-            for _ in self.validation.epoch(0):
-                pass
+        """Read every validation image once: a broken one is an error now, not after an epoch.
+        Raises DataError."""
+        for _ in self.validation.epoch(0):
+            pass
 
     # --- counting ---
 
@@ -230,7 +229,7 @@ class Run:
         return f"the last good checkpoint is {self.folder.last}"
 
     def _restore(self, checkpoint):
-        check_training(checkpoint, self.schedule)
+        check_training(checkpoint)
         training = checkpoint.training
         self.remarks += resuming.list_remarks(
             checkpoint, self.options, self.classes, len(self.train_set), self._lists
@@ -263,7 +262,7 @@ class Run:
         written, it is newer than last.npz."""
         try:
             best = checkpoints.load(self.folder.best)
-            check_training(best, self.schedule)
+            check_training(best)
         except DataError as error:
             if self.best:
                 self.remarks.append(f"{error}; the next validation makes another best.npz")

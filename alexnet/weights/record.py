@@ -17,6 +17,7 @@ from alexnet.network.variants import ACTIVATIONS, INITS, NORMS, changed
 Kind = tuple[str, Callable[[object], bool]]
 
 LARGEST_IMAGE = 4096  # rows and columns; a batch of such images fills any machine
+MOST_THREADS = 4096  # each holds a batch
 MOST = 1 << 53  # whole numbers up to here are the same in every reader of JSON
 
 

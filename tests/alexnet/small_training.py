@@ -1,5 +1,7 @@
 """A data set and a network so small that a training takes a second."""
 
+import json
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -9,6 +11,7 @@ FLAGS = (
     "--image-size 67 --width 0.03 --batch-size 8 --epochs 3 --init he --lr 0.02 "
     "--schedule plateau --backend numpy --threads 1 --workers 1"
 ).split()
+SHORT = [*FLAGS, "--batch-size", "16", "--epochs", "2"]  # 2 epochs of 2 steps
 
 
 def make_images(folder, train=12, val=4, size=72):
@@ -41,3 +44,25 @@ def make_photos(folder, count=40):
             ImageDraw.Draw(image).ellipse(disc, fill=COLOURS[name])
             image.save(folder / name / f"{index:02}.jpg")
     return folder
+
+
+def lines(folder):
+    """The lines of log.jsonl."""
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def last_line(capsys):
+    """The last line on stderr."""
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def log(folder):
+    """The lines of log.jsonl without the speed, which no two runs share."""
+    return [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines(folder)]
+
+
+def assert_same_run(one, other):
+    """Two run folders hold the same, bit for bit."""
+    for name in ("last.npz", "best.npz", "options.json", "classes.json"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert log(one) == log(other)

@@ -113,7 +113,8 @@ def test_the_table_names_every_class_and_ends_with_the_means(best, capsys):
 def predictions_by_hand(best, data):
     """The predicted label of each image, and its probability."""
     saved = checkpoint.load(best)
-    rows = predict.probabilities(saved.make_model(), saved, data.paths)
+    read = [data.read(index, saved.stored_size) for index in range(len(data))]
+    rows = predict.probabilities(saved.make_model(), saved, read)
     return rows.argmax(axis=1), rows.max(axis=1)
 
 

@@ -73,7 +73,7 @@ def test_an_image_is_read_as_in_evaluation(saved, photo):
     saved.model["fc8.weight"] = 0.01 * tn.random.normal((7, 123), seed=0, stream=0, draw=99)
     model = saved.make_model()
     logits = model(tn.Tensor((middle - np.float32(100))[None].astype(np.float32)))
-    probabilities = predict.probabilities(model, saved, [photo])
+    probabilities = predict.probabilities(model, saved, [read_image(photo, 76)])
     assert probabilities == pytest.approx(tn.softmax(logits).numpy(), rel=1e-4)
     assert 0 < np.diff(np.sort(probabilities)).min()
 

@@ -168,5 +168,9 @@ def test_stdout_is_as_before_afterwards(monkeypatch):
 
 def test_a_program_without_stdout_can_be_interrupted(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
-    with Interrupts():
+    with Interrupts() as interrupts:
         print("a line")
+        assert not interrupts.asked
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.cause == signal.SIGINT
+    assert sys.stdout is None

@@ -105,7 +105,8 @@ def test_a_run_in_a_folder_that_is_linked_into_the_data_is_refused(tmp_path):
 def test_a_run_beside_its_data_or_above_it_is_a_run(tmp_path):
     (tmp_path / "photos").mkdir()
     for out in (tmp_path / "photos-run", tmp_path):
-        RunFolder.create(out, "any", tmp_path / "photos")
+        folder = RunFolder.create(out, "any", tmp_path / "photos")
+        assert folder.path == out and out.is_dir()
 
 
 # --- the lock ---
@@ -126,7 +127,8 @@ def test_a_folder_in_use_is_refused_with_the_process_and_free_afterwards(tmp_pat
 def test_the_lock_of_a_dead_process_does_not_hold(tmp_path):
     (tmp_path / ".lock").write_text("process 1 on elsewhere")
     with RunFolder(tmp_path).in_use():
-        pass
+        assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_what_a_killed_process_left_unfinished_is_removed(tmp_path):

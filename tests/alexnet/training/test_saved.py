@@ -107,6 +107,11 @@ WRONG_TRAINING = {
     "its name": (lambda t: t.update(schedule=[{}, {}]), r"schedule\[0\] is {}"),
     "its state": (lambda t: t.update(schedule=["plateau", 3]), r"schedule\[1\] is 3"),
     "its error": (lambda t: t["schedule"][1].update(smallest_error="x"), "smallest_error is 'x'"),
+    "another's state": (lambda t: t.update(schedule=["cosine", {"lr": 9}]), r"has \['lr'\], which"),
+    "no state": (
+        lambda t: t.update(schedule=["plateau", {}]),
+        r"schedule\[1\] lacks smallest_error",
+    ),
     "its rate": (lambda t: t["schedule"][1].update(lr=9.0), r"has \['lr'\], which"),
 }
 

@@ -279,11 +279,8 @@ def _backward_bias(dy, dbias):
     for o in prange(outputs):
         total = 0.0  # float64, piece by piece
         for n in range(images):
-            if pixels <= PIECE:
-                total += _sum(dy[n, o])
-            else:
-                for p in range(0, pixels, PIECE):
-                    total += _sum(dy[n, o, p : p + PIECE])
+            for p in range(0, pixels, PIECE):
+                total += _sum(dy[n, o, p : p + PIECE])
         dbias[o] = total
 
 
