@@ -36,7 +36,7 @@ model = nn.Sequential(
 )  # fmt: skip
 optimizer = tn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 
-for step in range(1, 301):
+for step in range(1, 201):
     images, labels = draw_digits(64)
     loss = tn.softmax_cross_entropy(model(tn.Tensor(images)), labels)
     optimizer.zero_grad()

@@ -51,7 +51,7 @@ model = nn.Sequential(
 )  # fmt: skip
 optimizer = tn.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 
-for step in range(1, 101):
+for step in range(1, 61):
     images, labels = draw_shapes(64)
     loss = tn.softmax_cross_entropy(model(tn.Tensor(images)), labels)
     optimizer.zero_grad()

@@ -1,5 +1,7 @@
 """Fixtures that many tests share: a backend, a dtype, and the random state put back."""
 
+import gc
+import os
 import shutil
 from importlib import import_module
 
@@ -110,3 +112,20 @@ def random_state_as_before():
     state = random.get_state()
     yield
     random.set_state(state)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage_of_this_file_alone():
+    """gc.collect, which benchmarks call and walks of graphs are tested by, passes over all that was
+    imported before: half a second for each call once PyTorch is there."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processors_as_before():
+    """A test that took processors away from this process would slow all later ones."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    yield
+    if count:
+        assert len(os.sched_getaffinity(0)) == count

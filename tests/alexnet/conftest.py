@@ -1,9 +1,13 @@
 """What the tests of the training command share."""
 
+import os
+import signal
+
 import pytest
 
 import tinynet as tn
 from alexnet.train import main
+from alexnet.training import curves
 from tests.alexnet.small_training import FLAGS, SHORT, make_images
 
 
@@ -35,3 +39,24 @@ def backend_as_before():
     before = tn.get_backend().name
     yield
     tn.use_backend(before)
+
+
+@pytest.fixture
+def quick_picture(monkeypatch):
+    """curves.png is drawn in no time: matplotlib takes longer than such a training. The runs that
+    tests of a file share have true pictures, and training/test_curves.py looks at its own."""
+
+    def draw(folder):
+        folder.new_curves.write_bytes(b"no picture")
+        os.replace(folder.new_curves, folder.curves)
+        return ""
+
+    monkeypatch.setattr(curves, "_draw", draw)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def terminal_signal():
+    """A process that nohup starts ignores SIGHUP. Tests send it and want the usual answer."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -15,7 +15,7 @@ from alexnet.train import main
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import SHORT, assert_same_run, log
 
-pytestmark = pytest.mark.usefixtures("backend_as_before")
+pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -10,7 +10,7 @@ from alexnet import evaluate, predict
 from alexnet.train import main
 from tests.alexnet.small_training import FLAGS, last_line, lines, make_images
 
-pytestmark = pytest.mark.usefixtures("backend_as_before")
+pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 
 
 def test_an_image_size_too_small_ends_with_2(images, tmp_path, capsys):

@@ -8,7 +8,7 @@ from alexnet.train import main
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import FLAGS, last_line, lines, make_images
 
-pytestmark = pytest.mark.usefixtures("backend_as_before")
+pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 
 
 def test_a_run_is_never_overwritten(images, unbroken, capsys):

@@ -12,7 +12,7 @@ from alexnet.train import main
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import SHORT, assert_same_run, log
 
-pytestmark = pytest.mark.usefixtures("backend_as_before")
+pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 
 
 def test_a_kill_between_any_two_file_operations_changes_nothing(

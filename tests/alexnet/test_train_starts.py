@@ -5,7 +5,7 @@ import pytest
 from alexnet.train import main
 from tests.alexnet.small_training import FLAGS, lines, make_images, make_photos
 
-pytestmark = pytest.mark.usefixtures("backend_as_before")
+pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 
 
 def test_a_dead_start_is_reported_with_dead_relus_and_what_to_change(images, tmp_path, capsys):

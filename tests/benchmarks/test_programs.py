@@ -48,10 +48,15 @@ def answers(folder):
         }
 
 
-@pytest.fixture
-def free_threads(monkeypatch):
-    """Programs in the tests' own process: it keeps its processors and PyTorch's threads."""
+@pytest.fixture(autouse=True)
+def free_processors(monkeypatch):
+    """Programs in the tests' own process do not take processors away from it."""
     monkeypatch.setattr(os, "sched_setaffinity", lambda *some: None, raising=False)
+
+
+@pytest.fixture
+def free_threads():
+    """PyTorch keeps its threads."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     threads = torch.get_num_threads()
     yield

@@ -16,22 +16,23 @@ from alexnet.studies import simple_classifiers
 
 @pytest.fixture(scope="module")
 def probes():
-    """The accuracies of simple classifiers after training on the whole training set.
+    """The accuracies of simple classifiers after training on 4,000 images.
 
     The images have 24 pixels a side, which makes the test far cheaper and keeps the information
-    that such classifiers use: at 67 pixels each accuracy is within a point or two.
+    that such classifiers use: at 67 pixels each accuracy is within a point or two. All 10,000
+    images (python -m alexnet.data.synthetic --probe) help the nearest neighbour most: 32 %.
     """
-    return simple_classifiers.probe(Synthetic("train"), Synthetic("val"), 24)
+    return simple_classifiers.probe(Synthetic("train", 4000), Synthetic("val", 1000), 24)
 
 
-def test_no_simple_classifier_reaches_forty_percent_on_validation(probes):
+def test_no_simple_classifier_reaches_a_third_on_validation(probes):
     assert [result.name for result in probes] == [
         "logistic regression on pixels",
         "colour histogram",
         "nearest neighbour on pixels",
     ]
     for result in probes:
-        assert result.val < 0.40, result
+        assert result.val < 1 / 3, result
 
 
 def test_the_pixel_probes_learn_something_so_their_failure_means_something(probes):

@@ -186,11 +186,11 @@ def check_network(spec, seed, **changes):
     return tn.check_gradients(loss, inputs, directions=1, tolerance=1e-6, seed=seed)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("spec", ["paper", "caffenet", "torchvision", "batch-norm", "cifar10"])
 def test_the_gradient_of_a_network_of_tanh_is_its_slope(spec, seed, backend):
-    if spec == "batch-norm" and seed > 1:
-        skip_on_host("a second gradient of batch-norm")
+    if spec == "batch-norm":
+        skip_on_host("another gradient of batch-norm")
     check_network(spec, seed, activation="tanh", init="glorot")
 
 

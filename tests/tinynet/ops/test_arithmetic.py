@@ -111,7 +111,7 @@ def test_matmul_sums_the_gradient_of_a_matrix_multiplied_with_a_stack(backend):
     tn.check_gradients(tn.matmul, [spaced((2, 3), "a"), spaced((4, 3, 2), "b")])
 
 
-@pytest.mark.parametrize("other", [None, "3", [4.0, 8.0], (4.0, 8.0), 1j, object()], ids=str)
+@pytest.mark.parametrize("other", [None, "3", [4.0, 8.0], (4.0, 8.0), 1j, print])
 @pytest.mark.parametrize("operation", [*OPERATIONS, "**", "@"])
 def test_an_operand_that_is_no_number_is_refused_on_either_side(operation, other, backend):
     function = {**OPERATIONS, "**": lambda a, b: a**b, "@": lambda a, b: a @ b}[operation]
