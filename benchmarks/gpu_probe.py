@@ -4,8 +4,8 @@
 
 split_k   The gradient by conv1's weights is a product of a small output, 96 x 364, and a long inner
           axis, the pixels of a chunk. Does cuBLAS divide that axis among the GPU's blocks? Its rate
-          beside the large product's, beside ours with the axis cut by hand into parts that are
-          summed afterwards, and where PyTorch is installed the names of the kernels.
+          beside the large product's, and beside ours with the axis cut by hand into parts that
+          are summed afterwards; at the end, by PyTorch's profiler, the names of its kernels.
 tf32      Rows of 5103 numbers do not begin at multiples of 16 bytes, rows of 5104 do. What does
           that cost a product of conv2, in float32 and in tf32? And of 5103 numbers in rows that are
           5104 apart?
@@ -19,7 +19,6 @@ are written after each question. One that fails has an error in the place of fig
 go on.
 """
 
-import importlib.util
 import math
 import sys
 import traceback
@@ -54,31 +53,46 @@ TOLERANCES = {"float32": 1e-5, "tf32": 5e-3}
 
 def split_k(gpu, clock, convolutions, batch_size) -> list[dict]:
     """The product of the gradient by the first convolution's weights, whole and cut by hand."""
-    layer, rows = convolutions[0], []
-    outputs, inputs = layer.outputs[0], _rows_of_columns(layer)
-    for images in [count for count in IMAGES if count <= batch_size]:
-        # A length that every number of parts divides, and whose parts begin at 16 bytes.
-        inner = max(1, images * math.prod(layer.outputs[1:]) // 256) * 256
-        dy, columns = _normal(gpu, outputs, inner), _normal(gpu, inputs, inner)
-        whole = gpu.xp.empty((1, outputs, inputs), np.float32)
-
-        def product(dy=dy, columns=columns, out=whole):
-            gpu.product(dy[None], columns[None].transpose(0, 2, 1), out)
-
+    rows = []
+    for images, dy, columns in _factors(gpu, convolutions[0], batch_size):
+        flop = 2 * len(dy) * len(columns) * dy.shape[1]
         for precision in tn.gpu.PRECISIONS:
             clock.set_precision(precision)
-            row = {"images": images, "inner": inner, "precision": precision}
+            row = {"images": images, "inner": dy.shape[1], "precision": precision}
             row["large_product"] = clocks.product_rate(clock)
-            flop = 2 * outputs * inputs * inner
-            row["product"] = _rate(clock, flop, product)
+            row["product"] = _rate(clock, flop, _cut(gpu, dy, columns, 1))
             for parts in PARTS:
                 row[f"by_hand_{parts}"] = _rate(clock, flop, _cut(gpu, dy, columns, parts))
-            rows.append(row | _names(clock, product))
+            rows.append(row)
     return rows
 
 
+def split_k_kernels(gpu, clock, convolutions, batch_size) -> list[dict]:
+    """The kernels of the whole product. The last question: a profiler may slow what follows it."""
+    rows = []
+    for images, dy, columns in _factors(gpu, convolutions[0], batch_size):
+        for precision in tn.gpu.PRECISIONS:
+            clock.set_precision(precision)
+            names = [row["name"] for row in kernels(clock, _cut(gpu, dy, columns, 1))]
+            rows.append({"images": images, "precision": precision, "kernels": names})
+    return rows
+
+
+def _factors(gpu, layer, batch_size):
+    """(images, dy (O, K), columns (R, K)) for several numbers of images."""
+    pixels = math.prod(layer.outputs[1:])
+    for images in [count for count in IMAGES if count <= batch_size]:
+        # A length that every number of parts divides, and whose parts begin at 16 bytes.
+        inner = max(1, images * pixels // 256) * 256
+        yield (
+            images,
+            _normal(gpu, layer.outputs[0], inner),
+            _normal(gpu, _rows_of_columns(layer), inner),
+        )
+
+
 def _cut(gpu, dy, columns, parts):
-    """A function that computes dy columns^T as the sum of so many products."""
+    """A function that computes dy columns^T, whole or as the sum of so many products."""
     (outputs, inner), inputs = dy.shape, len(columns)
     a = dy.reshape(outputs, parts, inner // parts).transpose(1, 0, 2)
     b = columns.reshape(inputs, parts, inner // parts).transpose(1, 2, 0)
@@ -86,16 +100,9 @@ def _cut(gpu, dy, columns, parts):
 
     def run():
         gpu.product(a, b, out)
-        return out.sum(0)
+        return out.sum(0) if parts > 1 else out[0]
 
     return run
-
-
-def _names(clock, run):
-    """{"kernels": [names]} of a run, where PyTorch's profiler can tell."""
-    if not importlib.util.find_spec("torch"):
-        return {}
-    return {"kernels": [row["name"] for row in kernels(clock, run)]}
 
 
 def tf32(gpu, clock, convolutions, batch_size) -> list[dict]:
@@ -166,7 +173,7 @@ def chunks(gpu, clock, convolutions, batch_size) -> list[dict]:
     return rows
 
 
-QUESTIONS = (split_k, tf32, overlap, chunks)
+QUESTIONS = (split_k, tf32, overlap, chunks, split_k_kernels)
 
 
 def _rows_of_columns(layer):

@@ -21,8 +21,7 @@ def quick(stand_in, monkeypatch):
     monkeypatch.setattr(gpu_probe, "RUNS", 1)
     monkeypatch.setattr(gpu_probe, "TIMES", 1)
     names = [{"name": "gemm"}, {"name": "splitKreduce_kernel"}]
-    monkeypatch.setattr(gpu_probe, "kernels", lambda clock, run: run() or names)
-    monkeypatch.setattr(gpu_probe.importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(gpu_probe, "kernels", lambda clock, run: (run(), names)[1])
     return stand_in
 
 
@@ -39,9 +38,11 @@ def test_every_question_has_an_answer(tmp_path, capsys):
     both = list(tn.gpu.PRECISIONS)
     assert [row["precision"] for row in report["split_k"]] == both  # of 2 images; 4 are too many
     for row in report["split_k"]:
-        assert row["inner"] == 256 and row["kernels"] == ["gemm", "splitKreduce_kernel"]
+        assert row["inner"] == 256
         names = ("large_product", "product", "by_hand_4", "by_hand_16", "by_hand_64")
         assert all(row[name] > 0 for name in names)
+    names = [row["kernels"] for row in report["split_k_kernels"]]
+    assert names == [["gemm", "splitKreduce_kernel"]] * 2
     assert [(row["columns"], row["apart"]) for row in report["tf32"]] == [*gpu_probe.COLUMNS]
     assert all(row["float32"] > 0 and row["tf32"] > 0 for row in report["tf32"])
     assert len(report["overlap"]) == 6 and all(row["equal"] for row in report["overlap"])
@@ -85,21 +86,34 @@ def test_a_product_of_overlapping_matrices_that_is_not_numpys_is_a_failure(tmp_p
             out[1] = 0.0
 
     monkeypatch.setattr(gpu, "product", wrong)
+    monkeypatch.setattr(gpu_probe, "QUESTIONS", (gpu_probe.overlap, gpu_probe.tf32))
     report = answers(tmp_path, code=1)
     equal = [(row["case"], row["equal"]) for row in report["overlap"]]
     assert [case for case, same in equal if not same] == ["one matrix"] * 2
-    assert len(report["chunks"]) == 40
+    assert len(report["tf32"]) == 3
 
 
 def test_a_question_that_fails_loses_no_other(tmp_path, monkeypatch, capsys):
+    def fails(*question):
+        raise RuntimeError("cuBLAS: status 14")
+
+    monkeypatch.setattr(gpu_probe, "QUESTIONS", (fails, gpu_probe.tf32))
+    report = answers(tmp_path, code=1)
+    assert report["fails"] == {"error": "RuntimeError: cuBLAS: status 14"}
+    assert len(report["tf32"]) == 3
+    assert "cuBLAS: status 14" in capsys.readouterr().err
+
+
+def test_without_a_profiler_the_rates_of_split_k_are_kept(tmp_path, monkeypatch):
     def fails(clock, run):
         raise RuntimeError("CUPTI is not there")
 
     monkeypatch.setattr(gpu_probe, "kernels", fails)
+    questions = (gpu_probe.split_k, gpu_probe.split_k_kernels)
+    monkeypatch.setattr(gpu_probe, "QUESTIONS", questions)
     report = answers(tmp_path, code=1)
-    assert report["split_k"] == {"error": "RuntimeError: CUPTI is not there"}
-    assert len(report["tf32"]) == 3 and len(report["chunks"]) == 40
-    assert "CUPTI is not there" in capsys.readouterr().err
+    assert len(report["split_k"]) == 2
+    assert report["split_k_kernels"] == {"error": "RuntimeError: CUPTI is not there"}
 
 
 def test_a_probe_that_is_killed_leaves_its_answers(tmp_path, monkeypatch):

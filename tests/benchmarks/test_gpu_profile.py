@@ -71,29 +71,22 @@ def test_both_programs_have_a_profile_in_both_precisions(on_gpu, tmp_path, capsy
     assert "pytorch, tf32: a step of" in printed and "75.0%" in printed
 
 
-@pytest.mark.parametrize("rows", [[], None])
-def test_a_program_that_fails_loses_no_other(on_gpu, tmp_path, monkeypatch, rows):
-    kernels = gpu_profile.kernels
-
+def test_a_program_that_fails_loses_no_other(on_gpu, tmp_path, monkeypatch):
     def of_one(clock, run):
-        run()
-        if clock is first[0]:
-            return rows if rows is not None else int("no kernels")
-        return kernels(clock, run)
+        return [] if clock is first[0] else kernels(clock, run)
 
     def first_program(*where):
         first.append(ToldClock())
         return Tinynet(*where, "", first[0])
 
-    first = []
+    first, kernels = [], gpu_profile.kernels
     monkeypatch.setattr(gpu_profile, "Tinynet", first_program)
     monkeypatch.setattr(gpu_profile, "kernels", of_one)
     path = tmp_path / "profile.json"
     assert gpu_profile.main([*TINY, "--json", str(path)]) == 1
     steps = json.loads(path.read_text())["steps"]
     assert ["error" in step for step in steps] == [True, True, False, False]
-    words = "torch.profiler saw no kernel" if rows == [] else "ValueError"
-    assert words in steps[0]["error"] and len(first) == 1
+    assert "torch.profiler saw no kernel" in steps[0]["error"]
 
 
 def test_without_pytorch_there_is_no_profiler(stand_in, monkeypatch, capsys):
