@@ -29,6 +29,8 @@ do not depend on it.
 import argparse
 import importlib
 import importlib.util
+import itertools
+import operator
 import sys
 import time
 
@@ -104,7 +106,8 @@ class Passes:
 
 
 def measure(layer, batch_size, programs, rounds, needs_dx, precision="float32"):
-    """({program: {direction: [[seconds of each run] of each round]}}, whether a GPU never waited).
+    """After each round ({program: {direction: [[seconds of each run] of each round so far]}},
+    whether a GPU never waited).
 
     programs  {name: (framework from programs/layer.py, clock)}, tinynet alone or two
     Raises OtherNumbers where two programs compute different numbers.
@@ -120,43 +123,45 @@ def measure(layer, batch_size, programs, rounds, needs_dx, precision="float32"):
         check_equal(layer, arrays, *results, precision)
         del results
     measured = {name: {what: [] for what in each.directions} for name, each in passes.items()}
-    for _, name in alternating(passes, rounds):
-        if not passes[name].clock.asynchronous:
-            time.sleep(PAUSE)
-        passes[name].once()
-        turn = [passes[name].once() for _ in range(passes[name].runs)]
-        for what, every_round in measured[name].items():
-            every_round.append([seconds[what] for seconds in turn])
-    return measured, all(each.device_bound for each in passes.values())
+    for _, pairs in itertools.groupby(alternating(passes, rounds), operator.itemgetter(0)):
+        for _, name in pairs:
+            if not passes[name].clock.asynchronous:
+                time.sleep(PAUSE)
+            passes[name].once()
+            turn = [passes[name].once() for _ in range(passes[name].runs)]
+            for what, every_round in measured[name].items():
+                every_round.append([seconds[what] for seconds in turn])
+        yield measured, all(each.device_bound for each in passes.values())
 
 
-def benchmark(layers, batch_size, programs, rounds, rates, only, precision="float32"):
-    """The rows of the layers named in only, loss and update included, as they are measured. A layer
-    whose programs disagree or fail has rows with an error and no figures."""
-    for layer in measurable(layers):
-        if layer.name not in only or (precision != "float32" and layer.kind not in PRODUCTS):
-            continue
-        say(f"{layer.name}, {precision} ...")
-        needs_dx = layer != layers[0]
-        todo = work(layer, batch_size, needs_dx)
-        try:
-            measured, device_bound = measure(
-                layer, batch_size, programs, rounds, needs_dx, precision
-            )
-        except (OtherNumbers, RuntimeError) as error:  # RuntimeError: a GPU's
-            say(f"{layer.name}: {error}")
-            rows = [empty_row(layer, what, todo[what], precision) for what in todo]
-            yield [row | {"error": str(error)} for row in rows]
-        else:
-            rows = rows_of(layer, todo, measured, rates, precision)
-            yield [row | {"device_bound": device_bound} for row in rows]
-        for _, clock in programs.values():
-            clock.release()
+def benchmark(layer, batch_size, programs, rounds, rates, needs_dx, precision="float32"):
+    """After each round the rows of a layer. Where its programs disagree or fail, its last rows have
+    an error and no figures."""
+    say(f"{layer.name}, {precision} ...")
+    todo = work(layer, batch_size, needs_dx)
+    try:
+        for number, (measured, device_bound) in enumerate(
+            measure(layer, batch_size, programs, rounds, needs_dx, precision), start=1
+        ):
+            more = {"device_bound": device_bound, "rounds_measured": number}
+            yield [row | more for row in rows_of(layer, todo, measured, rates, precision)]
+    except (OtherNumbers, RuntimeError) as error:  # RuntimeError: a GPU's
+        say(f"{layer.name}: {error}")
+        rows = [empty_row(layer, what, todo[what], precision) for what in todo]
+        yield [row | {"error": str(error)} for row in rows]
+    for _, clock in programs.values():
+        clock.release()
 
 
 def measurable(layers):
     """The layers, the loss and the update, without flatten, a view that moves nothing."""
     return [layer for layer in layers + loss_and_update(layers) if layer.kind != "Flatten"]
+
+
+def chosen(layers, only, precision):
+    """Those of measurable() that are named in only; other than float32 the products alone."""
+    layers = [layer for layer in measurable(layers) if layer.name in only]
+    return [layer for layer in layers if precision == "float32" or layer.kind in PRODUCTS]
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -214,15 +219,18 @@ def _command(args, network, only):
         "idle": machine.wait_until_idle(0 if on_gpu else args.wait), "backend": backend,
         "pytorch": torch.__version__ if "pytorch" in programs else None, "network": network.title,
         "batch_size": args.batch_size, "rounds": args.rounds or (7 if on_gpu else 5),
-        "tolerances": LAYER_TOLERANCES, "rates": rates, "layers": [],
+        "complete": False, "tolerances": LAYER_TOLERANCES, "rates": rates, "layers": [],
     }  # fmt: skip
     for precision in precisions:
         _measure_roofs(rates, precision, {clock for _, clock in programs.values()})
-        work = network.layers, args.batch_size, programs, report["rounds"], rates, only
-        for rows in benchmark(*work, precision):
-            report["layers"] += rows
-            if args.json:  # now, so that a later error does not lose them
-                machine.write_json(args.json, report)
+        for layer in chosen(network.layers, only, precision):
+            done, needs_dx = report["layers"], layer != network.layers[0]
+            how = args.batch_size, programs, report["rounds"], rates, needs_dx, precision
+            for rows in benchmark(layer, *how):
+                report["layers"] = done + rows
+                if args.json:  # now, so that the end of this command does not lose them
+                    machine.write_json(args.json, report)
+    report["complete"] = True
     report["idle"] = report["idle"] and machine.wait_until_idle(0)
     report["totals"] = totals(report["layers"], rates)
     if args.json:

@@ -187,8 +187,15 @@ def spread(seconds) -> tuple[float, float, float]:
 
 
 def write_json(path, report: dict) -> None:
-    """Write a report to a file, with a line for each innermost list, so that people can read it."""
+    """Write a report to a file, whole or not at all, with a line for each innermost list, so that
+    people can read it. A link or a device, such as /dev/stdout, is written in place."""
     text = json.dumps(report, indent=1)
     # A JSON string never holds a line break, so none is lost.
     text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda inner: re.sub(r"\n\s*", " ", inner[0]), text)
-    Path(path).write_text(text + "\n")
+    path = Path(path)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text + "\n")
+        return
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text + "\n")
+    os.replace(temporary, path)

@@ -77,7 +77,8 @@ def measure(run: Run, running, failed, rounds, steps) -> dict[str, list[dict]]:
         turns["pytorch"] = lambda: program_turn(running["pytorch"])
     say("the first turn of each, not counted ...")
     training_turn(run, steps)
-    return step.take_turns(turns, failed, rounds, step.PAUSE)
+    *_, measured = step.take_turns(turns, failed, rounds, step.PAUSE)
+    return measured
 
 
 def figures(measured, batch_size) -> dict:

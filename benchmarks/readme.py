@@ -70,6 +70,8 @@ def read_results(folder: Path) -> dict[str, dict]:
         for key, value in ({"benchmark": command.split()[0]} | wanted).items():
             if facts.get(key) != value:
                 raise OtherResult(name, f"is of {key} {facts.get(key)}, not {value}")
+        if not report.get("complete", True):
+            raise OtherResult(name, "is not complete: its benchmark ended before its last round")
         reports[name] = report
     return reports
 

@@ -31,10 +31,13 @@ the process, on a GPU its arrays.
 """
 
 import contextlib
+import itertools
 import math
+import operator
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import tinynet as tn
@@ -134,21 +137,23 @@ def turn(program, what, steps) -> list[dict]:
     return answers
 
 
-def take_turns(turns, failed, rounds, pause) -> dict[str, list]:
-    """{name: [result of each round]} of functions, each called once a round. The name of a program
-    that ends goes to failed, with the reason; an error of tinynet's own is raised.
+def take_turns(turns, failed, rounds, pause) -> Iterator[dict[str, list]]:
+    """After each round {name: [result of each round so far]} of functions, each called once a
+    round. The name of a program that ends goes to failed, with the reason; an error of tinynet's
+    own is raised.
 
     turns  {name: function}; "network" is tinynet too
     pause  seconds before each turn
     """
     results = {name: [] for name in turns}
-    for number, name in alternating(turns, rounds):
-        if name in results:
-            time.sleep(pause)
-            say(f"round {number + 1} of {rounds}: {name} ...")
-            with left_out_on_error(name, results, failed):
-                results[name].append(turns[name]())
-    return results
+    for number, pairs in itertools.groupby(alternating(turns, rounds), operator.itemgetter(0)):
+        for _, name in pairs:
+            if name in results:
+                time.sleep(pause)
+                say(f"round {number + 1} of {rounds}: {name} ...")
+                with left_out_on_error(name, results, failed):
+                    results[name].append(turns[name]())
+        yield results
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -193,7 +198,8 @@ def main(argv=None) -> int:
 
 
 def _command(args, network):
-    """A report for each batch size and precision, printed and written as they come."""
+    """A report for each batch size and precision, printed as they come, written after each
+    round."""
     backend = tn.get_backend(args.backend).name
     on_gpu = backend == "cupy"
     precisions = precisions_for(args.precision, on_gpu)
@@ -227,17 +233,19 @@ def _command(args, network):
                     "steps_a_turn": args.steps_a_turn or (10 if on_gpu else few),
                     "backend": backend, "threads": threads,
                 }  # fmt: skip
-                report = _report(options, network, dict(running), dict(failed))
-                report["idle"] = machine.wait_until_idle(0) and idle
+                for report in _reports(options, network, dict(running), dict(failed)):
+                    report["idle"] = idle
+                    if report["complete"]:
+                        report["idle"] = machine.wait_until_idle(0) and idle
+                    if args.json:  # now, so that the end of this command does not lose it
+                        machine.write_json(args.json, [*reports, report] if reports else report)
                 reports.append(report)
                 _print(report)
-                if args.json:  # now, so that a later error does not lose it
-                    machine.write_json(args.json, reports if len(reports) > 1 else report)
     return 1 if any(report["failed"] for report in reports) else 0
 
 
-def _report(options, network, running, failed):
-    """The report of one batch size and precision."""
+def _reports(options, network, running, failed):
+    """The report of one batch size and precision after each round; the last one is complete."""
     on_gpu, what, threads = options["backend"] == "cupy", options["what"], options["threads"]
     for name, program in list(running.items()):
         with left_out_on_error(name, running, failed):
@@ -246,23 +254,35 @@ def _report(options, network, running, failed):
     clock, steps = HostClock(threads), options["steps_a_turn"]
     turns = {name: partial(turn, program, what, steps) for name, program in running.items()}
     turns["sgemm"] = lambda: _gpu_rate(running, failed) if on_gpu else product_rate(clock) / 1e9
-    turns = take_turns(turns, failed, options["rounds"], 0 if on_gpu else PAUSE)
-    rates, flop = turns.pop("sgemm"), flop_per_image(network.layers, what)
+    about = running["tinynet"].about or machine.description(threads)
+    report = partial(_report, options, network, about, running, apart, failed)
+    for measured in take_turns(turns, failed, options["rounds"], 0 if on_gpu else PAUSE):
+        yield report(measured)
     peaks = {}
-    for name in list(turns):
-        with left_out_on_error(name, turns, failed):
+    for name in [name for name in measured if name != "sgemm"]:
+        with left_out_on_error(name, measured, failed):
             peaks[name] = running[name].ask("memory", what=what)["peak"]
+    yield report(measured, peaks)
+
+
+def _report(options, network, about, running, apart, failed, measured, peaks=None):
+    """The report of the rounds measured so far; complete with the peaks of memory."""
+    turns = {name: rounds for name, rounds in measured.items() if name != "sgemm"}
+    rates, flop = measured["sgemm"], flop_per_image(network.layers, options["what"])
     figures = summary(turns, rates, options["batch_size"], flop)
+    complete, peaks = peaks is not None, peaks or {}
     return {
         "benchmark": "step",
-        "machine": running["tinynet"].about or machine.description(threads),
+        "machine": about,
         "options": options,
+        "rounds_measured": len(rates),
+        "complete": complete,
         "flop_per_image": flop,
         "sgemm_gflop_per_second": {"spread": machine.spread(rates), "rounds": rates},
         "programs": {
             name: {
                 "versions": running[name].versions, "apart": apart[name], **figures[name],
-                "peak_bytes": peaks[name], "turns": turns[name],
+                "peak_bytes": peaks.get(name), "turns": turns[name],
             }
             for name in turns
         },

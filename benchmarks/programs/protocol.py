@@ -23,6 +23,7 @@ It ends when its input ends. This module needs NumPy only: a program may live in
 its own, without Numba.
 """
 
+import functools
 import itertools
 import json
 import os
@@ -58,6 +59,17 @@ def weights(folder):
     with np.load(Path(folder) / "weights.npz") as file:
         for name in file.files:
             yield name, file[name]
+
+
+def initial_weights(folder, clock):
+    """The same for a program with this clock. On a GPU, where memory is counted without the
+    processor's, they are read once and kept."""
+    return _kept_weights(folder) if clock.asynchronous else weights(folder)
+
+
+@functools.cache
+def _kept_weights(folder):
+    return list(weights(folder))
 
 
 def serve(program, folder) -> None:
@@ -145,7 +157,7 @@ def numbers(program, folder, steps) -> dict:
     losses = [program.step()[0]() for _ in range(steps)]
     now = dict(program.state())
     moves, pulls = {}, {}
-    for name, before in weights(folder):
+    for name, before in initial_weights(folder, program.clock):
         if name in now:
             move = now.pop(name) - before
             moves[name] = float(np.linalg.norm(move.ravel()))

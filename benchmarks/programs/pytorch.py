@@ -65,7 +65,7 @@ class PyTorch:
     def restart(self, dropout):
         with self.torch.no_grad():
             tensors = dict(self.model.state_dict())
-            for name, array in protocol.weights(self.folder):
+            for name, array in protocol.initial_weights(self.folder, self.clock):
                 tensors[name].copy_(self.torch.from_numpy(array))
         numbers = {name: self.plan[name] for name in ("lr", "momentum", "weight_decay")}
         self.optimizer = self.torch.optim.SGD(self.model.parameters(), **numbers, fused=True)

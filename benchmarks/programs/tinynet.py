@@ -54,7 +54,7 @@ class Tinynet:
         return tn.Tensor(self.batch["images"][: len(self.photos)])
 
     def restart(self, dropout):
-        self.model.load_state_dict(dict(protocol.weights(self.folder)))
+        self.model.load_state_dict(dict(protocol.initial_weights(self.folder, self.clock)))
         self.optimizer = tn.optim.SGD(
             self.model.parameters(), self.lr, self.plan["momentum"], self.plan["weight_decay"]
         )

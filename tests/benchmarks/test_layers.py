@@ -139,7 +139,7 @@ def test_both_programs_compute_the_same(layer, clock, request):
     if clock is ToldClock:
         request.getfixturevalue("stand_in")
     tn.seed(0)
-    measured, device_bound = layers.measure(layer, 20, both(clock), 2, True)
+    *_, (measured, device_bound) = layers.measure(layer, 20, both(clock), 2, True)
     assert device_bound
     for directions in measured.values():
         assert directions.keys() == work(layer, 20).keys()
@@ -174,7 +174,7 @@ def test_copies_hold_the_same_numbers_in_other_memory_and_more_than_the_cache():
 def test_one_wrong_number_is_seen(layer, name, change, words, spoil):
     spoil(Tinynet, name, change)
     with pytest.raises(OtherNumbers, match=words):
-        layers.measure(NAMED[layer], 20, both(), 1, True)
+        list(layers.measure(NAMED[layer], 20, both(), 1, True))
 
 
 def test_another_momentum_is_seen(monkeypatch):
@@ -185,7 +185,7 @@ def test_another_momentum_is_seen(monkeypatch):
 
     monkeypatch.setattr(Tinynet, "sgd", sgd)
     with pytest.raises(OtherNumbers, match="update: weight differs"):
-        layers.measure(NAMED["update"], 3, both(), 1, True)
+        list(layers.measure(NAMED["update"], 3, both(), 1, True))
 
 
 def test_a_dropout_that_does_not_drop_is_seen():
@@ -272,8 +272,38 @@ def test_the_command_writes_every_layer(tmp_path, capsys):
     assert flop["conv1", "backward"] == flop["conv1", "forward"]  # no gradient by the images
     assert flop["conv2", "backward"] == 2 * flop["conv2", "forward"]
     assert report["idle"] is True and report["rates"] == RATES and "blas" in report["machine"]
+    assert report["complete"] is True and report["layers"][0]["rounds_measured"] == 1
     printed = capsys.readouterr().out
     assert all(name in printed for name in (*names, "update", "total", "sgemm 100.0 GFLOP/s"))
+
+
+def test_a_command_that_is_killed_leaves_the_rounds_it_has_measured(tmp_path, monkeypatch):
+    """In the second of three rounds of norm1."""
+
+    class Killed(BaseException):
+        pass
+
+    def once(self):
+        turns.append(self)
+        if len(turns) > 9:  # a round is an untimed run and a timed one
+            raise Killed
+        return dict.fromkeys(self.directions, 0.5)
+
+    turns = []
+    monkeypatch.setattr(layers.Passes, "once", once)
+    monkeypatch.setattr(layers.importlib.util, "find_spec", lambda name: None)
+    file = tmp_path / "layers.json"
+    flags = ["--backend", "numpy", "--only", "conv1,norm1,update", "--json", str(file)]
+    with pytest.raises(Killed):
+        layers.main([*TINY, *flags, "--rounds", "3"])
+    report = json.loads(file.read_text())
+    measured = [
+        (row["layer"], row["direction"], row["rounds_measured"]) for row in report["layers"]
+    ]
+    both = ("forward", "backward")
+    assert measured == [*(("conv1", d, 3) for d in both), *(("norm1", d, 1) for d in both)]
+    assert report["complete"] is False and report["rounds"] == 3 and "totals" not in report
+    assert report["layers"][-1]["seconds"]["tinynet"]["median"] == 0.5
 
 
 def test_on_a_gpu_products_are_measured_in_both_precisions(stand_in, tmp_path, monkeypatch, capsys):

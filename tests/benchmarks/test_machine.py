@@ -1,5 +1,6 @@
 """The machine of a benchmark, its words, and the files of figures."""
 
+import errno
 import json
 import os
 import subprocess
@@ -66,3 +67,25 @@ def test_a_report_in_json_is_the_same_when_read_back(tmp_path):
     machine.write_json(file, report)
     assert json.loads(file.read_text()) == report
     assert '"a": [ 1.5, 2 ]' in file.read_text()
+
+
+def test_a_report_that_cannot_be_written_whole_leaves_the_one_before(tmp_path, monkeypatch):
+    def half(path, text):
+        write(path, text[: len(text) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    file, write = tmp_path / "report.json", Path.write_text
+    machine.write_json(file, {"round": 1})
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError):
+        machine.write_json(file, {"round": 2})
+    assert json.loads(file.read_text()) == {"round": 1}
+
+
+def test_a_report_goes_through_a_link_and_to_a_device(tmp_path):
+    file, link = tmp_path / "report.json", tmp_path / "link.json"
+    link.symlink_to(file)
+    machine.write_json(link, {"round": 1})
+    assert link.is_symlink() and json.loads(file.read_text()) == {"round": 1}
+    machine.write_json("/dev/null", {"round": 1})
+    assert not Path("/dev/null").is_file()

@@ -110,6 +110,21 @@ def test_tinynets_program_for_a_gpu_computes_the_same_numbers(on_gpu, folder, an
     assert protocol.peak_bytes(program, "training") == 250
 
 
+def test_a_program_on_a_gpu_reads_the_initial_weights_once(on_gpu, folder, tmp_path):
+    """On a processor kept weights would count as the program's memory."""
+    for name in ("plan.json", "batch.npz", "weights.npz"):
+        os.link(folder / name, tmp_path / name)
+    on_processor = Tinynet(tmp_path, "numpy")
+    tn.use_backend("cupy")
+    program = Tinynet(tmp_path, "cupy", "", ToldClock())
+    (tmp_path / "weights.npz").unlink()
+    once, again = (protocol.numbers(program, tmp_path, 1) for _ in range(2))
+    assert once == again and once["moves"]["conv1.weight"] > 0
+    tn.use_backend("numpy")
+    with pytest.raises(FileNotFoundError):
+        on_processor.restart(dropout=True)
+
+
 @pytest.mark.parametrize("what, method", [("training", "step"), ("inference", "infer")])
 def test_a_turn_has_one_step_more_than_it_tells_and_memory_is_of_the_same_steps(what, method):
     def once():

@@ -227,6 +227,14 @@ def test_another_report_than_the_name_promises_is_refused(results, capsys, chang
     assert written() == before
 
 
+@pytest.mark.parametrize("name", ["step-paper.json", "layers-paper.json"])
+def test_a_benchmark_that_was_stopped_is_refused(results, capsys, name):
+    whole = step_report(tinynet=[1]) if name == "step-paper.json" else layers_report()
+    save(name, whole | {"complete": False})
+    assert readme.main([]) == 3
+    assert f"{name} is not complete" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"options": 3}'])
 def test_a_file_that_is_no_report_is_refused(results, capsys, text):
     (results / "scaling.json").write_text(text)

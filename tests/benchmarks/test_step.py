@@ -76,7 +76,7 @@ class Scripted:
     def ask(self, do, /, **more):
         self.questions.append((do, more))
         answer = next(self.turns) if do == "turn" else self.answers.get(do, {})
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return {"steps": [answer] * more["steps"]} if do == "turn" else answer
 
@@ -96,7 +96,8 @@ def test_a_program_that_dies_between_rounds_leaves_the_others_going(quick, capsy
 
     calls, failed = [], {}
     turns = {"tinynet": lambda: calls.append("tinynet"), "jax": dies}
-    assert step.take_turns(turns, failed, 3, pause=0) == {"tinynet": [None] * 3}
+    *_, results = step.take_turns(turns, failed, 3, pause=0)
+    assert results == {"tinynet": [None] * 3}
     assert calls == ["tinynet", "jax", "jax", "tinynet", "tinynet"]
     assert "exit code -9" in failed["jax"] and "exit code -9" in capsys.readouterr().err
 
@@ -144,6 +145,30 @@ def test_the_command_writes_every_figure(tmp_path, quick, capsys):
     assert set(row["milliseconds"]) == {"seconds", "forward", "backward", "update", "data"}
     assert [len(turn) for turn in row["turns"]] == [1]
     assert report["ratios"] == {}
+    assert report["complete"] is True and report["rounds_measured"] == 1
+
+
+class Killed(BaseException):
+    """The end of the process."""
+
+
+def test_a_command_that_is_killed_leaves_the_rounds_it_has_measured(tmp_path, quick, monkeypatch):
+    numbers = {"losses": [2.0], "moves": {"a": 1.0}, "pulls": {"a": 1.0}}
+    steps = [GOOD] * 4  # the first turn of the check, three rounds
+    path = tmp_path / "step.json"
+    for end, rounds in ((steps[:3] + [Killed()], 2), (steps, 3)):  # in a round; in measuring memory
+        script = Scripted("tinynet", *end, numbers=numbers, memory=Killed())
+        monkeypatch.setattr(
+            step, "Program", lambda *how, now=script, **w: contextlib.nullcontext(now)
+        )
+        flags = f"--threads 1 --only tinynet --wait 9 --rounds 3 --json {path}".split()
+        with pytest.raises(Killed):
+            step.main([*TINY, *flags])
+        report = json.loads(path.read_text())
+        assert report["complete"] is False and report["options"]["rounds"] == 3
+        assert report["rounds_measured"] == rounds == len(report["programs"]["tinynet"]["turns"])
+        assert report["programs"]["tinynet"]["images_per_second"] == [4, 4, 4]
+        assert report["programs"]["tinynet"]["peak_bytes"] is None
 
 
 def test_on_a_gpu_every_batch_size_and_precision_has_a_report(
@@ -179,6 +204,7 @@ def test_on_a_gpu_every_batch_size_and_precision_has_a_report(
     for report in reports:
         assert set(report["programs"]) == set(step.GPU_PROGRAMS) - set(report["failed"])
         assert report["machine"] == {"gpu": "a stand-in"} and report["idle"] is False
+        assert report["complete"] is True and report["rounds_measured"] == 1
         assert "exit code -9" in report["failed"]["pytorch-channels-last"]
         assert report["sgemm_gflop_per_second"]["rounds"] == [5e4]
         assert report["programs"]["tinynet"]["milliseconds"]["host_seconds"][0] == 100
@@ -193,7 +219,7 @@ def test_without_the_product_rate_there_is_no_report():
         raise ProgramError("tinynet ended with exit code 1:")
 
     with pytest.raises(ProgramError, match="tinynet ended"):
-        step.take_turns({"tinynet": lambda: [], "sgemm": ends}, {}, 1, pause=0)
+        list(step.take_turns({"tinynet": lambda: [], "sgemm": ends}, {}, 1, pause=0))
 
 
 @pytest.mark.parametrize(

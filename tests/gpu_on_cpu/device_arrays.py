@@ -232,12 +232,16 @@ def _device(a):
     return a
 
 
+def _as_strided(a, shape, strides):
+    return _device(a)._view(np.lib.stride_tricks.as_strided(a.host, shape, strides))
+
+
 def _add_at(a, key, b):
     a, key, b = _device(a).host, _key(key, a.shape), _operand(b)
     do(lambda: np.add.at(a, key, b))
 
 
-# The functions of the array module that tinynet calls.
+# The functions of the array module that tinynet and its benchmarks call.
 xp = SimpleNamespace(
     ndarray=DeviceArray,
     empty=_empty,
@@ -260,4 +264,5 @@ xp = SimpleNamespace(
     maximum=lambda a, b: np.maximum(_device(a), b),
     minimum=lambda a, b: np.minimum(_device(a), b),
     add=SimpleNamespace(at=_add_at),
+    lib=SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided)),
 )
