@@ -27,7 +27,9 @@ def test_correct_gradients_pass_with_a_small_error(backend):
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda g: g * 1.001, lambda g: -g, lambda g: 0 * g], ids=["larger", "negative", "zero"]
+    "wrong",
+    [lambda g: g * 1.001, lambda g: -g, lambda g: 0 * g],
+    ids=["larger", "negative", "zero"],
 )
 def test_a_wrong_element_is_named_with_both_values(wrong, backend):
     with pytest.raises(AssertionError, match=r"inputs\[0\]\[2, 1\]: analytic .*, numeric "):
