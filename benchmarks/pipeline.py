@@ -36,7 +36,7 @@ from alexnet.cli.console import wide_console
 from alexnet.cli.machine import use_machine
 from alexnet.training.options import kind_of, recipe_table
 from alexnet.training.run_state import Run
-from benchmarks import machine, step
+from benchmarks import machine, turn_taking
 from benchmarks.figures.step import ratio_table, spread_words
 from benchmarks.flags import add_output_flags, add_wait_flag, benchmark_parser
 from benchmarks.pipeline_turns import (
@@ -64,7 +64,7 @@ def measure(run: Run, running, failed, rounds, steps) -> dict[str, list[dict]]:
     and pytorch where it runs. If it ends, the reason goes to failed and it is left out."""
 
     def program_turn(program):
-        answers = step.turn(program, "training", steps)
+        answers = turn_taking.turn(program, "training", steps)
         return {"seconds": sum(answer["seconds"] for answer in answers) / steps}
 
     turns = {
@@ -77,7 +77,7 @@ def measure(run: Run, running, failed, rounds, steps) -> dict[str, list[dict]]:
         turns["pytorch"] = lambda: program_turn(running["pytorch"])
     say("the first turn of each, not counted ...")
     training_turn(run, steps)
-    *_, measured = step.take_turns(turns, failed, rounds, step.PAUSE)
+    *_, measured = turn_taking.take_turns(turns, failed, rounds, turn_taking.PAUSE)
     return measured
 
 
@@ -191,12 +191,14 @@ def _run(args, folder):
     images, labels = write_ready_batch(run, folder, args.threads)
     with contextlib.ExitStack() as stack:
         work = {"folder": folder, "threads": args.threads, "backend": args.backend}
-        running, failed = step.start(names, stack, **work)
-        apart = step.check(running, failed, "training")
+        running, failed = turn_taking.start(names, stack, **work)
+        apart = turn_taking.check(running, failed, "training")
         check_training(run, running["tinynet"], images, labels)
         steps = args.steps_a_turn
         if steps is None:
-            steps = math.ceil(TURN / step.turn(running["tinynet"], "training", 1)[0]["seconds"])
+            steps = math.ceil(
+                TURN / turn_taking.turn(running["tinynet"], "training", 1)[0]["seconds"]
+            )
         # A turn's steps lie in one epoch.
         steps = min(max(steps, 2), len(run.batches) - UNTIMED)
         measured = measure(run, running, failed, args.rounds, steps)

@@ -7,7 +7,7 @@ import pytest
 
 from alexnet import SPECS
 from alexnet.network.plan import plan
-from benchmarks import machine, step
+from benchmarks import machine, step, turn_taking
 from benchmarks.figures import step as figures
 from benchmarks.programs.process import ProgramError
 from benchmarks.work import flop_per_image
@@ -84,6 +84,7 @@ class Scripted:
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(step, "PAUSE", 0)
+    monkeypatch.setattr(turn_taking, "PAUSE", 0)
     monkeypatch.setattr(step, "product_rate", lambda clock: 100e9)
     monkeypatch.setattr(machine, "wait_until_idle", lambda seconds: seconds == 9)
 
@@ -96,7 +97,7 @@ def test_a_program_that_dies_between_rounds_leaves_the_others_going(quick, capsy
 
     calls, failed = [], {}
     turns = {"tinynet": lambda: calls.append("tinynet"), "jax": dies}
-    *_, results = step.take_turns(turns, failed, 3, pause=0)
+    *_, results = turn_taking.take_turns(turns, failed, 3, pause=0)
     assert results == {"tinynet": [None] * 3}
     assert calls == ["tinynet", "jax", "jax", "tinynet", "tinynet"]
     assert "exit code -9" in failed["jax"] and "exit code -9" in capsys.readouterr().err
@@ -111,7 +112,7 @@ def test_a_program_with_other_numbers_is_left_out_and_tinynets_own_error_ends_al
         "jax": Scripted("jax", GOOD, numbers=others),
     }
     failed = {}
-    apart = step.check(running, failed, "training")
+    apart = turn_taking.check(running, failed, "training")
     assert list(running) == ["tinynet", "pytorch"] and apart["pytorch"]["losses"] == 0
     assert "its losses differ" in failed["jax"]
     assert running["pytorch"].questions[1:] == [
@@ -119,12 +120,12 @@ def test_a_program_with_other_numbers_is_left_out_and_tinynets_own_error_ends_al
     ]  # fmt: skip
     broken = Scripted("tinynet", numbers=ProgramError("tinynet ended"))
     with pytest.raises(ProgramError, match="tinynet ended"):
-        step.check({"tinynet": broken}, {}, "training")
+        turn_taking.check({"tinynet": broken}, {}, "training")
 
 
 def test_a_loss_that_is_not_finite_is_not_timed():
     with pytest.raises(ProgramError, match="jax: its loss became nan"):
-        step.turn(Scripted("jax", GOOD | {"loss": float("nan")}), "training", 1)
+        turn_taking.turn(Scripted("jax", GOOD | {"loss": float("nan")}), "training", 1)
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ def test_a_command_that_is_killed_leaves_the_rounds_it_has_measured(tmp_path, qu
     for end, rounds in ((steps[:3] + [Killed()], 2), (steps, 3)):  # in a round; in measuring memory
         script = Scripted("tinynet", *end, numbers=numbers, memory=Killed())
         monkeypatch.setattr(
-            step, "Program", lambda *how, now=script, **w: contextlib.nullcontext(now)
+            turn_taking, "Program", lambda *how, now=script, **w: contextlib.nullcontext(now)
         )
         flags = f"--threads 1 --only tinynet --wait 9 --rounds 3 --json {path}".split()
         with pytest.raises(Killed):
@@ -191,7 +192,7 @@ def test_on_a_gpu_every_batch_size_and_precision_has_a_report(
         programs[name].about = {"gpu": "a stand-in"} if backend == "cupy" else {}
         return contextlib.nullcontext(programs[name])
 
-    monkeypatch.setattr(step, "Program", program)
+    monkeypatch.setattr(turn_taking, "Program", program)
     monkeypatch.setattr(step, "installed", lambda names, peers: dict.fromkeys(names, "python"))
     path = tmp_path / "step.json"
     sizes = ["--batch-size", "1", "2"]
@@ -219,7 +220,7 @@ def test_without_the_product_rate_there_is_no_report():
         raise ProgramError("tinynet ended with exit code 1:")
 
     with pytest.raises(ProgramError, match="tinynet ended"):
-        list(step.take_turns({"tinynet": lambda: [], "sgemm": ends}, {}, 1, pause=0))
+        list(turn_taking.take_turns({"tinynet": lambda: [], "sgemm": ends}, {}, 1, pause=0))
 
 
 @pytest.mark.parametrize(
