@@ -63,8 +63,9 @@ POSITION_KINDS = {
 def _is_image_list(value):
     return (
         isinstance(value, dict)
-        and isinstance(value.get("fingerprint"), str)
-        and isinstance(value.get("images"), list)
+        and value.keys() == {"fingerprint", "images"}
+        and isinstance(value["fingerprint"], str)
+        and isinstance(value["images"], list)
         and all(whole(0)[1](count) for count in value["images"])
     )
 

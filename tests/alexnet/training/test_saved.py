@@ -99,6 +99,7 @@ WRONG_TRAINING = {
         lambda t: t["lists"].update(test={}),
         "training.lists is .*, should be fingerprints",
     ),
+    "more in a list": (lambda t: t["lists"]["val"].update(more=1), "should be fingerprints"),
     "counts": (lambda t: t["lists"]["train"].update(images=[1, 2]), "should be fingerprints"),
     "random": (lambda t: t.update(random=None), "training.random is None"),
     "masks": (lambda t: t["random"].update(dropout_draws="0"), "random.dropout_draws is '0'"),
