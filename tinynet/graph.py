@@ -31,11 +31,12 @@ class Node:
     ticket    one higher than the last one drawn
     parents   one for each argument: the Node that made it, the leaf Tensor itself, or None for an
               argument that is no tensor
+    needs     for each argument, whether it required a gradient in the forward pass
     backward  the op's closure: gradient of the output -> gradients of the arguments
     version   the Version of the output's memory; None until it is asked for
     """
 
-    __slots__ = ("ticket", "parents", "backward", "version")
+    __slots__ = ("ticket", "parents", "needs", "backward", "version")
 
 
 # --- changes of memory ----------------------------------------------------------------------------
@@ -117,14 +118,12 @@ def walk(root, gradient, retain_graph):
         if type(input_gradients) is not tuple:
             input_gradients = (input_gradients,)
         if len(input_gradients) != len(parents):
-            input_gradients = _one_each(input_gradients, parents, backward)
-        for parent, dx in zip(parents, input_gradients, strict=True):
-            if parent is None:
+            input_gradients = _one_each(input_gradients, node.needs, backward)
+        for parent, needed, dx in zip(parents, node.needs, input_gradients, strict=True):
+            if not needed:
                 continue
             if dx is None:
-                if _needs_gradient(parent):
-                    raise _wrong_gradients(backward, input_gradients, parents)
-                continue
+                raise _wrong_gradients(backward, input_gradients, node.needs)
             dx = _as_ndarray(dx)
             if not dx.flags.c_contiguous:
                 dx = dx.copy(order="C")
@@ -164,26 +163,21 @@ def retain_gradient(node, tensor):
     node.backward = keeping
 
 
-def _one_each(gradients, parents, backward):
+def _one_each(gradients, needs, backward):
     """The gradients, with None for the arguments after the last one that has a gradient."""
-    missing = len(parents) - len(gradients)
+    missing = len(needs) - len(gradients)
     if missing < 0:
-        raise _wrong_gradients(backward, gradients, parents)
+        raise _wrong_gradients(backward, gradients, needs)
     return gradients + (None,) * missing
 
 
-def _needs_gradient(parent):
-    return type(parent) is Node or parent.requires_grad
-
-
-def _wrong_gradients(backward, gradients, parents):
+def _wrong_gradients(backward, gradients, needs):
     def places(items):
         return ", ".join(str(i + 1) for i, item in enumerate(items) if item) or "none"
 
-    wanted = [parent is not None and _needs_gradient(parent) for parent in parents]
     return RuntimeError(
         f"backward of {_op_name(backward)} must return one gradient for each argument, in order, "
-        f"None for a number; arguments that need one: {places(wanted)} of {len(parents)}, "
+        f"None for a number; arguments that need one: {places(needs)} of {len(needs)}, "
         f"returned: {places([g is not None for g in gradients])} of {len(gradients)}"
     )
 

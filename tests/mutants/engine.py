@@ -31,7 +31,7 @@ ENGINE = {
                 "        leaf.grad += dx\n",
                 "        leaf.grad = dx\n",
             ),
-            ("a gradient that is needed and missing", "if _needs_gradient(parent):", "if False:"),
+            ("a gradient that is needed and missing", "if dx is None:", "if False:"),
             ("a view that has its own version", "array = array.base", "break"),
             (
                 "the version of an array that died",

@@ -253,3 +253,16 @@ def test_an_op_keeps_only_the_arrays_that_its_backward_reads(no_collector):
     assert array() is None
     y.backward()
     assert x.grad.tolist() == [[1] * 3] * 2
+
+
+@pytest.mark.parametrize("function", [lambda x, w: x + w, lambda x, w: x * w, tn.linear])
+def test_a_tensor_that_is_unfrozen_after_the_forward_pass_gets_no_gradient_from_it(
+    function, backend
+):
+    x = tn.Tensor(np.ones((2, 2), np.float32), requires_grad=True)
+    frozen = tn.Tensor(np.full((2, 2), 3, np.float32))
+    loss = function(x, frozen).sum()
+    frozen.requires_grad = True
+    loss.backward()
+    assert frozen.grad is None
+    assert x.grad is not None
