@@ -8,7 +8,7 @@ after it changes.
 """
 
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView, Mapping, Set
 
 import numpy as np
 
@@ -39,12 +39,7 @@ class SGD:
         defaults = {
             "lr": lr, "lr_scale": 1.0, "momentum": momentum, "weight_decay": weight_decay,
         }  # fmt: skip
-        if isinstance(parameters, (Tensor, dict)) or not isinstance(parameters, Iterable):
-            raise TypeError(
-                f"SGD: parameters is a {type(parameters).__name__}; a list of Tensors fits, for "
-                "example model.parameters(), or a list of groups"
-            )
-        parameters = list(parameters)
+        parameters = _in_order(parameters)
         if not parameters:
             raise ValueError("SGD: parameters is empty; give model.parameters()")
         if not isinstance(parameters[0], dict):
@@ -72,9 +67,11 @@ class SGD:
         lr  the rate of this step for every group, times the group's lr_scale: a number, or on cupy
             a Tensor () of the parameters' dtype, which a recorded step reads at each launch. None:
             the group's own lr
-        Raises ValueError for a negative rate, TypeError for a Tensor of another dtype.
+        Raises ValueError for a negative rate or a Tensor of another shape, TypeError for a Tensor
+        of another dtype; both for numbers of groups that do not fit.
         """
         for group in self.groups:
+            _check_changed(group)
             moved = [p for p in group["parameters"] if p.requires_grad and p.grad is not None]
             if not moved:
                 continue
@@ -109,13 +106,18 @@ class SGD:
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Copy the velocities of a state_dict; nothing changes if one does not fit. Raises
-        ValueError for other keys, shapes or dtypes."""
+        ValueError for other keys, shapes or dtypes, TypeError for what is no dict."""
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"SGD: state is {type(state).__name__}; a dict of arrays fits, as state_dict() or "
+                "tn.load(path) returns it"
+            )
         parameters = self._parameters()
         expected = [str(i) for i in range(len(parameters))]
         if len(state) != len(parameters):
             raise ValueError(f"SGD: {len(state)} velocities for {len(parameters)} parameters")
         if set(state) != set(expected):
-            unknown = sorted(map(str, set(state) - set(expected)))
+            unknown = sorted(set(state) - set(expected), key=str)
             raise ValueError(f"SGD: velocities are named {unknown}; {expected} fit")
         velocities = {}
         for i, parameter in zip(expected, parameters, strict=True):
@@ -149,9 +151,35 @@ def _rate(lr, scale, dtype):
                 f"SGD: lr is a Tensor of {lr.dtype}, the parameters are {dtype}; a number fits, "
                 f"or a Tensor of {dtype}"
             )
+        if lr.shape != ():
+            raise ValueError(f"SGD: lr is a Tensor of shape {lr.shape}; shape () fits")
         return lr.data if scale == 1 else lr.data * dtype.type(scale)
     _check_number("lr", lr)
     return float(lr) if scale == 1 else float(dtype.type(lr) * dtype.type(scale))
+
+
+def _in_order(parameters):
+    """The parameters, or groups, as a list. A set has another order in each process, and the
+    velocities of a state_dict would go to other parameters."""
+    is_one = isinstance(parameters, (Tensor, dict))
+    is_set = isinstance(parameters, Set) and not isinstance(parameters, KeysView)
+    if is_one or is_set or not isinstance(parameters, Iterable):
+        raise TypeError(
+            f"SGD: parameters is a {type(parameters).__name__}; a list of Tensors fits, for "
+            "example model.parameters(), or a list of groups"
+        )
+    return list(parameters)
+
+
+def _check_changed(group):
+    """A group may have been changed since SGD was made. _rate checks lr."""
+    missing = {"parameters", "lr", "lr_scale", "momentum", "weight_decay"} - group.keys()
+    if missing:
+        raise ValueError(
+            f"SGD: a group has no {', '.join(sorted(missing))}; write group[...] = ..."
+        )
+    for name in ("lr_scale", "momentum", "weight_decay"):
+        _check_number(name, group[name])
 
 
 def _checked_group(group, defaults):
@@ -163,7 +191,7 @@ def _checked_group(group, defaults):
             f"SGD: a group has the keys {sorted(group)}; parameters, and if wanted "
             f"{', '.join(defaults)} fit"
         )
-    group = {**defaults, **group, "parameters": list(group["parameters"])}
+    group = {**defaults, **group, "parameters": _in_order(group["parameters"])}
     for name in defaults:
         _check_number(name, group[name])
     for parameter in group["parameters"]:

@@ -1,0 +1,70 @@
+"""SGD: arguments, groups and states that do not fit are refused in words."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet import nn
+
+
+def parameter():
+    made = nn.Parameter(np.ones(3, np.float32))
+    made.grad = np.ones(3, np.float32)
+    return made
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {parameter(), parameter()},
+        lambda: [{"parameters": {parameter()}}],
+        lambda: [{"parameters": parameter()}],
+        lambda: [{"parameters": nn.Linear(2, 2).parameters}],
+        lambda: [{"parameters": 5}],
+    ],
+)
+def test_parameters_are_a_list_since_velocities_go_by_their_order(make):
+    with pytest.raises(TypeError, match="a list of Tensors fits"):
+        tn.optim.SGD(make(), lr=0.1)
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+@pytest.mark.parametrize("name", ["momentum", "weight_decay", "lr_scale", "lr"])
+@pytest.mark.parametrize(
+    "value, error", [(-1, ValueError), (np.nan, ValueError), ("2", TypeError), (None, TypeError)]
+)
+def test_a_groups_number_that_was_changed_is_checked_before_the_step(rule, name, value, error):
+    moved = parameter()
+    sgd = tn.optim.SGD([moved], lr=0.1, rule=rule)
+    sgd.groups[0][name] = value
+    with pytest.raises(error, match=f"SGD: {name} must"):
+        sgd.step()
+    np.testing.assert_array_equal(moved.numpy(), 1)
+
+
+def test_a_group_that_lacks_a_number_is_refused():
+    sgd = tn.optim.SGD([parameter()], lr=0.1)
+    sgd.groups.append({"parameters": [parameter()], "lr": 0.1})
+    with pytest.raises(ValueError, match="no lr_scale, momentum, weight_decay"):
+        sgd.step()
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+def test_a_rate_is_one_number(rule, backend):
+    moved = nn.Parameter(np.ones(3, np.float32))
+    moved.sum().backward()
+    sgd = tn.optim.SGD([moved], lr=0.1, rule=rule)
+    with pytest.raises(ValueError, match=r"shape \(3,\); shape \(\) fits"):
+        sgd.step(lr=tn.Tensor([0.1, 0.2, 0.3]))
+    np.testing.assert_array_equal(moved.numpy(), 1)
+
+
+@pytest.mark.parametrize("state", [None, [np.ones(3, np.float32)], "last.npz"])
+def test_a_state_is_a_dict(state):
+    with pytest.raises(TypeError, match="a dict of arrays fits"):
+        tn.optim.SGD([parameter()], lr=0.1).load_state_dict(state)
+
+
+def test_a_number_is_no_name_of_a_velocity():
+    with pytest.raises(ValueError, match=r"named \[0\]; \['0'\] fit"):
+        tn.optim.SGD([parameter()], lr=0.1).load_state_dict({0: np.ones(3, np.float32)})
