@@ -34,6 +34,7 @@ def add(ctx, a, b):
 def subtract(ctx, a, b):
     """a - b."""
     a, b = operands("subtract", ctx, a, b)
+    _check_numbers("subtract", a)
     a_shape, b_shape = a.shape, b.shape
 
     def backward(dy):
@@ -108,6 +109,7 @@ def _power_of_tensors(ctx, a, exponent):
 @op
 def negative(ctx, a):
     """-a."""
+    _check_numbers("negative", a)
     return -a, lambda dy: -dy
 
 
@@ -172,13 +174,29 @@ def _number(name, xp, array, value):
             f"{name}: {describe(array)} and {type(value).__name__} do not mix; a Tensor, an array "
             "or a number fits"
         )
+    if not isinstance(value, bool):
+        _check_numbers(name, array)
     if array.dtype.kind != "f" and not isinstance(value, numbers.Integral):
         raise TypeError(
             f"{name}: {describe(array)} and {value!r} do not mix; make the tensor float32"
         )
-    if xp is np:
-        return np.asarray(value, array.dtype)
-    return xp.full((), value, array.dtype)  # a kernel fills it: a copy to a GPU would wait
+    try:
+        if xp is np:
+            return np.asarray(value, array.dtype)
+        return xp.full((), value, array.dtype)  # a kernel fills it: a copy to a GPU would wait
+    except OverflowError:
+        raise ValueError(
+            f"{name}: an element of {describe(array)} does not hold the number beside it, {value!r}"
+        ) from None
+
+
+def _check_numbers(name, array):
+    """Bools are no numbers: a 2 beside them would become True."""
+    if array.dtype == np.bool_:
+        raise TypeError(
+            f"{name}: {describe(array)} is no array of numbers; make it one: "
+            "tn.where(condition, 1.0, 0.0)"
+        )
 
 
 def _reflected(operation):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinynet.op import op
-from tinynet.ops.checks import check_activation, check_parameter
+from tinynet.ops.checks import check_activation, check_parameter, number
 from tinynet.tensor import Tensor
 
 
@@ -20,8 +20,24 @@ def batch_norm(x, weight, bias, running_mean, running_var, training, momentum=0.
     Raises ValueError where shapes do not fit, or for training on one value a channel.
     Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
     """
-    running = tuple(t if isinstance(t, Tensor) else Tensor(t) for t in (running_mean, running_var))
-    return _batch_norm(x, weight, bias, running, bool(training), float(momentum), float(eps))
+    running = _running("running_mean", running_mean), _running("running_var", running_var)
+    momentum = number("batch_norm", "momentum", momentum)
+    eps = number("batch_norm", "eps", eps)
+    return _batch_norm(x, weight, bias, running, bool(training), momentum, eps)
+
+
+def _running(argument, value):
+    """The tensor, or a tensor in the memory of the array, so that training changes the array."""
+    if isinstance(value, Tensor):
+        return value
+    if hasattr(value, "dtype"):
+        tensor = Tensor(value)
+        if tensor._data is value or tensor._data.base is value:
+            return tensor
+    raise TypeError(
+        f"batch_norm: {argument} is a {type(value).__name__} that training cannot change in place; "
+        "a Tensor fits, or an array of the backend in C order"
+    )
 
 
 @op

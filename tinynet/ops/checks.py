@@ -4,17 +4,22 @@ Each function raises ValueError or TypeError, which names the op, the argument, 
 remedy.
 """
 
+import numbers
+
 import numpy as np
 
 from tinynet.tensor import FLOATS, describe
+
+LARGEST = 1 << 24  # of strides, paddings and windows: kernels take them as 32-bit numbers
 
 
 def check_floating(name, argument, array):
     """The array must be float32 or float64, in C order. Ops that keep the rules of op.py return C
     order."""
-    if array.dtype not in FLOATS:
+    if not hasattr(array, "dtype") or array.dtype not in FLOATS:
+        kind = describe(array) if hasattr(array, "dtype") else type(array).__name__
         raise TypeError(
-            f"{name}: {argument} is {describe(array)}; it must be float32 or float64, "
+            f"{name}: {argument} is {kind}; it must be float32 or float64, "
             "for example tn.Tensor(array.astype(np.float32))"
         )
     if not array.flags.c_contiguous:
@@ -61,6 +66,8 @@ def pair(name, argument, value, least):
         raise TypeError(f"{name}: {argument} must be an int or a pair of ints, got {value!r}")
     if min(both) < least:
         raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
+    if max(both) > LARGEST:
+        raise ValueError(f"{name}: {argument} must be at most {LARGEST:,}, got {value!r}")
     return int(both[0]), int(both[1])
 
 
@@ -73,10 +80,19 @@ def integer(name, argument, value, least=None):
     return int(value)
 
 
+def number(name, argument, value):
+    """A number, Python's or NumPy's but not NaN, as a float."""
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}: {argument} must be a number, got {value!r}")
+    if value != value:
+        raise ValueError(f"{name}: {argument} must be a number, got NaN")
+    return float(value)
+
+
 def check_axis(name, axis, ndim):
     """axis must be None, an int or a tuple of ints: axes of an array of ndim axes, each once."""
     axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    if not all(isinstance(a, (int, np.integer)) for a in axes):
+    if not all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes):
         raise TypeError(f"{name}: axis must be an int, a tuple of ints or None, got {axis!r}")
     outside = any(not -ndim <= a < ndim for a in axes)
     if outside or len({a % ndim for a in axes}) < len(axes):

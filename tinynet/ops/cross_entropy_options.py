@@ -10,6 +10,7 @@ Source: PyTorch's cross_entropy; smoothing: Szegedy and others, Rethinking the I
 architecture (2016), section 7.
 """
 
+from tinynet.ops.checks import number
 from tinynet.ops.log_softmax import log_probabilities
 from tinynet.ops.sums import sum_along
 from tinynet.tensor import describe
@@ -75,7 +76,7 @@ def check_options(ctx, logits, weight, reduction, label_smoothing):
     """The options must be of their kind and range, and weight a constant like a row of logits."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"{NAME}: reduction must be one of {REDUCTIONS}, got {reduction!r}")
-    if not 0 <= label_smoothing <= 1:
+    if not 0 <= number(NAME, "label_smoothing", label_smoothing) <= 1:
         raise ValueError(f"{NAME}: label_smoothing must be from 0 to 1, got {label_smoothing!r}")
     if weight is None:
         return

@@ -2,7 +2,7 @@
 
 from tinynet import random
 from tinynet.op import op
-from tinynet.ops.checks import check_floating, integer
+from tinynet.ops.checks import check_floating, integer, number
 
 
 @op
@@ -20,7 +20,7 @@ def dropout(ctx, x, drop=0.5, training=True, scale="train", draw=None):
     Source: the paper, section 4.2.
     """
     check_floating("dropout", "x", x)
-    drop = float(drop)
+    drop = number("dropout", "drop", drop)
     if not 0 <= drop <= 1:
         raise ValueError(f"dropout: drop must be from 0 to 1, got {drop!r}")
     if draw is not None:

@@ -1,7 +1,7 @@
 """Local response normalisation."""
 
 from tinynet.op import op
-from tinynet.ops.checks import check_activation, integer
+from tinynet.ops.checks import check_activation, integer, number
 
 
 @op
@@ -28,8 +28,11 @@ def local_response_norm(
             f"local_response_norm: groups={groups!r} does not divide the {x.shape[1]} channels of "
             f"x {x.shape}"
         )
-    alpha = float(alpha) / size if divide_by_size else float(alpha)
-    beta, k = float(beta), float(k)
+    alpha, beta, k = (
+        number("local_response_norm", argument, value)
+        for argument, value in (("alpha", alpha), ("beta", beta), ("k", k))
+    )
+    alpha = alpha / size if divide_by_size else alpha
     y = ctx.empty_like(x)
     ctx.kernels.local_response_norm(x, size, alpha, beta, k, groups, y)
 

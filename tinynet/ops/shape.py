@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from tinynet.op import op
-from tinynet.ops.checks import check_axis
+from tinynet.ops.checks import check_axis, integer
 from tinynet.tensor import Tensor
 
 
@@ -29,6 +29,7 @@ def reshape(ctx, a, shape):
 def transpose(ctx, a, axes=None):
     """The axes in another order; None: reversed."""
     if axes is not None:
+        axes = axes if isinstance(axes, (tuple, list)) else (axes,)
         check_axis("transpose", tuple(axes), a.ndim)
         if len(axes) != a.ndim:
             raise ValueError(f"transpose: axes {axes} must name all {a.ndim} axes of {a.shape}")
@@ -40,6 +41,7 @@ def transpose(ctx, a, axes=None):
 @op
 def flatten(ctx, a, start=1):
     """All axes from start on in one: (N, C, H, W) becomes (N, C H W)."""
+    start = integer("flatten", "start", start)
     if not 0 <= start <= a.ndim:
         raise ValueError(f"flatten: start must be from 0 to {a.ndim} for {a.shape}, got {start}")
     old_shape = a.shape
@@ -79,6 +81,8 @@ def plain_key(kernels, key, shape):
 def _plain_part(part):
     if isinstance(part, Tensor):
         part = part.numpy()
+    if isinstance(part, np.ma.MaskedArray):
+        raise TypeError("t[key]: a masked array would lose its mask; give array.filled(number)")
     return np.array(part) if isinstance(part, (list, np.ndarray)) else part
 
 

@@ -139,3 +139,25 @@ def test_powers_of_zero_have_pytorchs_gradients(backend):
     (theirs[0] ** theirs[1]).sum().backward()
     for x, y in zip(ours, theirs, strict=True):
         assert x.grad.tolist() == y.grad.tolist()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda mask: mask * 2,
+        lambda mask: 5 + mask,
+        lambda mask: 1 - mask,
+        lambda mask: -mask,
+        lambda mask: mask - mask,
+        lambda mask: tn.maximum(mask, 2),
+    ],
+)
+def test_bools_are_no_numbers(function, backend):
+    with pytest.raises(TypeError, match="no array of numbers"):
+        function(tn.Tensor([1.0, 3.0]) > 2)
+
+
+@pytest.mark.parametrize("dtype, number", [("uint8", 300), ("uint8", -1), ("float32", 10**400)])
+def test_a_number_that_an_element_does_not_hold_is_an_error(dtype, number, backend):
+    with pytest.raises(ValueError, match="does not hold the number"):
+        tn.Tensor(np.ones(2, dtype)) * number

@@ -116,3 +116,23 @@ def test_running_statistics_with_a_gradient_of_another_backend_or_read_only_are_
     for mean, error, words in wrong:
         with pytest.raises(error, match=words):
             tn.batch_norm(x, None, None, mean, tn.Tensor(ones), training=True)
+
+
+@pytest.mark.parametrize(
+    "mean", [[0.0, 0.0], None, np.zeros((2, 2), np.float32)[:, 0]], ids=["list", "none", "strided"]
+)
+def test_running_statistics_that_training_could_not_change_are_refused(mean, backend):
+    x, ones = tn.Tensor(np.ones((2, 2, 3, 3), np.float32)), np.ones(2, np.float32)
+    variance = tn.Tensor(ones)
+    with pytest.raises(TypeError, match="running_mean is a .* cannot change in place"):
+        tn.batch_norm(x, ones, ones, mean, variance, True)
+    np.testing.assert_array_equal(variance.numpy(), 1)
+
+
+@pytest.mark.parametrize("numbers", [{"momentum": None}, {"momentum": np.nan}, {"eps": "1"}])
+def test_numbers_that_are_none_are_refused(numbers, backend):
+    x, ones = tn.Tensor(np.ones((2, 2, 3, 3), np.float32)), np.ones(2, np.float32)
+    mean, variance = tn.Tensor(ones), tn.Tensor(ones)
+    with pytest.raises((TypeError, ValueError), match="must be a number"):
+        tn.batch_norm(x, ones, ones, mean, variance, True, **numbers)
+    np.testing.assert_array_equal(mean.numpy(), 1)
