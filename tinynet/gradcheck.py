@@ -29,6 +29,12 @@ def check_gradients(
     Returns the largest error. Raises AssertionError that names the worst element, with both
     values; TypeError for inputs that require a gradient and are not float64.
     """
+    if directions is not None and directions < 1:
+        raise ValueError(f"check_gradients: directions must be at least 1, got {directions!r}")
+    if not (step > 0 and tolerance >= 0):
+        raise ValueError(
+            f"check_gradients: step {step!r} must be positive, tolerance {tolerance!r} at least 0"
+        )
     tensors = [x if isinstance(x, Tensor) else Tensor(x, requires_grad=True) for x in inputs]
     for i, tensor in enumerate(tensors):
         if tensor.requires_grad and tensor.dtype != np.float64:
@@ -42,6 +48,10 @@ def check_gradients(
 
     leaves = _tensors(arrays, wanted)
     output = function(*leaves)
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"check_gradients: function returned {type(output).__name__}; it must return a Tensor"
+        )
     weights = generator.standard_normal(output.shape)
     output.backward(weights)
 

@@ -105,6 +105,8 @@ class Tensor:
                 f"Tensor.grad: {describe(array)} is no gradient of {describe(self._data)}; an "
                 "array of this shape and dtype fits, or None"
             )
+        if not getattr(array.flags, "writeable", True):  # backward() adds to it in place
+            array = array.copy()
         self._grad = array
 
     def shared_version(self):
@@ -221,7 +223,15 @@ def as_array(name, data, kernels, copy=False):
         raise TypeError(f"{name}: a masked array would lose its mask; give array.filled(number)")
     if not isinstance(data, (np.ndarray, kernels.xp.ndarray)):
         is_numpy_scalar = isinstance(data, np.generic)
-        data, copy = np.asarray(data), False
+        if _holds_gradient(data):
+            raise TypeError(
+                f"{name}: the list holds a Tensor that requires a gradient, which would be lost; "
+                "join the tensors by tn.concatenate, or give .detach() of each"
+            )
+        try:
+            data, copy = np.asarray(data), False
+        except ValueError as error:
+            raise ValueError(f"{name}: lists of several lengths: {error}") from None
         if data.dtype == np.float64 and not is_numpy_scalar:
             data = data.astype(np.float32)
     if data.dtype not in FLOATS and data.dtype.kind not in "iub":
@@ -232,6 +242,13 @@ def as_array(name, data, kernels, copy=False):
     if not array.flags.c_contiguous or (copy and _shares_memory(array, data)):
         array = array.copy(order="C")
     return array
+
+
+def _holds_gradient(data):
+    """Whether a Tensor in nested lists requires a gradient."""
+    if isinstance(data, (list, tuple)):
+        return any(_holds_gradient(item) for item in data)
+    return isinstance(data, Tensor) and data.requires_grad
 
 
 def _shares_memory(array, data):

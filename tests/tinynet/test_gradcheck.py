@@ -85,3 +85,17 @@ def test_inputs_without_gradient_are_left_alone():
 def test_float32_is_refused():
     with pytest.raises(TypeError, match=r"inputs\[1\] is float32; slopes drown"):
         tn.check_gradients(lambda a, b: a + b, [spaced((3,)), spaced((3,)).astype(np.float32)])
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"directions": 0}, {"directions": -1}, {"tolerance": np.nan}, {"step": 0}]
+)
+def test_a_check_that_checks_nothing_is_refused(arguments):
+    with pytest.raises(ValueError, match=f"check_gradients: .*{next(iter(arguments))}"):
+        tn.check_gradients(lambda x: x * x, [np.ones(3)], **arguments)
+
+
+@pytest.mark.parametrize("output", [5.0, None, np.ones(3)])
+def test_a_function_that_returns_no_tensor_is_refused(output):
+    with pytest.raises(TypeError, match="must return a Tensor"):
+        tn.check_gradients(lambda x: output, [np.ones(3)])

@@ -302,3 +302,22 @@ def test_the_tree_shows_layers_shapes_and_parameters():
         "  again: block again"
     )
     assert repr(nn.ReLU()) == "ReLU()"
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda layer: {"a": layer}.items(),
+        lambda layer: {("a", layer)},
+        lambda layer: enumerate([layer]),
+        lambda layer: reversed([layer]),
+        lambda layer: iter([layer]),
+    ],
+)
+def test_containers_that_would_hide_layers_are_refused(container):
+    class Model(nn.Module):
+        def __init__(self):
+            self.parts = container(nn.Linear(2, 2))
+
+    with pytest.raises(TypeError, match="the attribute parts is a"):
+        Model().parameters()

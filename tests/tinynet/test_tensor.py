@@ -142,3 +142,24 @@ def test_requires_grad_can_be_set_on_leaves_of_floats_only():
 def test_a_masked_array_is_refused():
     with pytest.raises(TypeError, match=r"masked array would lose its mask; give array.filled"):
         tn.Tensor(np.ma.masked_array([1.0, 2.0], [True, False]))
+
+
+def test_a_list_that_holds_a_tensor_with_a_gradient_is_refused():
+    loss = tn.Tensor(1.0, requires_grad=True)
+    with pytest.raises(TypeError, match="would be lost; join the tensors"):
+        tn.Tensor([[loss * 2, 1.0]])
+    np.testing.assert_array_equal(tn.Tensor([loss.detach(), 2.0]).numpy(), [1, 2])
+
+
+def test_ragged_lists_are_refused():
+    with pytest.raises(ValueError, match="Tensor: lists of several lengths"):
+        tn.Tensor([[1.0], [1.0, 2.0]])
+
+
+def test_backward_adds_to_a_gradient_that_was_set_to_a_read_only_array():
+    array = np.ones(3, np.float32)
+    array.flags.writeable = False
+    leaf = tn.Tensor(array, requires_grad=True)
+    leaf.grad = array
+    leaf.sum().backward()
+    np.testing.assert_array_equal(leaf.grad, 2)

@@ -7,6 +7,7 @@ state_dict: conv1.weight, norm1.running_mean, layers.0.bias, heads.left.weight. 
 an attribute holds is a buffer too; hold its array, x.numpy(), to leave it out.
 """
 
+import itertools
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -240,8 +241,11 @@ def _is_plain(key, value):
     return key != "training" and all(isinstance(v, (bool, int, float, str)) for v in values)
 
 
-_NO_NAMES = (set, frozenset, type({}.values()))
-_ONE_PASS = (types.GeneratorType, map, filter, zip)
+_NO_NAMES = (set, frozenset, type({}.values()), type({}.items()))
+_ONE_PASS = (
+    types.GeneratorType, map, filter, zip, enumerate, reversed, itertools.chain,
+    type(iter([])), type(reversed([])), type(iter(())),
+)  # fmt: skip
 _CONTAINERS = (list, tuple, deque, dict, *_NO_NAMES, *_ONE_PASS)
 
 
@@ -259,7 +263,7 @@ def _parts_in(path, value, outer=()):
             "once; write list(...)"
         )
     elif isinstance(value, _NO_NAMES):
-        if any(isinstance(item, (Tensor, Module)) for item in value):
+        if any(True for _ in _parts_in(path, list(value), outer)):
             raise TypeError(
                 f"the attribute {path} is a {type(value).__name__} with layers or tensors, which "
                 "have no names there; a list or a dict fits"
