@@ -70,7 +70,8 @@ def test_an_array_in_the_place_of_a_tensor_is_a_constant(name, backend):
     for as_tensors in itertools.product([True, False], repeat=len(arrays)):
         arguments = copies(arrays, as_tensors)
         operands = 3 if name.startswith("batch_norm") else None  # its statistics are tensors anyway
-        if not any(as_tensors[:operands]):
+        lost = name == "batch_norm in training" and backend == "cupy" and not all(as_tensors[3:])
+        if not any(as_tensors[:operands]) or lost:  # training cannot change NumPy's array there
             with pytest.raises((TypeError, AttributeError)):
                 function(*arguments, **options)
             continue

@@ -20,19 +20,22 @@ def batch_norm(x, weight, bias, running_mean, running_var, training, momentum=0.
     Raises ValueError where shapes do not fit, or for training on one value a channel.
     Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
     """
-    running = _running("running_mean", running_mean), _running("running_var", running_var)
+    running = (
+        _running("running_mean", running_mean, training),
+        _running("running_var", running_var, training),
+    )
     momentum = number("batch_norm", "momentum", momentum)
     eps = number("batch_norm", "eps", eps)
     return _batch_norm(x, weight, bias, running, bool(training), momentum, eps)
 
 
-def _running(argument, value):
-    """The tensor, or a tensor in the memory of the array, so that training changes the array."""
+def _running(argument, value, training):
+    """The tensor, or a tensor of the array; in its memory if training is to change the array."""
     if isinstance(value, Tensor):
         return value
     if hasattr(value, "dtype"):
         tensor = Tensor(value)
-        if tensor._data is value or tensor._data.base is value:
+        if not training or tensor._data is value or tensor._data.base is value:
             return tensor
     raise TypeError(
         f"batch_norm: {argument} is a {type(value).__name__} that training cannot change in place; "
