@@ -68,7 +68,7 @@ class Faults:
         self.count += 1
         if self.count <= 5:
             self.first.append(printable(path))
-        print(f"alexnet.predict: {printable(error)}", file=sys.stderr, flush=True)
+        ending.say(f"alexnet.predict: {printable(error)}")
 
     def raise_if_any(self) -> None:
         """Raise DataError if there was a fault."""
@@ -118,6 +118,8 @@ def _lines_of_stdin(faults):
     empty = True
     for line in sys.stdin or ():  # Python has no stdin if the shell closed it
         path = line.rstrip("\r\n")
+        if empty:  # Windows begins files with a mark
+            path = path.removeprefix("\ufeff")
         if "\0" in path:
             faults.add("-", "standard input has a zero byte; it should list paths, one a line")
             return

@@ -89,8 +89,10 @@ def stopped(cause: int | OSError) -> tuple[int, str]:
 def say(text: str) -> None:
     """Print a message on stderr, if there is one. Control characters, as in the name of a file,
     are shown escaped."""
+    if sys.stderr is None:  # print would take stdout
+        return
     with contextlib.suppress(OSError):
-        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def _empty(stream):

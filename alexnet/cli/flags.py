@@ -7,9 +7,10 @@ from pathlib import Path
 import tinynet as tn
 from alexnet.network.specs import SPECS
 from alexnet.network.variants import ACTIVATIONS, CHANGES, INITS, NORMS
-from alexnet.weights.record import LARGEST_IMAGE, MOST_THREADS
+from alexnet.weights.record import LARGEST_IMAGE, MOST, MOST_THREADS
 
 # --- values -----------------------------------------------------------------------------------
+# What fits here fits a checkpoint too (weights/record.py): it holds the options of its run.
 
 
 def count(text: str) -> int:
@@ -32,12 +33,14 @@ def workers(text: str) -> int:
     return _whole(text, 0, MOST_THREADS)
 
 
+def threads(text: str) -> int:
+    """A number of threads, 1 or more."""
+    return _whole(text, 1, MOST_THREADS)
+
+
 def seed(text: str) -> int:
     """A whole number from 0 to 2^64 - 1."""
-    number = _whole(text, 0)
-    if number >= 1 << 64:
-        raise argparse.ArgumentTypeError(f"{text} is too large; the largest seed is 2^64 - 1")
-    return number
+    return _whole(text, 0, (1 << 64) - 1)
 
 
 def positive(text: str) -> float:
@@ -73,13 +76,13 @@ def new_file(text: str) -> str:
     return text
 
 
-def _whole(text, least, most=None):
+def _whole(text, least, most=MOST):
     try:
         number = int(text)
     except ValueError:
         number = None
-    if number is None or number < least or (most is not None and number > most):
-        to = "" if most is None else f" to {most}"
+    if number is None or not least <= number <= most:
+        to = "" if most == MOST and (number is None or number < least) else f" to {most}"
         raise argparse.ArgumentTypeError(
             f"{text!r} does not fit; a whole number from {least}{to} does"
         )
@@ -147,7 +150,7 @@ def add_checkpoint_argument(parser) -> None:
 def add_words_flag(group) -> None:
     """--words."""
     group.add_argument(
-        "--words", metavar="FILE",
+        "--words", type=not_empty, metavar="FILE",
         help="names of classes that are wnids: lines of n01443537<TAB>goldfish, as in ImageNet's "
         "words.txt (words.txt in the folder of the data, if it is there)",
     )  # fmt: skip
@@ -161,7 +164,9 @@ def add_backend_flags(group) -> None:
         "processor. cupy: an NVIDIA GPU. auto: cupy if a GPU answers, else numba; the first line "
         "of the output names it and the reason (TINYNET_BACKEND, else numba)",
     )  # fmt: skip
-    group.add_argument("--threads", type=count, metavar="N", help="threads of numpy or numba (all)")
+    group.add_argument(
+        "--threads", type=threads, metavar="N", help="threads of numpy or numba (all)"
+    )
 
 
 def add_precision_flag(group) -> None:

@@ -1,9 +1,9 @@
 """The machine of a command: backend, threads and precision."""
 
 import os
-import sys
 
 import tinynet as tn
+from alexnet.cli.ending import say
 from alexnet.errors import UsageError
 from tinynet.backends import AUTO
 
@@ -24,8 +24,8 @@ def use_machine(
     name = backend or os.environ.get("TINYNET_BACKEND")
     if name == AUTO and kernels is tn.get_backend(AUTO):  # use_backend may have set another
         why = tn.gpu.why_not() or f"{tn.gpu.device().name} answers"
-        to = sys.stderr if json else sys.stdout
-        print(f"backend: {kernels.name} ({AUTO}: {why})", file=to, flush=True)
+        line = f"backend: {kernels.name} ({AUTO}: {why})"
+        say(line) if json else print(line, flush=True)
     _use_precision(kernels, precision or tn.gpu.PRECISIONS[0])
     if threads:
         try:

@@ -1,6 +1,7 @@
 """The run that a command of alexnet.train means: a new one, or the one that --resume names."""
 
 import contextlib
+import os
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +36,8 @@ def _new_run(args):
     )  # fmt: skip
     options = resolve(args, backend, len(train_set))
     kind = kind_of(options.data)
-    name = Path(options.data).name if kind == "folder" else kind
+    # The data may be "..": normpath gives the folder's name.
+    name = os.path.basename(os.path.normpath(options.data)) if kind == "folder" else kind
     folder = RunFolder.create(args.out, f"{options.spec}-{name}", data_folder(options.data))
     with folder.in_use():
         yield Run(options, folder, train_set=train_set)
@@ -46,7 +48,8 @@ def _resumed_run(args):
     if args.out:
         raise UsageError("--out does not go with --resume, which goes on in the run's own folder")
     path = Path(args.resume)
-    file = path / "last.npz" if path.is_dir() else path
+    is_folder = path.is_dir() or (not path.exists() and path.suffix != ".npz")
+    file = path / "last.npz" if is_folder else path
     if not file.exists():
         raise DataError(
             f"there is no {file}: no run has begun there that could go on; without --resume, --out "

@@ -55,7 +55,7 @@ class Directory:
     @cached_property
     def _entries(self):
         folders, images, left_out = [], [], Counter()
-        with _listing(self.path), os.scandir(self.path) as entries:
+        with listing(self.path), os.scandir(self.path) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
@@ -79,7 +79,7 @@ class Directory:
         seen, ahead = set(), [(0, self)]
         while ahead:
             depth, folder = ahead.pop()
-            with _listing(folder.path):
+            with listing(folder.path):
                 status = os.stat(folder.path)
             # A link may lead to a folder above it, and two links to one folder.
             if (status.st_dev, status.st_ino) in seen:
@@ -110,7 +110,8 @@ class Contents(NamedTuple):
 
 
 @contextlib.contextmanager
-def _listing(path):
+def listing(path: str):
+    """Inside the block, an OSError becomes a DataError that names the folder."""
     try:
         yield
     except OSError as error:

@@ -61,7 +61,7 @@ class ImageFolder:
         self.skipped = _broken_files([path for path, _ in files], skip_bad_images)
         files = [entry for entry in files if entry[0] not in self.skipped]
         if not files:
-            why = "all are broken" if self.skipped else layout.remarks[0]
+            why = "all are broken" if self.skipped else "each class needs two images or more"
             raise DataError(f"{printable(folder)} has no images for {split}: {why}")
         self.paths = [path for path, _ in files]
         self.labels = np.array([label for _, label in files], np.int64)

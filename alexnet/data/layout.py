@@ -3,21 +3,22 @@
     FOLDER/train/<class>/*  FOLDER/val/<class>/*  FOLDER/test/<class>/*     val/ and test/ may lack
     FOLDER/<class>/*                                                        no folders of splits
 
-A split's folder has one of the names in _NAMES, in capitals or not, perhaps with "set", "data" or
-"images" behind: Train/, valid/, test_set/. A class folder holds images, or folders of images (so
-does tiny-imagenet, in <class>/images/*), but no folders of folders of images. Without folders of
-splits, not every class folder may consist of several folders of images: those may be the classes
-of splits with other names.
+A split's folder has one of the names in _NAMES, in capitals or not, perhaps with "set", "data",
+"images", "split" or a number behind: Train/, valid/, test_set/, val2017/. A class folder holds
+images, or folders of images (so does tiny-imagenet, in <class>/images/*), but no folders of folders
+of images. Without folders of splits, not every class folder may consist of several folders of
+images: those may be the classes of splits with other names.
 
 What does not fit is an error, since a folder that becomes a class by mistake trains a network that
 tells nothing.
 """
 
+import os
 import re
 import unicodedata
 from typing import NamedTuple
 
-from alexnet.data.directory import RUN_FOLDERS, Contents, Directory, describe_left_out
+from alexnet.data.directory import RUN_FOLDERS, Contents, Directory, describe_left_out, listing
 from alexnet.data.names import printable, valid_text
 from alexnet.errors import DataError
 
@@ -70,6 +71,8 @@ def find_layout(folder: str, split: str) -> Layout:
     other = splits.get("val") if split == "train" else source
     if train and other:
         _need_same_classes(train, other)
+    used = {each.path: each for each in (train, other or source) if each}.values()
+    _need_no_folder_twice([folder for each in used for folder in each.folders])
     others = [f"{_shown(folder)}/" for folder in top.folders if folder not in splits.values()]
     if others:
         remarks.append(f"left out: {', '.join(others)}")
@@ -94,8 +97,45 @@ def _split_folders(top):
 
 def _split_of(name):
     """The split that a folder of this name holds, or None."""
-    word = re.sub(r"[\W_]*(set|data|images)?$", "", name.casefold())
+    word = re.sub(r"[\W\d_]*(set|data|images|split)?[\W\d_]*$", "", name.casefold())
     return next((split for split, words in _NAMES.items() if word in words), None)
+
+
+def _split_in(name):
+    """The split that a folder of this name speaks of, or None: img_train, trainA, unlabeled."""
+    words = [word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
+    if "unlabeled" in words or "unlabelled" in words:
+        return "unlabeled"
+    return next((split for word in words if (split := _split_of(word))), None)
+
+
+def _need_no_splits(classes, where):
+    """Raise DataError if these class folders seem to be splits: img_train/ and img_val/."""
+    named = {split: folder for folder in classes if (split := _split_in(folder.name))}
+    count = sum(_split_in(folder.name) is not None for folder in classes)
+    only_folders = any(folder.folders and not folder.images for folder in named.values())
+    if len(named) > 1 and (count == len(classes) or only_folders):
+        names = ", ".join(f"{_shown(folder)}/" for folder in named.values())
+        raise DataError(
+            f"{where} has {names}; if they are splits, make train/<class>/* and val/<class>/*; if "
+            "they are classes, give them other names"
+        )
+
+
+def _need_no_folder_twice(folders):
+    """Raise DataError if two class folders are one, by a link: its images would have two classes,
+    or be validation and training images."""
+    seen = {}
+    for folder in folders:
+        with listing(folder.path):
+            status = os.stat(folder.path)
+        place = status.st_dev, status.st_ino
+        if place in seen:
+            raise DataError(
+                f"{printable(seen[place])} and {printable(folder.path)} are one folder, by a link; "
+                "remove one"
+            )
+        seen[place] = folder.path
 
 
 def _need_no_other_classes(top, splits):
@@ -151,6 +191,7 @@ def _layout_of_classes(top, split):
             f"{where} has {_shown(loose[0])}/ beside class folders; if it is a class, give it "
             "another name; if it is a split, make train/<class>/* and test/<class>/*"
         )
+    _need_no_folder_twice(classes.values())
     if all(_holds_several_folders_of_images(folder) for folder in classes.values()):
         first, second = list(classes.values())[:2]
         raise DataError(
@@ -159,6 +200,7 @@ def _layout_of_classes(top, split):
             "splits, name them train/ and val/; if they are classes, move their images up into "
             f"them; did you mean {printable(first.path)}?"
         )
+    _need_no_splits(classes.values(), where)
     if split == "test":
         raise DataError(f"{where} has no test/ folder; its images are split into train and val")
     remark = "no train/ and val/ folders: split 90 / 10 by a hash of the file name"

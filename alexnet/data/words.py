@@ -23,7 +23,9 @@ def read_words(path: str | Path, classes: list[str]) -> dict[str, str]:
             raise DataError(f"words file {path} is not there, or no file")
         with open(path, "rb") as file:
             while line := file.readline(_LONGEST_LINE):
-                number, tab, name = line.decode("utf-8", "replace").strip().partition("\t")
+                number, tab, name = (
+                    line.decode("utf-8", "replace").strip().removeprefix("\ufeff").partition("\t")
+                )
                 if tab and number in wanted:
                     words.setdefault(number, name.strip())
     except OSError as error:

@@ -16,6 +16,7 @@ CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
 ACTIVATIONS = ("relu", "tanh")
 NORMS = ("lrn", "batch", "none")
 INITS = ("published", "he", "glorot", "pytorch")
+_WIDEST = 1e6  # no memory holds a wider network
 
 
 def changed(
@@ -115,8 +116,10 @@ def _with_groups(spec, groups):
 
 
 def _with_width(spec, width):
-    if not _is_number(width) or not 0 < width < math.inf:
-        raise ValueError(f"build: width must be a positive number, got {width!r}")
+    if not _is_number(width) or not 0 < width <= _WIDEST:
+        raise ValueError(
+            f"build: width must be a positive number, at most {_WIDEST:g}, got {width!r}"
+        )
     # The groups of a layer and of the next layer divide its kernels.
     groups = max(row.groups for row in spec.convolutions)
 

@@ -55,7 +55,8 @@ class RunFolder:
                 path, number = first.with_name(f"{first.name}-{number}"), number + 1
         folder = cls(path)
         if data is not None and _is_inside(folder.path, Path(data)):
-            safe = os.path.relpath(Path(data).parent / "runs" / folder.path.absolute().name)
+            beside = Path(os.path.realpath(data)).parent  # the data may be ".."
+            safe = os.path.relpath(beside / "runs" / folder.path.absolute().name)
             raise UsageError(
                 f"{said} {path} lies inside the data {data}, where it could be read as a class; "
                 f"--out {safe} is outside"

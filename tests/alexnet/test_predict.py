@@ -160,6 +160,15 @@ def test_a_dash_reads_a_list_of_paths_from_standard_input(
     assert "nothing.png" in captured.err
 
 
+def test_a_mark_of_the_order_of_bytes_is_no_part_of_the_first_path(
+    saved, photo, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"\ufeff{photo}\n{photo}\n"))
+    run(tmp_path, "-", "--topk", "1")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [photo, photo]
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("", "lists no images"), ("a.png\0b.png\0", "has a zero byte")]
 )

@@ -27,8 +27,14 @@ def test_batch_norm_of_one_pixel_refuses_batches_of_one_before_it_begins(images,
 
 
 @pytest.mark.parametrize(
-    "flags", [["--lr", "nan"], ["--batch-size", "0"], ["--dropout", "1"], ["--spec", "resnet"]]
-)
+    "flags",
+    [
+        ["--lr", "nan"], ["--batch-size", "0"], ["--dropout", "1"], ["--spec", "resnet"],
+        # The checkpoint of such a run could not be read.
+        ["--threads", "4097"], ["--threads", "9" * 30], ["--epochs", "9" * 30],
+        ["--batch-size", "9" * 30], ["--skip-bad-images", "9" * 30], ["--pool", "9" * 30, "1"],
+    ],
+)  # fmt: skip
 def test_an_invalid_flag_ends_with_2(flags, capsys):
     with pytest.raises(SystemExit) as ending:
         main(flags)
@@ -182,6 +188,23 @@ def test_cifar10_without_a_folder_is_not_the_current_folder(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert main(["cifar10:"]) == 3
     assert "cifar10: names no folder" in last_line(capsys)
+
+
+def test_resume_of_a_folder_that_is_not_there_names_it(tmp_path, capsys):
+    out = tmp_path / "run"
+    for name in (out, out / "last.npz"):
+        assert main(["--resume", str(name)]) == 3
+        assert f"--out {out} begins one" in last_line(capsys)
+
+
+def test_a_run_in_a_class_folder_of_its_data_names_a_folder_outside(tmp_path, monkeypatch, capsys):
+    data = make_images(tmp_path / "photos") / "train"
+    monkeypatch.chdir(data / "red")
+    assert main(["..", *FLAGS]) == 2
+    line = last_line(capsys)
+    out = line.partition("--out ")[2].split()[0]
+    assert os.path.realpath(out).startswith(str(tmp_path / "photos" / "runs" / "paper-train-"))
+    assert main(["..", *FLAGS, "--max-steps", "1", "--out", out]) == 0
 
 
 def test_resume_without_a_checkpoint_and_out_lead_to_each_other(images, tmp_path, capsys):

@@ -34,6 +34,12 @@ def test_an_error_becomes_its_exit_code_and_the_last_line(error, code, capsys):
     assert capsys.readouterr().err == "alexnet.train: say this instead\n"
 
 
+def test_without_stderr_a_message_is_not_printed_among_the_output(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr", None)
+    ending.say("alexnet.predict: a fault")
+    assert capsys.readouterr().out == ""
+
+
 def test_full_memory_is_a_usage_error(capsys):
     def too_large():
         raise MemoryError("80 GB asked for")

@@ -23,6 +23,8 @@ from tests.alexnet.data.photos import fill, refused, save
         ("Train Set", "Dev-Set", "Test Set"),
         ("train_images", "val_images", "test_images"),
         ("traindata", "dev", "testdata"),
+        ("train2017", "val2017", "test_2017"),
+        ("train_split", "VALIDATION SPLIT", "test1"),
     ],
 )
 def test_splits_have_the_names_that_people_give_them(tmp_path, train, val, test):
@@ -78,6 +80,51 @@ def test_a_train_folder_that_may_be_a_class_is_refused(tmp_path):
     fill(tmp_path / "train", ("diesel", "steam"))
     fill(tmp_path, ("bus",))
     assert "bus/ with images beside train/" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["train", "test1"],
+        ["photos_train", "photos_test"],
+        ["trainA", "trainB", "testA", "testB"],
+        ["train", "unlabeled"],
+        ["ILSVRC2012_img_train/cat", "ILSVRC2012_img_train/dog", "ILSVRC2012_img_val"],
+        ["my_train/cat", "my_train/dog", "my_test", "more"],
+        ["train2017", "val2017"],
+    ],
+)
+def test_splits_of_loose_images_or_other_names_are_not_classes(tmp_path, folders):
+    for folder in folders:
+        save(tmp_path / folder / "a.png")
+        save(tmp_path / folder / "b.png")
+    assert "train/<class>/*" in refused(tmp_path)
+
+
+def test_classes_may_speak_of_one_split(tmp_path):
+    fill(tmp_path, ("diesel train", "steam train"))
+    assert ImageFolder(tmp_path, "train").classes == ["diesel train", "steam train"]
+
+
+@pytest.mark.parametrize("link, to", [("val", "train"), ("bus", "cat")])
+def test_one_folder_under_two_names_is_an_error(tmp_path, link, to):
+    for name in ("cat", "dog"):
+        fill(tmp_path / ("train" if to == "train" else ""), (name,))
+    (tmp_path / link).symlink_to(to)
+    assert "are one folder, by a link; remove one" in refused(tmp_path)
+    assert "are one folder, by a link; remove one" in refused(tmp_path, "val")
+
+
+def test_one_class_folder_that_training_and_validation_share_is_an_error(tmp_path):
+    fill(tmp_path / "train")
+    fill(tmp_path / "val", ("cat",))
+    (tmp_path / "val" / "dog").symlink_to(tmp_path / "train" / "dog")
+    assert "val/dog are one folder" in refused(tmp_path, "val")
+
+
+def test_classes_of_one_image_say_that_two_are_needed(tmp_path):
+    fill(tmp_path, count=1)
+    assert "each class needs two images or more" in refused(tmp_path, "val")
 
 
 def test_a_validation_folder_of_loose_images_is_not_passed_over(tmp_path):

@@ -24,6 +24,11 @@ def test_the_names_of_the_classes_are_read_and_no_others(words_file):
     }
 
 
+def test_a_mark_of_the_order_of_bytes_is_no_part_of_the_first_class(tmp_path):
+    (tmp_path / "words.txt").write_text("cat\tfeline\n", encoding="utf-8-sig")
+    assert read_words(tmp_path / "words.txt", ["cat", "dog"]) == {"cat": "feline"}
+
+
 def test_a_words_file_in_the_folder_of_the_data_is_used_without_a_word(words_file):
     folder = str(words_file.parent)
     assert words_for(None, folder, WNIDS) == read_words(words_file, WNIDS)

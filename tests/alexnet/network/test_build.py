@@ -143,6 +143,7 @@ def test_a_model_knows_its_spec_size_and_classes():
         ({"groups": 4}, "groups must be 1 .* or 2"),
         ({"width": 0}, "width must be a positive number"),
         ({"width": float("nan")}, "width must be a positive number"),
+        ({"width": 1e308}, "width must be a positive number, at most 1e"),
         ({"width": "wide"}, "width must be a positive number"),
         ({"init": "xavier"}, "init must be one of published, he, glorot, pytorch"),
         ({"spec": "cifar10", "groups": 2}, "spec cifar10 has 3 convolutions, only groups=1"),
