@@ -279,8 +279,11 @@ def _backward_bias(dy, dbias):
     for o in prange(outputs):
         total = 0.0  # float64, piece by piece
         for n in range(images):
-            for p in range(0, pixels, PIECE):
-                total += _sum(dy[n, o, p : p + PIECE])
+            if pixels <= PIECE:  # a map that is one piece is read whole: a slice has other bits
+                total += _sum(dy[n, o])
+            else:
+                for p in range(0, pixels, PIECE):
+                    total += _sum(dy[n, o, p : p + PIECE])
         dbias[o] = total
 
 
