@@ -68,10 +68,11 @@ class SGD:
             a Tensor () of the parameters' dtype, which a recorded step reads at each launch. None:
             the group's own lr
         Raises ValueError for a negative rate or a Tensor of another shape, TypeError for a Tensor
-        of another dtype; both for numbers of groups that do not fit.
+        of another dtype; both for numbers of groups that do not fit, before anything moves.
         """
         for group in self.groups:
-            _check_changed(group)
+            _check_changed(group, lr)
+        for group in self.groups:
             moved = [p for p in group["parameters"] if p.requires_grad and p.grad is not None]
             if not moved:
                 continue
@@ -154,7 +155,6 @@ def _rate(lr, scale, dtype):
         if lr.shape != ():
             raise ValueError(f"SGD: lr is a Tensor of shape {lr.shape}; shape () fits")
         return lr.data if scale == 1 else lr.data * dtype.type(scale)
-    _check_number("lr", lr)
     return float(lr) if scale == 1 else float(dtype.type(lr) * dtype.type(scale))
 
 
@@ -171,8 +171,8 @@ def _in_order(parameters):
     return list(parameters)
 
 
-def _check_changed(group):
-    """A group may have been changed since SGD was made. _rate checks lr."""
+def _check_changed(group, lr):
+    """A group may have been changed since SGD was made. lr: of the step; None: the group's own."""
     missing = {"parameters", "lr", "lr_scale", "momentum", "weight_decay"} - group.keys()
     if missing:
         raise ValueError(
@@ -180,6 +180,9 @@ def _check_changed(group):
         )
     for name in ("lr_scale", "momentum", "weight_decay"):
         _check_number(name, group[name])
+    lr = group["lr"] if lr is None else lr
+    if not isinstance(lr, Tensor):  # _rate checks a Tensor
+        _check_number("lr", lr)
 
 
 def _checked_group(group, defaults):

@@ -35,8 +35,9 @@ def test_parameters_are_a_list_since_velocities_go_by_their_order(make):
 )
 def test_a_groups_number_that_was_changed_is_checked_before_the_step(rule, name, value, error):
     moved = parameter()
-    sgd = tn.optim.SGD([moved], lr=0.1, rule=rule)
-    sgd.groups[0][name] = value
+    groups = [{"parameters": [moved]}, {"parameters": [parameter()]}]
+    sgd = tn.optim.SGD(groups, lr=0.1, rule=rule)
+    sgd.groups[1][name] = value  # the first group, which comes before it, does not move either
     with pytest.raises(error, match=f"SGD: {name} must"):
         sgd.step()
     np.testing.assert_array_equal(moved.numpy(), 1)
