@@ -24,7 +24,7 @@ from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.open_run import open_run
 from alexnet.cli.train_flags import train_parser
 from alexnet.data.prefetch import prefetch
-from alexnet.errors import NotFinite
+from alexnet.errors import DataError, DiskError, NotFinite
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import diagnosis, report
 from alexnet.training.curves import Curves
@@ -56,24 +56,32 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
 
     step     take_step, or a tn.gpu.CudaGraph of it
     batches  an iterable of (x, labels)
-    Raises NotFinite after a step whose loss is not finite, and Interrupted at the end of the step
-    in which Ctrl-C was pressed (cli/interrupts.py).
+    Raises NotFinite after a step whose loss is not finite, Interrupted at the end of the step in
+    which Ctrl-C was pressed (cli/interrupts.py), and DataError or OSError where an image cannot be
+    read.
     """
     pending = Pending()  # on a GPU a result stays unread for a step, so that the GPU never waits
-    for x, labels in batches:
-        lr = run.schedule.rate(run.step + len(pending))
-        loss, logits = step(run.model, run.optimizer, x, labels, lr)
-        pending.add(loss, logits, x, labels, lr)
 
-        stopping, saving = interrupts.asked, run.save_is_due()
-        for result in pending.take(everything=stopping or saving):
+    def read(everything):
+        for result in pending.take(everything):
             record(run, progress, result)
-        if stopping:
-            raise Interrupted
-        if saving:
-            run.save()
-    for result in pending.take(everything=True):
-        record(run, progress, result)
+
+    try:
+        for x, labels in batches:
+            lr = run.schedule.rate(run.step + len(pending))
+            loss, logits = step(run.model, run.optimizer, x, labels, lr)
+            pending.add(loss, logits, x, labels, lr)
+
+            stopping, saving = interrupts.asked, run.save_is_due()
+            read(everything=stopping or saving)
+            if stopping:
+                raise Interrupted
+            if saving:
+                run.save()
+    except (DataError, OSError):  # an image cannot be read; the steps before it are whole
+        read(everything=True)
+        raise
+    read(everything=True)
 
 
 def record(run: Run, progress: Progress, result: Result) -> None:
@@ -95,7 +103,7 @@ def record(run: Run, progress: Progress, result: Result) -> None:
 
 def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) -> None:
     """Train from the run's position to the end of its last epoch, or to --max-steps. Raises
-    NotFinite, Interrupted, DataError and DiskError."""
+    NotFinite, Interrupted, DataError, DiskError and OSError."""
     step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
     training = prefetch(run.batches, run.normalization, len(run.classes))
     validation = prefetch(run.validation, run.normalization, len(run.classes))
@@ -183,8 +191,25 @@ def _command(args):
                 )
                 curves.draw()
                 return code
+            except (DataError, OSError):
+                _save_after_error(run)
+                raise
         report.print_end(run, curves.draw())
     return 0
+
+
+def _save_after_error(run):
+    """Save the steps before an image that cannot be read. Whether that succeeds or not, the error
+    of the image stays the last line on stderr."""
+    try:
+        run.save()
+    except (DiskError, NotFinite) as error:
+        ending.say(f"alexnet.train: step {run.step} could not be saved: {error}")
+    else:
+        ending.say(
+            f"alexnet.train: step {run.step} is saved; to go on once the images can be read: "
+            f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
+        )
 
 
 def _begin(run):

@@ -135,7 +135,7 @@ def op(function):
             tensor._node = node = new(Node)
             node.ticket = draw_ticket()
             node.parents = parents
-            node.needs = needs_grad
+            node.needs = ctx.needs_grad
             node.backward = backward
             node.version = version
         else:

@@ -10,7 +10,7 @@ import pytest
 from alexnet import train
 from alexnet.train import main
 from alexnet.weights import checkpoint
-from tests.alexnet.small_training import SHORT, assert_same_run, log
+from tests.alexnet.small_training import SHORT, assert_same_run, log, make_images
 
 pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 
@@ -158,3 +158,58 @@ def test_an_error_in_the_last_epoch_is_not_hidden_by_another(images, tmp_path, m
     monkeypatch.setattr(train, "record", fails)
     assert main([images, *SHORT, "--out", str(out)]) == 5
     assert "the first error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("split", "how"), [("train", "broken"), ("val", "unreadable")])
+def test_steps_before_images_that_break_in_the_run_are_saved(
+    split, how, tmp_path, monkeypatch, capsys
+):
+    images = make_images(tmp_path / "images")
+    red, safe = images / split / "red", tmp_path / "red"
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert main([str(images), *SHORT, "--out", str(whole)]) == 0
+    record = train.record
+
+    def breaking(run, progress, result):
+        record(run, progress, result)
+        if run.step == 1 and not safe.exists():
+            red.rename(safe)
+            red.mkdir()
+            for name in os.listdir(safe):
+                path = red / name
+                path.write_bytes(b"no image") if how == "broken" else path.symlink_to(path)
+
+    monkeypatch.setattr(train, "record", breaking)
+    capsys.readouterr()
+    assert main([str(images), *SHORT, "--out", str(run)]) == 3
+    saved, error = capsys.readouterr().err.splitlines()[-2:]
+    step = checkpoint.load(run / "last.npz").training["step"]
+    assert f"step {step} is saved; to go on" in saved and f"--resume {run}" in saved
+    assert str(red) in error
+    assert step == log(run)[-1]["step"] >= 2
+    shutil.rmtree(red)
+    safe.rename(red)
+    assert main(["--resume", str(run)]) == 0
+    assert_same_run(whole, run)
+
+
+def test_a_broken_image_is_named_also_where_its_steps_cannot_be_saved(
+    tmp_path, monkeypatch, capsys
+):
+    images, run = make_images(tmp_path / "images"), tmp_path / "run"
+    image = images / "val" / "red" / "00.png"
+    record = train.record
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def breaking(*arguments):
+        record(*arguments)
+        image.write_bytes(b"no image")
+        monkeypatch.setattr(os, "fsync", full)
+
+    monkeypatch.setattr(train, "record", breaking)
+    assert main([str(images), *SHORT, "--out", str(run)]) == 3
+    lost, error = capsys.readouterr().err.splitlines()[-2:]
+    assert "step 2 could not be saved" in lost and "No space left" in lost
+    assert str(image) in error
