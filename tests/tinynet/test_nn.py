@@ -221,6 +221,23 @@ def test_arguments_that_do_not_fit_a_layer_are_refused_when_it_is_made():
         nn.Module()(1)
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nn.Conv2d("3", 8, 3), "Conv2d: in_channels must be an int, got '3'"),
+        (lambda: nn.Conv2d(-3, 8, 3), "Conv2d: in_channels must be at least 1, got -3"),
+        (lambda: nn.Conv2d(3, 8.0, 3), "Conv2d: out_channels must be an int, got 8.0"),
+        (lambda: nn.Conv2d(3, 8, 3, groups=None), "Conv2d: groups must be an int, got None"),
+        (lambda: nn.Linear(3.5, 4), "Linear: in_features must be an int, got 3.5"),
+        (lambda: nn.Linear(3, 0), "Linear: out_features must be at least 1, got 0"),
+        (lambda: nn.BatchNorm2d((2,)), r"BatchNorm2d: channels must be an int, got \(2,\)"),
+    ],
+)
+def test_sizes_that_are_no_counts_are_refused_in_words(make, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        make()
+
+
 def test_forward_gets_arguments_by_name():
     class Twice(nn.Module):
         def forward(self, x, *, times):

@@ -13,7 +13,7 @@ from tinynet.nn.module import Module, Parameter
 from tinynet.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from tinynet.ops.avg_pool2d import avg_pool2d
 from tinynet.ops.batch_norm import batch_norm
-from tinynet.ops.checks import pair
+from tinynet.ops.checks import integer, pair
 from tinynet.ops.conv2d import conv2d
 from tinynet.ops.dropout import dropout
 from tinynet.ops.linear import linear
@@ -36,12 +36,14 @@ class Conv2d(Module):
         self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=True,
         dtype=np.float32, draw=True,
     ):  # fmt: skip
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        self.in_channels = in_channels = integer("Conv2d", "in_channels", in_channels, least=1)
+        self.out_channels = out_channels = integer("Conv2d", "out_channels", out_channels, least=1)
+        self.groups = groups = integer("Conv2d", "groups", groups, least=1)
+        if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} does not divide {in_channels} input and "
                 f"{out_channels} output channels"
             )
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel = pair("Conv2d", "kernel", kernel, least=1)
         self.stride = pair("Conv2d", "stride", stride, least=1)
         self.padding = pair("Conv2d", "padding", padding, least=0)
@@ -62,9 +64,11 @@ class Linear(Module):
     """
 
     def __init__(self, in_features, out_features, bias=True, dtype=np.float32, draw=True):
-        self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.zeros((out_features, in_features), dtype), copy=False)
-        self.bias = Parameter(np.zeros(out_features, dtype)) if bias else None
+        self.in_features = integer("Linear", "in_features", in_features, least=1)
+        self.out_features = integer("Linear", "out_features", out_features, least=1)
+        shape = (self.out_features, self.in_features)
+        self.weight = Parameter(np.zeros(shape, dtype), copy=False)
+        self.bias = Parameter(np.zeros(self.out_features, dtype)) if bias else None
         if draw:
             init.default(self)
 
@@ -151,7 +155,8 @@ class BatchNorm2d(Module):
     None), running_mean and running_var (buffers) for test."""
 
     def __init__(self, channels, momentum=0.1, eps=1e-5, dtype=np.float32, affine=True):
-        self.channels, self.momentum, self.eps = channels, momentum, eps
+        self.channels = channels = integer("BatchNorm2d", "channels", channels, least=1)
+        self.momentum, self.eps = momentum, eps
         self.weight = Parameter(np.ones(channels, dtype)) if affine else None
         self.bias = Parameter(np.zeros(channels, dtype)) if affine else None
         self.running_mean = Tensor(np.zeros(channels, dtype))

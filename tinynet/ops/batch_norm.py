@@ -16,8 +16,9 @@ def batch_norm(x, weight, bias, running_mean, running_var, training, momentum=0.
     training      True: mean and variance are computed from x over N, H, W. The running ones move
                   towards them by the fraction momentum, running_var towards variance M / (M - 1)
                   with M = N H W, as in PyTorch. False: mean and variance are the running ones
+    momentum, eps  numbers, momentum from 0 to 1, eps at least 0
     Returns a tensor like x.
-    Raises ValueError where shapes do not fit, or for training on one value a channel.
+    Raises ValueError where shapes or numbers do not fit, or for training on one value a channel.
     Source: Ioffe and Szegedy, Batch normalization (2015), algorithm 1.
     """
     running = (
@@ -25,7 +26,11 @@ def batch_norm(x, weight, bias, running_mean, running_var, training, momentum=0.
         _running("running_var", running_var, training),
     )
     momentum = number("batch_norm", "momentum", momentum)
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"batch_norm: momentum must be from 0 to 1, got {momentum!r}")
     eps = number("batch_norm", "eps", eps)
+    if eps < 0:
+        raise ValueError(f"batch_norm: eps must be at least 0, got {eps!r}")
     return _batch_norm(x, weight, bias, running, bool(training), momentum, eps)
 
 

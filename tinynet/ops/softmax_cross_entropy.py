@@ -94,16 +94,18 @@ class Labels:
     classes  the number of classes
     device   the same labels as the backend's array, int64 (N,), if they are there already; None:
              copy them. Its values are not read: they must be those of host
-    Raises ValueError where a label is out of range or shapes differ, TypeError where labels are not
-    integers or device is another kind of array.
+    Raises ValueError where a label is out of range or a shape does not fit, TypeError where labels
+    or classes are not integers or device is another kind of array.
     """
 
     __slots__ = ("host", "classes", "data")
 
     def __init__(self, host, classes, device=None):
         self.host = np.asarray(host)
-        self.classes = classes
-        _check_labels(self.host, classes)
+        self.classes = integer("Labels", "classes", classes, least=1)
+        _check_labels(self.host, self.classes)
+        if self.host.ndim != 1:
+            raise ValueError(f"Labels: host has shape {self.host.shape}; (N,) fits")
         if device is None:
             device = get_backend().from_numpy(self.host.astype(np.int64))
         _check_device_labels(device, self.host.shape)

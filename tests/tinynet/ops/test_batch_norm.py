@@ -129,10 +129,20 @@ def test_running_statistics_that_training_could_not_change_are_refused(mean, bac
     np.testing.assert_array_equal(variance.numpy(), 1)
 
 
-@pytest.mark.parametrize("numbers", [{"momentum": None}, {"momentum": np.nan}, {"eps": "1"}])
-def test_numbers_that_are_none_are_refused(numbers, backend):
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"momentum": None}, "must be a number"),
+        ({"momentum": np.nan}, "must be a number"),
+        ({"momentum": 10}, "from 0 to 1, got 10"),
+        ({"momentum": -0.1}, "from 0 to 1"),
+        ({"eps": "1"}, "must be a number"),
+        ({"eps": -1e-5}, "at least 0"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(numbers, words, backend):
     x, ones = tn.Tensor(np.ones((2, 2, 3, 3), np.float32)), np.ones(2, np.float32)
     mean, variance = tn.Tensor(ones), tn.Tensor(ones)
-    with pytest.raises((TypeError, ValueError), match="must be a number"):
+    with pytest.raises((TypeError, ValueError), match=words):
         tn.batch_norm(x, ones, ones, mean, variance, True, **numbers)
     np.testing.assert_array_equal(mean.numpy(), 1)

@@ -45,6 +45,10 @@ def test_labels_are_checked_once(backend):
         tn.Labels([4, 7], 7)
     with pytest.raises(TypeError, match="labels are float64"):
         tn.Labels([0.5], 7)
+    with pytest.raises(ValueError, match=r"Labels: host has shape \(2, 1\); \(N,\) fits"):
+        tn.Labels([[4], [0]], 7)
+    with pytest.raises(TypeError, match="Labels: classes must be an int, got '7'"):
+        tn.Labels([4, 0], "7")
     with pytest.raises(ValueError, match=r"Labels of 8 classes.*classes=7"):
         tn.softmax_cross_entropy(logits, tn.Labels([4, 0, 6], 8))
     with pytest.raises(ValueError, match=r"labels have shape \(2,\)"):
