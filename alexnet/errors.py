@@ -31,5 +31,6 @@ def writing(path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise DiskError(
-            f"cannot write {path}: {reason}; make room or choose another folder with --out"
+            f"cannot write {path}: {reason}; make room, or use another folder: --out for a new "
+            "run, a copy of the folder for --resume"
         ) from error
