@@ -2,7 +2,8 @@
 
 import copy
 import pickle
-from collections import OrderedDict, deque, namedtuple
+from collections import ChainMap, OrderedDict, UserDict, UserList, deque, namedtuple
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -36,6 +37,10 @@ NESTS = {
     "a deque": (lambda a, b: deque([a, b]), ["0", "1"]),
     "a dict": (lambda a, b: {"left": a, "right": b}, ["left", "right"]),
     "an ordered dict": (lambda a, b: OrderedDict([(3, a), (1, b)]), ["3", "1"]),
+    "a UserList": (lambda a, b: UserList([a, b]), ["0", "1"]),
+    "a UserDict": (lambda a, b: UserDict(left=a, right=b), ["left", "right"]),
+    "a ChainMap": (lambda a, b: ChainMap({"left": a, "right": b}), ["left", "right"]),
+    "a read-only dict": (lambda a, b: MappingProxyType({"x": a, "y": b}), ["x", "y"]),
     "lists in a list": (lambda a, b: [[a], [None, 7, [b]]], ["0.0", "1.2.0"]),
     "a list in a dict": (lambda a, b: {"x": [a, "text"], "y": (b,)}, ["x.0", "y.0"]),
     "a Sequential in a list": (lambda a, b: [nn.Sequential(a, b)], ["0.0", "0.1"]),

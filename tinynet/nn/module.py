@@ -2,14 +2,15 @@
 
 A module's parts are its attributes, and the items of lists, tuples and dicts among them: a Tensor
 that requires a gradient (a Parameter does) is trained, any other Tensor is a buffer (running
-statistics), a Module is a part with parts of its own. Names joined by dots are the keys of
-state_dict: conv1.weight, norm1.running_mean, layers.0.bias, heads.left.weight. An activation that
-an attribute holds is a buffer too; hold its array, x.numpy(), to leave it out.
+statistics), a Module is a part with parts of its own. Other objects are not looked into. Names
+joined by dots are the keys of state_dict: conv1.weight, norm1.running_mean, layers.0.bias,
+heads.left.weight. An activation that an attribute holds is a buffer too; hold its array,
+x.numpy(), to leave it out.
 """
 
 import itertools
 import types
-from collections import deque
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -246,7 +247,8 @@ _ONE_PASS = (
     types.GeneratorType, map, filter, zip, enumerate, reversed, itertools.chain,
     type(iter([])), type(reversed([])), type(iter(())),
 )  # fmt: skip
-_CONTAINERS = (list, tuple, deque, dict, *_NO_NAMES, *_ONE_PASS)
+_WITH_NAMES = (dict, UserDict, ChainMap, types.MappingProxyType)
+_CONTAINERS = (list, tuple, deque, UserList, *_WITH_NAMES, *_NO_NAMES, *_ONE_PASS)
 
 
 def _parts_in(path, value, outer=()):
@@ -269,7 +271,7 @@ def _parts_in(path, value, outer=()):
                 "have no names there; a list or a dict fits"
             )
     elif isinstance(value, _CONTAINERS) and not any(value is one for one in outer):
-        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        for name, item in value.items() if isinstance(value, _WITH_NAMES) else enumerate(value):
             if isinstance(item, (Tensor, Module)):
                 _check_name(str(name), item)
             if isinstance(item, (Tensor, Module, *_CONTAINERS)):
