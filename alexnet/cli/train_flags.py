@@ -13,7 +13,7 @@ _EXAMPLES = """examples:
   python -m alexnet.train photos --init published
   python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
   python -m alexnet.train --resume runs/batch-norm --epochs 120
-  python -m alexnet.train photos --backend cupy --cuda-graph --precision tf32
+  python -m alexnet.train photos --backend cupy --precision tf32
 
 Ctrl-C, SIGTERM, SIGHUP and a closed stdout finish the batch and save; a second signal ends at once.
 Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable, 5 loss not finite, 6 disk,
