@@ -180,7 +180,7 @@ def _parser():
     )
     flags.add_checkpoint_argument(parser)
     parser.add_argument(
-        "data", nargs="?", type=flags.not_empty, metavar="DATA",
+        "data", nargs="?", type=flags.data, metavar="DATA",
         help="synthetic, cifar10:FOLDER, FOLDER (as in the run)",
     )  # fmt: skip
     parser.add_argument("--split", choices=SPLITS, default="val", help="(val)")

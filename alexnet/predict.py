@@ -200,7 +200,7 @@ def _parser():
     )
     flags.add_checkpoint_argument(parser)
     parser.add_argument(
-        "images", nargs="+", type=flags.not_empty, metavar="IMAGE",
+        "images", nargs="+", type=flags.path, metavar="IMAGE",
         help="image files; folders, with all images in them at any depth; - for a list of paths on "
         "standard input, one a line",
     )  # fmt: skip

@@ -144,7 +144,7 @@ def _parser():
     parser = benchmark_parser("pipeline", __doc__, epilog=recipe_table())
     group = parser.add_argument_group("work")
     group.add_argument(
-        "data", nargs="?", default="jpeg", metavar="DATA",
+        "data", nargs="?", type=flags.data, default="jpeg", metavar="DATA",
         help="cifar10:FOLDER, FOLDER, synthetic, or jpeg: drawn into a temporary folder (jpeg)",
     )  # fmt: skip
     group.add_argument("--batch-size", type=flags.count, metavar="N", help="images (by data)")

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from pathlib import Path
 
 import tinynet as tn
@@ -65,8 +66,21 @@ def not_empty(text: str) -> str:
     return text
 
 
+def path(text: str) -> str:
+    """The path of a file or folder. ~ is the home folder, also where the shell leaves it as it is:
+    --out=~/runs."""
+    return os.path.expanduser(not_empty(text))
+
+
+def data(text: str) -> str:
+    """DATA, with a path as in path(), after cifar10: too."""
+    kind, colon, folder = not_empty(text).partition(":")
+    return f"cifar10:{os.path.expanduser(folder)}" if kind == "cifar10" and colon else path(text)
+
+
 def new_file(text: str) -> str:
     """The path of a file to write; its folder must exist, and no folder of its name."""
+    text = path(text)
     if Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file in it")
     if not Path(text).parent.is_dir():
@@ -142,7 +156,7 @@ def network_changes(args: argparse.Namespace) -> dict:
 def add_checkpoint_argument(parser) -> None:
     """CHECKPOINT."""
     parser.add_argument(
-        "checkpoint", type=not_empty, metavar="CHECKPOINT",
+        "checkpoint", type=path, metavar="CHECKPOINT",
         help="best.npz or last.npz of a run; of a run's folder, its best.npz",
     )  # fmt: skip
 
@@ -150,7 +164,7 @@ def add_checkpoint_argument(parser) -> None:
 def add_words_flag(group) -> None:
     """--words."""
     group.add_argument(
-        "--words", type=not_empty, metavar="FILE",
+        "--words", type=path, metavar="FILE",
         help="names of classes that are wnids: lines of n01443537<TAB>goldfish, as in ImageNet's "
         "words.txt (words.txt in the folder of the data, if it is there)",
     )  # fmt: skip

@@ -34,7 +34,7 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "data",
         nargs="?",
-        type=flags.not_empty,
+        type=flags.data,
         metavar="DATA",
         help="synthetic (the default): drawn by the program. cifar10:FOLDER: the unpacked CIFAR-10 "
         "files. FOLDER: train/<class>/* and val/<class>/*, or <class>/* alone, of which a tenth "
@@ -95,11 +95,11 @@ def train_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--out", type=flags.not_empty, metavar="FOLDER",
+        "--out", type=flags.path, metavar="FOLDER",
         help="a new folder, outside the data (runs/<spec>-<data>-<date>)",
     )  # fmt: skip
     group.add_argument(
-        "--resume", type=flags.not_empty, metavar="RUN",
+        "--resume", type=flags.path, metavar="RUN",
         help="go on with the run in this folder, or with this last.npz; it ends with the same bits "
         "as an unbroken run",
     )  # fmt: skip

@@ -66,7 +66,8 @@ def open_dataset(argument: str, split: str, *, seed: int = 0, skip_bad_images: i
             raise DataError(f"{argument} names no folder. {_WHAT_WORKS}")
         return Cifar10(rest, split)
     if not argument or not Path(argument).is_dir():  # Path("") would be the current folder
-        what = "is a file, not a folder" if Path(argument).is_file() else "is not there"
+        is_file = Path(argument).is_file()
+        what = "is a file, not a folder (unpack an archive first)" if is_file else "is not there"
         raise DataError(f"{argument!r} {what}. {_WHAT_WORKS}")
     from alexnet.data.cifar10 import holds_cifar10
     from alexnet.data.folder import ImageFolder
