@@ -8,6 +8,7 @@ import pytest
 import tinynet as tn
 from alexnet import train
 from alexnet.cli.interrupts import Interrupted
+from alexnet.errors import DataError
 
 
 class Run:
@@ -28,7 +29,11 @@ class Run:
 
 @pytest.fixture
 def loop(monkeypatch):
-    """Runs the loop over batches 1, 2, ...; returns its events. interrupt: Ctrl-C in this step."""
+    """Runs the loop over batches 1, 2, ...; returns its events.
+
+    interrupt  Ctrl-C in this step
+    broken     an image of this batch cannot be read
+    """
 
     def record(run, progress, result):
         loss = float(result.loss())
@@ -38,7 +43,7 @@ def loop(monkeypatch):
 
     monkeypatch.setattr(train, "record", record)
 
-    def loop(count, save_after=(), interrupt=None):
+    def loop(count, save_after=(), interrupt=None, broken=None):
         events, interrupts = [], SimpleNamespace(asked=False)
 
         def step(model, optimizer, x, labels, lr):
@@ -46,11 +51,18 @@ def loop(monkeypatch):
             interrupts.asked = interrupts.asked or labels == interrupt
             return tn.Tensor(np.float32(labels)), tn.Tensor(np.float32([[labels]]))
 
-        batches = ((None, number) for number in range(1, count + 1))
+        def batches():
+            for number in range(1, count + 1):
+                if number == broken:
+                    raise DataError
+                yield None, number
+
         try:
-            train.train_epoch(Run(events, save_after), step, batches, None, interrupts)
+            train.train_epoch(Run(events, save_after), step, batches(), None, interrupts)
         except Interrupted:
             events.append("interrupted")
+        except DataError:
+            events.append("data error")
         return events
 
     return loop
@@ -73,6 +85,10 @@ def test_before_a_checkpoint_everything_is_read(loop, on_gpu):
 
 def test_ctrl_c_counts_the_steps_that_were_taken_and_takes_no_other(loop, on_gpu):
     assert loop(3, interrupt=2) == ["queued 1", "queued 2", "read 1", "read 2", "interrupted"]
+
+
+def test_a_batch_that_cannot_be_read_counts_the_steps_before_it(loop, on_gpu):
+    assert loop(4, broken=3) == ["queued 1", "queued 2", "read 1", "read 2", "data error"]
 
 
 def test_ctrl_c_in_a_step_after_which_a_checkpoint_is_due_leaves_the_saving_to_the_end(loop):
