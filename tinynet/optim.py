@@ -45,8 +45,7 @@ class SGD:
         if not isinstance(parameters[0], dict):
             parameters = [{"parameters": parameters}]
         self.groups = [_checked_group(group, defaults) for group in parameters]
-        if len(set(self._parameters())) < len(self._parameters()):
-            raise ValueError("SGD: a parameter is passed twice")
+        self._check_each_once()
         if not any(p.requires_grad for p in self._parameters()):
             raise TypeError("SGD: a parameter must require a gradient, and none of these does")
         # The keys are the tensors themselves, so that a velocity never passes to another one.
@@ -67,19 +66,23 @@ class SGD:
         lr  the rate of this step for every group, times the group's lr_scale: a number, or on cupy
             a Tensor () of the parameters' dtype, which a recorded step reads at each launch. None:
             the group's own lr
-        Raises ValueError for a negative rate or a Tensor of another shape, TypeError for a Tensor
-        of another dtype; both for numbers of groups that do not fit, before anything moves.
+        Raises, before anything moves, ValueError for a negative rate or a Tensor of another shape,
+        TypeError for a Tensor of another dtype; both for groups that were changed and do not fit.
         """
-        for group in self.groups:
-            _check_changed(group, lr)
+        for group in self.groups:  # they may have been changed since SGD was made
+            _check_numbers(group, lr)
+            group["parameters"] = _checked_parameters(group["parameters"])
+        self._check_each_once()
+        moves = []
         for group in self.groups:
             moved = [p for p in group["parameters"] if p.requires_grad and p.grad is not None]
-            if not moved:
-                continue
-            _check_alike(moved)
-            kernels, dtype = moved[0]._kernels, moved[0].dtype
+            if moved:
+                _check_alike(moved)
+                rate = _rate(group["lr"] if lr is None else lr, group["lr_scale"], moved[0].dtype)
+                moves.append((moved, rate, group))
+        for moved, rate, group in moves:
+            kernels = moved[0]._kernels
             kernel = kernels.sgd_paper if self.rule == "paper" else kernels.sgd_pytorch
-            rate = _rate(group["lr"] if lr is None else lr, group["lr_scale"], dtype)
             kernel(
                 [p.data for p in moved],
                 [p.grad for p in moved],
@@ -88,6 +91,10 @@ class SGD:
             )  # fmt: skip
             for parameter in moved:
                 parameter.raise_version()
+
+    def _check_each_once(self):
+        if len(set(self._parameters())) < len(self._parameters()):
+            raise ValueError("SGD: a parameter is passed twice")
 
     def _velocity(self, parameter):
         velocity = self._velocities.get(parameter)
@@ -171,8 +178,8 @@ def _in_order(parameters):
     return list(parameters)
 
 
-def _check_changed(group, lr):
-    """A group may have been changed since SGD was made. lr: of the step; None: the group's own."""
+def _check_numbers(group, lr):
+    """A group must have its numbers. lr: of the step; None: the group's own."""
     missing = {"parameters", "lr", "lr_scale", "momentum", "weight_decay"} - group.keys()
     if missing:
         raise ValueError(
@@ -194,10 +201,15 @@ def _checked_group(group, defaults):
             f"SGD: a group has the keys {sorted(group)}; parameters, and if wanted "
             f"{', '.join(defaults)} fit"
         )
-    group = {**defaults, **group, "parameters": _in_order(group["parameters"])}
+    group = {**defaults, **group, "parameters": _checked_parameters(group["parameters"])}
     for name in defaults:
         _check_number(name, group[name])
-    for parameter in group["parameters"]:
+    return group
+
+
+def _checked_parameters(parameters):
+    parameters = _in_order(parameters)
+    for parameter in parameters:
         if not isinstance(parameter, Tensor):
             raise TypeError(
                 f"SGD: a parameter must be a Tensor, got {type(parameter).__name__}; give "
@@ -214,7 +226,7 @@ def _checked_group(group, defaults):
             raise ValueError(
                 "SGD: a parameter lies in a read-only array; tn.nn.Parameter(array) copies it"
             )
-    return group
+    return parameters
 
 
 def _check_number(name, number):

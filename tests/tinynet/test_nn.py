@@ -229,7 +229,7 @@ def test_arguments_that_do_not_fit_a_layer_are_refused_when_it_is_made():
         (lambda: nn.Conv2d(3, 8.0, 3), "Conv2d: out_channels must be an int, got 8.0"),
         (lambda: nn.Conv2d(3, 8, 3, groups=None), "Conv2d: groups must be an int, got None"),
         (lambda: nn.Linear(3.5, 4), "Linear: in_features must be an int, got 3.5"),
-        (lambda: nn.Linear(3, 0), "Linear: out_features must be at least 1, got 0"),
+        (lambda: nn.Linear(3, -1), "Linear: out_features must be at least 0, got -1"),
         (lambda: nn.BatchNorm2d((2,)), r"BatchNorm2d: channels must be an int, got \(2,\)"),
     ],
 )

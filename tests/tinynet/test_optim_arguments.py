@@ -50,6 +50,32 @@ def test_a_group_that_lacks_a_number_is_refused():
         sgd.step()
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda groups: groups.append(groups[0]), ValueError, "a parameter is passed twice"),
+        (lambda groups: groups[1]["parameters"].append(np.ones(3)), TypeError, "must be a Tensor"),
+        (lambda groups: groups[1].update(parameters={parameter()}), TypeError, "a list of Tensors"),
+        (lambda groups: groups[1]["parameters"].append(parameter() * 2), TypeError, "a leaf"),
+        (
+            lambda groups: groups[1]["parameters"].append(nn.Parameter(np.ones(3))),
+            TypeError,
+            "make a group for each",
+        ),
+    ],
+)
+def test_parameters_of_a_changed_group_are_checked_before_the_step(change, error, words):
+    moved = parameter()
+    sgd = tn.optim.SGD([{"parameters": [moved]}, {"parameters": [parameter()]}], lr=0.1)
+    change(sgd.groups)
+    for p in sgd.groups[1]["parameters"]:
+        if isinstance(p, nn.Parameter):
+            p.grad = np.ones(p.shape, p.dtype)
+    with pytest.raises(error, match=words):
+        sgd.step()
+    np.testing.assert_array_equal(moved.numpy(), 1)
+
+
 @pytest.mark.parametrize("rule", ["paper", "pytorch"])
 def test_a_rate_is_one_number(rule, backend):
     moved = nn.Parameter(np.ones(3, np.float32))

@@ -64,8 +64,8 @@ class Linear(Module):
     """
 
     def __init__(self, in_features, out_features, bias=True, dtype=np.float32, draw=True):
-        self.in_features = integer("Linear", "in_features", in_features, least=1)
-        self.out_features = integer("Linear", "out_features", out_features, least=1)
+        self.in_features = integer("Linear", "in_features", in_features, least=0)
+        self.out_features = integer("Linear", "out_features", out_features, least=0)
         shape = (self.out_features, self.in_features)
         self.weight = Parameter(np.zeros(shape, dtype), copy=False)
         self.bias = Parameter(np.zeros(self.out_features, dtype)) if bias else None
