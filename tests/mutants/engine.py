@@ -100,7 +100,10 @@ ENGINE = {
         ],
     ),
     "optim.py": (
-        [f"tests/tinynet/test_{name}.py" for name in ("optim", "versions", "gpu")],
+        [
+            f"tests/tinynet/test_{name}.py"
+            for name in ("optim", "optim_arguments", "versions", "gpu")
+        ],
         [
             ("a step that does not raise the version", "parameter.raise_version()", "pass"),
             (
@@ -113,6 +116,16 @@ ENGINE = {
                 "half a state taken over",
                 "velocities[parameter] = parameter",
                 "self._velocities[parameter] = parameter",
+            ),
+            (
+                "parameters of a changed group believed",
+                'group["parameters"] = _checked_parameters(group["parameters"])',
+                "pass",
+            ),
+            (
+                "a parameter moved twice",
+                "self._check_each_once()\n        moves",
+                "moves",
             ),
             ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
             (
@@ -211,7 +224,7 @@ ENGINE = {
             ("a parameter in the caller's array", "requires_grad=copy)", "requires_grad=False)"),
             (
                 "lists not looked into",
-                "_CONTAINERS = (list, tuple, deque, dict, ",
+                "_CONTAINERS = (list, tuple, deque, UserList, ",
                 "_CONTAINERS = (",
             ),
             (
