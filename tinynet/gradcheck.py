@@ -9,6 +9,7 @@ cancel.
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.tensor import Tensor
 
 ELEMENTS = 2000  # inputs of more elements are checked along directions
@@ -50,7 +51,7 @@ def check_gradients(
     output = function(*leaves)
     if not isinstance(output, Tensor):
         raise TypeError(
-            f"check_gradients: function returned {type(output).__name__}; it must return a Tensor"
+            f"check_gradients: function returned {type_name(output)}; it must return a Tensor"
         )
     weights = generator.standard_normal(output.shape)
     output.backward(weights)

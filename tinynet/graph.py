@@ -215,3 +215,11 @@ def _op_name(backward):
 def describe(array):
     """'float32 (2, 3)', for messages."""
     return f"{array.dtype} {tuple(array.shape)}"
+
+
+def type_name(value):
+    """'list', or with its package 'torch.Tensor' for a class that is not Python's own: other
+    packages have tensors, parameters and layers too."""
+    kind = type(value)
+    package = kind.__module__.split(".")[0]
+    return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}"

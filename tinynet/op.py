@@ -32,7 +32,7 @@ import itertools
 
 import numpy as np
 
-from tinynet.graph import Node, draw_ticket, version_of
+from tinynet.graph import Node, draw_ticket, type_name, version_of
 from tinynet.recording import is_recording, no_grad_count
 from tinynet.tensor import Tensor, as_array
 
@@ -184,6 +184,6 @@ def _two_backends(name, args):
 
 def _no_tensor(name, parameters, args):
     return TypeError(
-        f"{name}: {parameters[0].name} is {type(args[0]).__name__}, not a Tensor; "
+        f"{name}: {parameters[0].name} is {type_name(args[0])}, not a Tensor; "
         "wrap it: tn.Tensor(...)"
     )

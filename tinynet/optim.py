@@ -12,6 +12,7 @@ from collections.abc import Iterable, KeysView, Mapping, Set
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.tensor import FLOATS, Tensor, describe
 
 
@@ -212,7 +213,7 @@ def _checked_parameters(parameters):
     for parameter in parameters:
         if not isinstance(parameter, Tensor):
             raise TypeError(
-                f"SGD: a parameter must be a Tensor, got {type(parameter).__name__}; give "
+                f"SGD: a parameter must be a Tensor, got {type_name(parameter)}; give "
                 "model.parameters()"
             )
         if parameter._node is not None:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.tensor import Tensor
 
 KINDS = "biufcSU"  # NumPy's letters of truth values, integers, floats, complex numbers, text
@@ -46,7 +47,7 @@ def save(path, arrays) -> None:
         plain[name] = array.numpy() if isinstance(array, Tensor) else np.asarray(array)
         if plain[name].dtype.kind not in KINDS:
             raise TypeError(
-                f"save: {name} is {type(array).__name__} of dtype {plain[name].dtype}, not an "
+                f"save: {name} is {type_name(array)} of dtype {plain[name].dtype}, not an "
                 "array of numbers"
             )
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

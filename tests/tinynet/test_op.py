@@ -116,7 +116,7 @@ def test_a_layer_refuses_the_strided_output_of_an_op_that_breaks_the_rule(backen
 
 
 def test_an_op_without_a_tensor_says_which_argument_to_wrap():
-    with pytest.raises(TypeError, match="relu: x is ndarray, not a Tensor; wrap it"):
+    with pytest.raises(TypeError, match="relu: x is numpy.ndarray, not a Tensor; wrap it"):
         tn.relu(np.ones(3, np.float32))
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.tensor import Tensor, as_array, describe
 
 
@@ -87,7 +88,7 @@ class Module:
             was = "Parameter" if isinstance(old, Parameter) else "Tensor"
             if not isinstance(value, Tensor) or (was == "Parameter" and not _is_trained(value)):
                 raise TypeError(
-                    f"{kind}.{name} is a {was} {old.shape}, which {type(value).__name__} does not "
+                    f"{kind}.{name} is a {was} {old.shape}, which {type_name(value)} does not "
                     f"replace; write .{name}.data = array, or assign a {was}"
                 )
         super().__setattr__(name, value)

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Iterable, Iterator
 
+from tinynet.graph import type_name
 from tinynet.nn.module import Module
 
 
@@ -26,8 +27,8 @@ class Sequential(Module):
         for position, layer in enumerate(layers):
             if not _is_layer(layer):
                 raise TypeError(
-                    f"Sequential: layer {position} is {layer!r}; a Module such as ReLU() fits, or "
-                    'a pair ("relu1", ReLU())'
+                    f"Sequential: layer {position} is {layer!r} ({type_name(layer)}); a Module "
+                    'such as ReLU() fits, or a pair ("relu1", ReLU())'
                 )
             name, layer = (str(position), layer) if isinstance(layer, Module) else layer
             if hasattr(self, name):

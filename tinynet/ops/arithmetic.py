@@ -8,6 +8,7 @@ import numbers
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.op import op
 from tinynet.ops.checks import check_broadcast, check_floating
 from tinynet.ops.sums import sum_to
@@ -153,9 +154,7 @@ def operands(name, ctx, a, b):
     """a and b as arrays of one dtype that broadcast. A number becomes an array of the other's
     dtype."""
     if not isinstance(a, ctx.xp.ndarray) and not isinstance(b, ctx.xp.ndarray):
-        raise TypeError(
-            f"{name}: {type(a).__name__} and {type(b).__name__}; one of them must be a Tensor"
-        )
+        raise TypeError(f"{name}: {type_name(a)} and {type_name(b)}; one of them must be a Tensor")
     if not isinstance(b, ctx.xp.ndarray):
         b = _number(name, ctx.xp, a, b)
     elif not isinstance(a, ctx.xp.ndarray):
@@ -171,7 +170,7 @@ def _number(name, xp, array, value):
     """A number as an array () of the dtype of the array beside it."""
     if not isinstance(value, numbers.Real):
         raise TypeError(
-            f"{name}: {describe(array)} and {type(value).__name__} do not mix; a Tensor, an array "
+            f"{name}: {describe(array)} and {type_name(value)} do not mix; a Tensor, an array "
             "or a number fits"
         )
     if not isinstance(value, bool):

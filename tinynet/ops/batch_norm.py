@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.op import op
 from tinynet.ops.checks import check_activation, check_parameter, number
 from tinynet.tensor import Tensor
@@ -43,7 +44,7 @@ def _running(argument, value, training):
         if not training or tensor._data is value or tensor._data.base is value:
             return tensor
     raise TypeError(
-        f"batch_norm: {argument} is a {type(value).__name__} that training cannot change in place; "
+        f"batch_norm: {argument} is a {type_name(value)} that training cannot change in place; "
         "a Tensor fits, or an array of the backend in C order"
     )
 

@@ -8,6 +8,7 @@ import numbers
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.tensor import FLOATS, describe
 
 LARGEST = 1 << 24  # of strides, paddings and windows: kernels take them as 32-bit numbers
@@ -17,7 +18,7 @@ def check_floating(name, argument, array):
     """The array must be float32 or float64, in C order. Ops that keep the rules of op.py return C
     order."""
     if not hasattr(array, "dtype") or array.dtype not in FLOATS:
-        kind = describe(array) if hasattr(array, "dtype") else type(array).__name__
+        kind = describe(array) if hasattr(array, "dtype") else type_name(array)
         raise TypeError(
             f"{name}: {argument} is {kind}; it must be float32 or float64, "
             "for example tn.Tensor(array.astype(np.float32))"
@@ -38,7 +39,7 @@ def check_activation(name, x):
 def check_parameter(name, argument, array, shape, like, meaning):
     """The array must have this shape, and the dtype of the activation `like`."""
     if not hasattr(array, "dtype") or array.dtype != like.dtype:
-        dtype = describe(array) if hasattr(array, "dtype") else type(array).__name__
+        dtype = describe(array) if hasattr(array, "dtype") else type_name(array)
         raise TypeError(f"{name}: {argument} is {dtype}, x is {like.dtype}; make both one dtype")
     if array.shape != shape:
         raise ValueError(f"{name}: {argument} has shape {array.shape}; {shape} fits ({meaning})")

@@ -3,6 +3,7 @@
 import math
 import numbers
 
+from tinynet.graph import type_name
 from tinynet.op import op
 from tinynet.ops.checks import check_floating
 from tinynet.tensor import Tensor
@@ -22,7 +23,7 @@ def clip(ctx, a, min=None, max=None):  # noqa: A002
     for argument, bound in (("min", min), ("max", max)):
         if bound is not None and not isinstance(bound, numbers.Real):
             raise TypeError(
-                f"clip: {argument} is {type(bound).__name__}; a number or None fits, and for "
+                f"clip: {argument} is {type_name(bound)}; a number or None fits, and for "
                 "tensors tn.maximum and tn.minimum"
             )
     if min is None and max is None:

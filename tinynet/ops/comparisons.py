@@ -7,6 +7,7 @@ any dtype, or numbers. NaN is equal to nothing.
 import numbers
 import operator
 
+from tinynet.graph import type_name
 from tinynet.op import op
 from tinynet.ops.checks import check_broadcast
 from tinynet.tensor import Tensor
@@ -18,7 +19,7 @@ def _comparison(operation, sign):
         for value in (a, b):
             if not isinstance(value, (ctx.xp.ndarray, numbers.Real)):
                 raise TypeError(
-                    f"{sign}: a tensor does not compare with {type(value).__name__}; a Tensor, an "
+                    f"{sign}: a tensor does not compare with {type_name(value)}; a Tensor, an "
                     "array or a number fits ('is None' asks for None)"
                 )
         if isinstance(a, ctx.xp.ndarray) and isinstance(b, ctx.xp.ndarray):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.op import op
 from tinynet.ops.checks import check_axis, integer
 from tinynet.tensor import Tensor, describe
@@ -22,7 +23,7 @@ def concatenate(tensors, axis=0):
     for i, tensor in enumerate(tensors):
         if not hasattr(tensor, "shape"):
             raise TypeError(
-                f"concatenate: tensors[{i}] is {type(tensor).__name__}; a Tensor or an array fits"
+                f"concatenate: tensors[{i}] is {type_name(tensor)}; a Tensor or an array fits"
             )
     if not any(isinstance(tensor, Tensor) for tensor in tensors):
         raise TypeError(

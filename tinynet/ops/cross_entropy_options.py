@@ -10,6 +10,7 @@ Source: PyTorch's cross_entropy; smoothing: Szegedy and others, Rethinking the I
 architecture (2016), section 7.
 """
 
+from tinynet.graph import type_name
 from tinynet.ops.checks import number
 from tinynet.ops.log_softmax import log_probabilities
 from tinynet.ops.sums import sum_along
@@ -82,7 +83,7 @@ def check_options(ctx, logits, weight, reduction, label_smoothing):
         return
     classes = logits.shape[1:]
     if not isinstance(weight, ctx.xp.ndarray) or weight.dtype != logits.dtype:
-        kind = describe(weight) if hasattr(weight, "dtype") else type(weight).__name__
+        kind = describe(weight) if hasattr(weight, "dtype") else type_name(weight)
         raise TypeError(
             f"{NAME}: weight is {kind}; a Tensor or an array {logits.dtype} {classes} fits"
         )

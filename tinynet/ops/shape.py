@@ -69,8 +69,9 @@ def index(ctx, a, key):
 
 
 def plain_key(kernels, key, shape):
-    """A key for the backend's array of this shape, as a tuple. Lists, arrays and tensors in it are
-    copied: the caller may change them before backward. Raises IndexError where it is out of range.
+    """A key for the backend's array of this shape, as a tuple. Lists, arrays and tensors in it,
+    other packages' too, are copied: the caller may change them before backward. Raises IndexError
+    where it is out of range.
     """
     keys = tuple(_plain_part(part) for part in (key if isinstance(key, tuple) else (key,)))
     if kernels.xp is not np:
@@ -83,7 +84,8 @@ def _plain_part(part):
         part = part.numpy()
     if isinstance(part, np.ma.MaskedArray):
         raise TypeError("t[key]: a masked array would lose its mask; give array.filled(number)")
-    return np.array(part) if isinstance(part, (list, np.ndarray)) else part
+    is_array = hasattr(part, "__array__") and not isinstance(part, np.generic)
+    return np.array(part) if isinstance(part, list) or is_array else part
 
 
 def _getitem(self, key):

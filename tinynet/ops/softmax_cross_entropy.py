@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinynet.backends import get_backend
+from tinynet.graph import type_name
 from tinynet.op import op
 from tinynet.ops import cross_entropy_options as options
 from tinynet.ops.checks import check_floating, integer
@@ -150,7 +151,7 @@ def _check_device_labels(device, shape):
     backend = get_backend()
     if not isinstance(device, backend.xp.ndarray):
         raise TypeError(
-            f"Labels: device is a {type(device).__name__}; an array of backend {backend.name} fits"
+            f"Labels: device is a {type_name(device)}; an array of backend {backend.name} fits"
         )
     if device.dtype != np.int64 or not device.flags.c_contiguous:
         raise TypeError(f"Labels: device is {device.dtype}; int64 in C order fits")

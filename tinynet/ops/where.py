@@ -4,6 +4,7 @@ import numbers
 
 import numpy as np
 
+from tinynet.graph import type_name
 from tinynet.op import op
 from tinynet.ops.arithmetic import operands
 from tinynet.ops.checks import check_broadcast
@@ -23,7 +24,7 @@ def where(ctx, condition, a, b):
     if isinstance(condition, (bool, np.bool_)):
         condition = ctx.xp.full((), condition, np.bool_)
     if not isinstance(condition, ctx.xp.ndarray) or condition.dtype != np.bool_:
-        kind = describe(condition) if hasattr(condition, "dtype") else type(condition).__name__
+        kind = describe(condition) if hasattr(condition, "dtype") else type_name(condition)
         raise TypeError(f"where: condition is {kind}; bools fit, for example x > 0")
     if isinstance(a, numbers.Real) and isinstance(b, numbers.Real):
         b = ctx.xp.full((), b, np.float32)
