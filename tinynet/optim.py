@@ -176,7 +176,7 @@ def _in_order(parameters):
             f"SGD: parameters is a {type(parameters).__name__}; a list of Tensors fits, for "
             "example model.parameters(), or a list of groups"
         )
-    return list(parameters)
+    return parameters if isinstance(parameters, list) else list(parameters)
 
 
 def _check_numbers(group, lr):
@@ -202,7 +202,7 @@ def _checked_group(group, defaults):
             f"SGD: a group has the keys {sorted(group)}; parameters, and if wanted "
             f"{', '.join(defaults)} fit"
         )
-    group = {**defaults, **group, "parameters": _checked_parameters(group["parameters"])}
+    group = {**defaults, **group, "parameters": list(_checked_parameters(group["parameters"]))}
     for name in defaults:
         _check_number(name, group[name])
     return group

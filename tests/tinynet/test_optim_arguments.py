@@ -76,6 +76,18 @@ def test_parameters_of_a_changed_group_are_checked_before_the_step(change, error
     np.testing.assert_array_equal(moved.numpy(), 1)
 
 
+def test_a_groups_list_stays_the_list_that_a_step_reads():
+    first, later = parameter(), parameter()
+    given = [first]
+    sgd = tn.optim.SGD(given, lr=0.1)
+    held = sgd.groups[0]["parameters"]
+    sgd.step()
+    held.append(later)
+    given.append(parameter())  # the caller's own list was copied
+    sgd.step()
+    assert later.numpy()[0] < 1 and len(sgd.groups[0]["parameters"]) == 2
+
+
 @pytest.mark.parametrize("rule", ["paper", "pytorch"])
 def test_a_rate_is_one_number(rule, backend):
     moved = nn.Parameter(np.ones(3, np.float32))

@@ -8,15 +8,13 @@ heads.left.weight. An activation that an attribute holds is a buffer too; hold i
 x.numpy(), to leave it out.
 """
 
-import itertools
-import types
-from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from tinynet.graph import type_name
+from tinynet.nn.containers import CONTAINERS, check_name, parts_in
 from tinynet.tensor import Tensor, as_array, describe
 
 
@@ -71,7 +69,7 @@ class Module:
         if vars(cls).get("__slots__"):
             raise TypeError(f"{cls.__name__}: a Module has no __slots__; its parts are attributes")
         for name, value in vars(cls).items():
-            for path, part in _parts_in(name, value):
+            for path, part in parts_in(name, value, (Tensor, Module)):
                 if isinstance(part, Module) or part.requires_grad:
                     raise TypeError(
                         f"{cls.__name__}.{path} belongs to the class, so no object trains it; "
@@ -80,8 +78,8 @@ class Module:
 
     def __setattr__(self, name, value):
         kind, old = type(self).__name__, vars(self).get(name)
-        if isinstance(value, (Tensor, Module, *_CONTAINERS)):
-            _check_name(name, value)
+        if isinstance(value, (Tensor, Module, *CONTAINERS)):
+            check_name(name, value)
             if hasattr(Module, name):
                 raise ValueError(f"{kind}: the name {name!r} is taken by Module; choose another")
         if isinstance(old, Tensor) and value is not None:
@@ -108,8 +106,8 @@ class Module:
         for name, value in vars(self).items():
             if isinstance(value, kind):
                 yield name, value
-            elif isinstance(value, _CONTAINERS):
-                for path, part in _parts_in(name, value):
+            elif isinstance(value, CONTAINERS):
+                for path, part in parts_in(name, value, (Tensor, Module)):
                     if isinstance(part, kind):
                         yield path, part
 
@@ -241,50 +239,6 @@ def _is_plain(key, value):
     """Whether repr shows an attribute: a number, a string or a pair of numbers."""
     values = value if isinstance(value, tuple) and len(value) == 2 else (value,)
     return key != "training" and all(isinstance(v, (bool, int, float, str)) for v in values)
-
-
-_NO_NAMES = (set, frozenset, type({}.values()), type({}.items()))
-_ONE_PASS = (
-    types.GeneratorType, map, filter, zip, enumerate, reversed, itertools.chain,
-    type(iter([])), type(reversed([])), type(iter(())),
-)  # fmt: skip
-_WITH_NAMES = (dict, UserDict, ChainMap, types.MappingProxyType)
-_CONTAINERS = (list, tuple, deque, UserList, *_WITH_NAMES, *_NO_NAMES, *_ONE_PASS)
-
-
-def _parts_in(path, value, outer=()):
-    """(name, part) of the Tensors and Modules in an attribute's value, through lists and dicts.
-
-    path   the names on the way joined by dots, from the attribute's
-    outer  the lists and dicts on the way: one that holds itself is not entered again
-    """
-    if isinstance(value, (Tensor, Module)):
-        yield path, value
-    elif isinstance(value, _ONE_PASS):
-        raise TypeError(
-            f"the attribute {path} is a {type(value).__name__}, whose layers can be read only "
-            "once; write list(...)"
-        )
-    elif isinstance(value, _NO_NAMES):
-        if any(True for _ in _parts_in(path, list(value), outer)):
-            raise TypeError(
-                f"the attribute {path} is a {type(value).__name__} with layers or tensors, which "
-                "have no names there; a list or a dict fits"
-            )
-    elif isinstance(value, _CONTAINERS) and not any(value is one for one in outer):
-        for name, item in value.items() if isinstance(value, _WITH_NAMES) else enumerate(value):
-            if isinstance(item, (Tensor, Module)):
-                _check_name(str(name), item)
-            if isinstance(item, (Tensor, Module, *_CONTAINERS)):
-                yield from _parts_in(f"{path}.{name}", item, (*outer, value))
-
-
-def _check_name(name, value):
-    if not name or "." in name:
-        raise ValueError(
-            f"the name {name!r} of a {type(value).__name__} is empty or has a dot; dots separate "
-            "the names in state_dict, so choose another, such as conv1_1"
-        )
 
 
 def _array_for(tensor, value, name):

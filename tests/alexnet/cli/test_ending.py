@@ -96,7 +96,7 @@ def test_a_mistake_in_the_program_is_not_hidden():
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(DiskError, match="a.npz: No space left.*--out"):
+    with pytest.raises(DiskError, match="a.npz: No space left.*--out for a new run.*for --resume"):
         with writing(tmp_path / "a.npz"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
