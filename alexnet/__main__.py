@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "train an AlexNet on photos, CIFAR-10 or drawn images",
     "evaluate": "the accuracy of a trained network, and of each class",
     "predict": "the most probable classes of image files",
+    "convert": "weights from other programs' files to this one's, and back",
     "summary": "every layer's shape, parameters, multiply-adds and memory",
 }
 

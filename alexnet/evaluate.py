@@ -26,7 +26,7 @@ from alexnet.data.loader import Loader
 from alexnet.data.names import printable
 from alexnet.data.prefetch import prefetch
 from alexnet.data.words import shown, words_for
-from alexnet.errors import DataError
+from alexnet.errors import DataError, UsageError
 from alexnet.evaluation.metrics import Metrics, evaluate, top_k
 from alexnet.evaluation.mistakes import confusion, most_confused, most_wrong
 from alexnet.training.saved import saved_options
@@ -44,14 +44,17 @@ def main(argv=None) -> int:
 def _command(args):
     use_machine(args.backend, args.threads, args.precision, args.json)
     saved = checkpoint.load(args.checkpoint)
-    trained, skip = saved_options(saved), args.skip_bad_images
-    source = args.data or trained.data
-    data = open_dataset(
-        source, args.split, seed=trained.seed,
-        skip_bad_images=trained.skip_bad_images if skip is None else skip,
-    )  # fmt: skip
+    source, seed, skip = _data_of_run(saved)
+    if args.data is None and source is None:
+        raise UsageError(
+            f"{printable(saved.path)} was converted, not trained here, so it tells no data; give "
+            "DATA after it"
+        )
+    source = args.data or source
+    skip = skip if args.skip_bad_images is None else args.skip_bad_images
+    data = open_dataset(source, args.split, seed=seed, skip_bad_images=skip)
     _need_same_classes(saved, data)
-    words = words_for(args.words, source, saved.classes)
+    words = words_for(args.words, source, saved.classes, saved.words)
     loader = Loader(
         data, args.batch_size, saved.build["image_size"], workers=args.workers,
         stored_size=saved.stored_size,
@@ -67,6 +70,15 @@ def _command(args):
         command = shlex.join(["python", "-m", "alexnet.evaluate", *_arguments(args)])
         print(f"images that took no part in the training: {command} --split test")
     return 0
+
+
+def _data_of_run(saved):
+    """(DATA, seed, images to skip) of the run that trained the network; of a converted network
+    (None, 0, 0)."""
+    if saved.origin and not saved.options:
+        return None, 0, 0
+    trained = saved_options(saved)
+    return trained.data, trained.seed, trained.skip_bad_images
 
 
 def _need_same_classes(saved, data):

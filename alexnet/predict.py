@@ -42,7 +42,7 @@ def _command(args):
     machine_output = args.json or args.csv
     use_machine(args.backend, args.threads, args.precision, machine_output)
     saved = checkpoint.load(args.checkpoint)
-    words = words_for(args.words, _data_of(saved), saved.classes)
+    words = words_for(args.words, _data_of(saved), saved.classes, saved.words)
     count = top_k(len(saved.classes), args.topk)
     faults = Faults()
     answers = _answers(saved, args.images, count, faults)

@@ -54,6 +54,11 @@ def not_negative(text: str) -> float:
     return _real(text, lambda number: number >= 0, "0 or more")
 
 
+def real(text: str) -> float:
+    """A finite number."""
+    return _real(text, lambda number: True, "that is finite")
+
+
 def share(text: str) -> float:
     """A number, 0 <= number < 1."""
     return _real(text, lambda number: 0 <= number < 1, "from 0, below 1")

@@ -38,14 +38,19 @@ def read_words(path: str | Path, classes: list[str]) -> dict[str, str]:
     return words
 
 
-def words_for(argument: str | None, data: str | None, classes: list[str]) -> dict[str, str]:
-    """The names of classes: from the file `argument`, else from words.txt in the folder `data`,
-    else none ({})."""
+def words_for(
+    argument: str | None,
+    data: str | None,
+    classes: list[str],
+    own: dict[str, str] | None = None,
+) -> dict[str, str]:
+    """The names of classes: from the file `argument`, else the network's own, else from words.txt
+    in the folder `data`, else none ({})."""
     if argument is not None:
         return read_words(argument, classes)
     beside = os.path.join(data or "", "words.txt")
     try:
-        return read_words(beside, classes) if data and os.path.isfile(beside) else {}
+        return own or (read_words(beside, classes) if data and os.path.isfile(beside) else {})
     except DataError:  # a file of that name that is about something else
         return {}
 

@@ -7,7 +7,8 @@
                                     JSON as bytes, uint8
 
 evaluate and predict need no other file: the record also holds the classes, the arguments of
-alexnet.build, and the size at which images are read.
+alexnet.build, and the size at which images are read. A network that alexnet.convert brought from
+another program has no options and no position of a training; its record says where it came from.
 
 A file is believed in nothing. The record is checked first (record.py); from its arguments of
 alexnet.build follow the names and shapes of all arrays, which are compared with the file's before
@@ -19,7 +20,7 @@ import contextlib
 import json
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError, writing
 from alexnet.network.build import build
-from alexnet.network.plan import array_shapes
+from alexnet.network.plan import Layer, array_shapes, plan
+from alexnet.network.specs import find_spec
+from alexnet.network.variants import changed
 from alexnet.weights import record as records
 from alexnet.weights.file_kind import kind_of_file
 from tinynet.serialization import ArrayFile
@@ -37,6 +40,11 @@ from tinynet.serialization import ArrayFile
 FORMAT = 1
 RECORD_BYTES = 1 << 22  # 4 MiB: 100,000 classes with names of 40 letters
 _NEEDED = ("build", "classes", "stored_size", "options", "training")
+_OPTIONAL = ("words", "origin")
+_RECORD_KINDS = {
+    "options": records.OBJECT, "training": records.OBJECT, "words": records.WORDS,
+    "origin": records.TEXT,
+}  # fmt: skip
 
 
 @dataclass
@@ -49,9 +57,12 @@ class Checkpoint:
     normalization   of the images
     model           the model's state_dict
     velocities      the optimiser's state_dict, or None
-    options         the run's options (training/options.py), as a dict
-    training        position, sums, schedule, random state, best accuracy (training/run_state.py)
+    options         the run's options (training/options.py), as a dict; {} if converted
+    training        position, sums, schedule, random state, best accuracy (training/run_state.py);
+                    {} if converted
     path            the file it was loaded from, or None
+    words           {class: name as people read it}, for classes that are wnids
+    origin          of a converted network, the file and format it came from; else ""
     """
 
     build: dict
@@ -63,11 +74,15 @@ class Checkpoint:
     options: dict
     training: dict
     path: Path | None = None
+    words: dict[str, str] = field(default_factory=dict)
+    origin: str = ""
 
     def save(self, path: str | Path) -> None:
         """Write the file whole, or not at all. Raises DiskError, and UsageError if the names of the
         classes do not fit a record."""
         record = {"format": FORMAT} | {name: getattr(self, name) for name in _NEEDED}
+        # Left out where empty, so that a run's files are the same as before there were such.
+        record |= {name: value for name in _OPTIONAL if (value := getattr(self, name))}
         parts = {
             "model": self.model,
             "velocity": self.velocities or {},
@@ -84,6 +99,11 @@ class Checkpoint:
         arrays["record"] = np.frombuffer(text, np.uint8)
         with writing(path):
             tn.save(path, arrays)
+
+    def layers(self) -> list[Layer]:
+        """The plan of the network."""
+        row = changed(find_spec(self.build["spec"]), **records.changes_of(self.build))
+        return plan(row, len(self.classes), self.build["image_size"])
 
     def make_model(self):
         """The network with these weights, in test mode, on the backend in use."""
@@ -167,9 +187,7 @@ def _read(file, path):
     if record.get("format") != FORMAT:
         own = records.short(record.get("format"))
         raise DataError(f"it has format {own}, this program reads {FORMAT}")
-    records.check_fields(
-        "its record", record, {"options": records.OBJECT, "training": records.OBJECT}, _NEEDED
-    )
+    records.check_fields("its record", record, _RECORD_KINDS, _NEEDED)
     layers = records.check_network(record)
     dtype = np.dtype(record["build"].get("dtype", "float32"))
     parameters, buffers = array_shapes(layers)
@@ -185,6 +203,7 @@ def _read(file, path):
         model=parts["model"],
         velocities=parts["velocity"] or None,
         path=path,
+        **{name: record[name] for name in _OPTIONAL if name in record},
     )
     _check_sums(record.get("checksums", {}), arrays)
     return saved

@@ -56,6 +56,10 @@ def check_fields(name: str, record, kinds: dict[str, Kind], needed=(), known=Non
 TEXT: Kind = ("text", lambda value: isinstance(value, str))
 TRUTH: Kind = ("true or false", lambda value: isinstance(value, bool))
 OBJECT: Kind = ("a JSON object", lambda value: isinstance(value, dict))
+WORDS: Kind = (
+    "a JSON object of texts",
+    lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
+)
 SHARE: Kind = (
     "a number from 0 to 1",
     lambda value: type(value) in (int, float) and 0 <= value <= 1,
@@ -120,12 +124,17 @@ NEEDED_TO_BUILD = ("spec", "num_classes", "image_size")
 
 def parse(data: bytes) -> dict:
     """The record from its JSON. Raises DataError."""
-    try:
-        record = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError too
-        raise DataError(f"its record is no JSON ({error})") from error
+    record = parse_json(data, "its record")
     check("its record", record, OBJECT)
     return record
+
+
+def parse_json(data: bytes | str, name: str):
+    """The value of a JSON text. Raises DataError that names the field."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError too
+        raise DataError(f"{name} is no JSON ({error})") from error
 
 
 def check_network(record: dict) -> list[Layer]:
@@ -141,8 +150,13 @@ def check_network(record: dict) -> list[Layer]:
         raise DataError(
             f"classes has {len(classes)} names, build.num_classes is {arguments['num_classes']}"
         )
-    changes = {name: arguments[name] for name in CHANGES_KINDS if name in arguments}
+    row = find_spec(arguments["spec"])
     try:
-        return plan(changed(find_spec(arguments["spec"]), **changes), len(classes), size)
+        return plan(changed(row, **changes_of(arguments)), len(classes), size)
     except (ValueError, OverflowError) as error:
         raise DataError(f"its record cannot be built: {error}") from error
+
+
+def changes_of(build: dict) -> dict:
+    """The changes of the spec among the arguments of alexnet.build."""
+    return {name: build[name] for name in CHANGES_KINDS if name in build}

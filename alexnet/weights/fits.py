@@ -1,0 +1,302 @@
+"""Which row of SPECS a file's network is, and its arrays under this project's names.
+
+A network is cut into blocks, each a convolution or fully connected layer with what follows it:
+
+    conv1 relu lrn maxpool | conv2 relu lrn maxpool | conv3 relu | ...
+
+The n-th block of the file is compared with the n-th block of the row: the shapes of its arrays, and
+where the file tells them, its layers and their numbers. Left out of the comparison are layers that
+change nothing in test mode: flatten, inverted dropout, softmax at the end, an adaptive pool that
+keeps the size. relu before maxpool counts as maxpool before relu: the largest stays the largest.
+
+Files that hold arrays alone fit several rows: `paper`, `caffe` and `caffenet` have the same shapes
+and compute different numbers. Then the format must tell (FileNetwork.spec), or the user.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from alexnet.errors import DataError, UsageError
+from alexnet.network.plan import Layer, array_shapes, plan, smallest_image_size
+from alexnet.network.specs import SPECS, Spec
+from alexnet.weights.file_network import WEIGHTED, FileLayer, FileNetwork
+from tinynet.ops.windows import output_size
+
+LARGEST_SEARCHED = 512  # rows and columns: image sizes tried where the file tells none
+_SHOWN = 6  # differences in an error
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a file's network compares with one row of SPECS.
+
+    spec         the row, perhaps changed
+    image_size   rows and columns of the input
+    num_classes  the width of the last layer
+    layers       the plan of the row for these
+    differences  a line of text for each; [] if the network is this row
+    """
+
+    spec: Spec
+    image_size: int
+    num_classes: int
+    layers: list[Layer]
+    differences: list[str] = field(default_factory=list)
+
+
+def find_fit(
+    network: FileNetwork, rows: list[Spec] | None = None, image_size: int | None = None
+) -> Fit:
+    """The row that the network is.
+
+    network     arranged() for RGB and (channels, rows, columns)
+    rows        the rows that are looked at; None: the network's own spec if it has one, else all
+    image_size  None: the file's, else the row's own, else the smallest that fits
+    Raises DataError that says what differs from the nearest row if none fits, and UsageError that
+    names the rows if several fit.
+    """
+    if not network.weighted():
+        raise DataError("it holds no layer with weights")
+    if not any(layer.kind == "Linear" for layer in network.layers):
+        names = ", ".join(layer.name for layer in network.weighted())
+        raise DataError(
+            f"it holds {names} and no fully connected layer, so it cannot name a class; "
+            "--pretrained of alexnet.train takes such a file"
+        )
+    if rows is None and network.spec:
+        rows = [SPECS[network.spec]]
+    fits = [compare(network, row, image_size) for row in rows or SPECS.values()]
+    whole = [fit for fit in fits if not fit.differences]
+    if len(whole) == 1:
+        return whole[0]
+    if whole:
+        names = ", ".join(fit.spec.name for fit in whole)
+        raise UsageError(
+            f"its arrays fit {names} alike, which compute different numbers; say which one it is: "
+            f"--spec {whole[0].spec.name}, ..."
+        )
+    nearest = min(fits, key=lambda fit: _distance(network, fit))
+    lines = nearest.differences[:_SHOWN]
+    lines += ["..."] * (len(nearest.differences) > _SHOWN)
+    raise DataError(
+        f"it is no AlexNet of this program; from the nearest, {nearest.spec.name}, it differs in\n"
+        + "\n".join(f"  {line}" for line in lines)
+    )
+
+
+def _distance(network, fit):
+    """Blocks that differ, and blocks that only one of them has."""
+    return len(fit.differences) + abs(len(_blocks(fit.layers)) - len(_blocks(network.layers)))
+
+
+def compare(network: FileNetwork, row: Spec, image_size: int | None = None) -> Fit:
+    """The network against one row, at the image size that fits best."""
+    linear = [layer for layer in network.layers if layer.kind == "Linear"]
+    classes = linear[-1].arrays["weight"].shape[0] if linear else row.num_classes
+    size = image_size or network.image_size or _image_size(row, linear)
+    try:
+        layers = plan(row, classes, size)
+    except ValueError as error:
+        return Fit(row, size, classes, [], [str(error).removeprefix("build: ")])
+    idle = [x for x in layers if x.kind == "AdaptiveAvgPool2d" and x.inputs == x.outputs]
+    sizes = [_numbers(x.kind, x.arguments) for x in idle]
+    ours = _blocks([layer for layer in layers if layer not in idle])
+    theirs = _blocks(
+        layer
+        for layer in network.layers
+        if layer.kind != "AdaptiveAvgPool2d" or _numbers(layer.kind, layer.arguments) not in sizes
+    )
+    differences = [
+        line
+        for block, other in zip(ours, theirs, strict=False)
+        if (line := _block_difference(block, other, network.complete))
+    ]
+    if len(ours) != len(theirs):
+        differences.append(f"{len(theirs)} layers with weights, {row.name} has {len(ours)}")
+    return Fit(row, size, classes, layers, differences)
+
+
+def state_of(network: FileNetwork, fit: Fit, dtype="float32") -> dict[str, np.ndarray]:
+    """The state_dict of the fit's network. A bias that the file does not have is 0. Raises
+    DataError for numbers that are not finite in this dtype."""
+    parameters, buffers = array_shapes(fit.layers)
+    ours = [layer.name for layer in fit.layers if layer.kind in WEIGHTED]
+    pairs = zip(ours, network.weighted(), strict=True)
+    found = {f"{name}.{key}": a for name, layer in pairs for key, a in layer.arrays.items()}
+    state = {}
+    for name, shape in (parameters | buffers).items():
+        missing = np.ones if name.endswith(("weight", "running_var")) else np.zeros
+        array = found[name] if name in found else missing(shape, dtype)
+        with np.errstate(over="ignore"):  # float64 beyond float32 is found below
+            state[name] = np.ascontiguousarray(array, dtype)
+        if not np.isfinite(state[name]).all():
+            raise DataError(f"{name} holds numbers that are not finite in {dtype}")
+    return state
+
+
+def what_fits(network: FileNetwork, layers: list[Layer]) -> tuple[dict, list[str], list[str]]:
+    """What of a file can start another network: (arrays by name, names that were left in the file,
+    and why; names of the network that the file has nothing for).
+
+    network  arranged()
+    layers   the plan of the network that is started
+    The n-th convolution, fully connected layer and batch norm of the file go to the n-th of the
+    network; an array is taken if its shape fits.
+    """
+    parameters, buffers = array_shapes(layers)
+    shapes = parameters | buffers
+    arrays, left = {}, []
+    for kind in WEIGHTED:
+        ours = [layer.name for layer in layers if layer.kind == kind]
+        theirs = [layer for layer in network.layers if layer.kind == kind]
+        for name, layer in zip(ours, theirs, strict=False):
+            for key, array in layer.arrays.items():
+                shape = shapes.get(f"{name}.{key}")
+                if shape == array.shape:
+                    arrays[f"{name}.{key}"] = np.ascontiguousarray(array, np.float32)
+                else:
+                    left.append(f"{layer.name}.{key} {array.shape}: {name} has {shape}")
+        left += [f"{layer.name}: the network has no such layer" for layer in theirs[len(ours) :]]
+    missing = [name for name in shapes if name not in arrays]
+    return {name: arrays[name] for name in shapes if name in arrays}, left, missing
+
+
+# --- image size -----------------------------------------------------------------------------------
+
+
+def _image_size(row, linear):
+    """The row's own image size if its first fully connected layer is as wide there as the file's;
+    else the smallest size with which it is; else the row's own."""
+    width = linear[0].arrays["weight"].shape[1] if linear else None
+    smallest = smallest_image_size(row)
+    sizes = [row.image_size] * (row.image_size >= smallest) + [*range(smallest, LARGEST_SEARCHED)]
+    for size in sizes:
+        first = next(layer for layer in plan(row, 1, size) if layer.kind == "Linear")
+        if width is None or first.arguments["in_features"] == width:
+            return size
+    return row.image_size
+
+
+# --- blocks ---------------------------------------------------------------------------------------
+
+
+def _blocks(layers):
+    """The layers in blocks, without layers that change nothing in test mode."""
+    blocks = []
+    for layer in layers:
+        if layer.kind in ("Conv2d", "Linear"):
+            blocks.append([layer])
+        elif blocks and not _changes_nothing(layer):
+            blocks[-1].append(layer)
+    for block in blocks:
+        for i in range(1, len(block) - 1):
+            if (block[i].kind, block[i + 1].kind) == ("MaxPool2d", "ReLU"):
+                block[i], block[i + 1] = block[i + 1], block[i]
+    return blocks
+
+
+def _changes_nothing(layer):
+    arguments = layer.arguments
+    match layer.kind:
+        case "Flatten" | "Softmax":
+            return True
+        case "Dropout":
+            return arguments.get("scale", "train") == "train"
+        case "AvgPool2d":
+            return _pair(arguments["window"]) == (1, 1) == _pair(arguments.get("stride", 1))
+    return False
+
+
+def _block_difference(ours, theirs, complete):
+    """What differs in a block, in words; "" if nothing does."""
+    if not complete:  # the file holds no other layers
+        ours = [layer for layer in ours if layer.kind in WEIGHTED]
+    kinds = [layer.kind for layer in ours], [layer.kind for layer in theirs]
+    if kinds[0] != kinds[1]:
+        if kinds[0][0] != kinds[1][0]:
+            return f"{theirs[0].name}: a {kinds[1][0]}, where {ours[0].name} is a {kinds[0][0]}"
+        has, needs = (", ".join(kinds[1:]) or "nothing" for kinds in reversed(kinds))
+        return f"{theirs[0].name}: after it come {has}; after {ours[0].name} come {needs}"
+    for layer, other in zip(ours, theirs, strict=True):
+        difference = _array_difference(layer, other) or (
+            _argument_difference(layer, other) if complete else ""
+        )
+        if difference:
+            return difference
+    return ""
+
+
+def _array_difference(layer, other: FileLayer):
+    shapes = array_shapes([layer])
+    for name, shape in (shapes[0] | shapes[1]).items():
+        key = name.rpartition(".")[2]
+        array = other.arrays.get(key)
+        if array is not None and array.shape != shape:
+            return f"{other.name}: {key} {array.shape}, {layer.name} has {shape}"
+    return ""
+
+
+def _argument_difference(layer: Layer, other: FileLayer):
+    ours, theirs = _numbers(layer.kind, layer.arguments), _numbers(layer.kind, other.arguments)
+    for name, value in theirs.items():
+        if name in ours and not _equal(ours[name], value):
+            return f"{other.name}: {name} {value}, {layer.name} has {ours[name]}"
+    if layer.kind in ("MaxPool2d", "AvgPool2d"):
+        outputs = other.outputs or _pooled(layer, other.arguments)
+        if outputs[-2:] != layer.outputs[-2:]:
+            return (
+                f"{other.name}: maps of {outputs[-2]} x {outputs[-1]}, {layer.name} gives "
+                f"{layer.outputs[-2]} x {layer.outputs[-1]} of {layer.inputs[-2]} x "
+                f"{layer.inputs[-1]}"
+            )
+    return ""
+
+
+def _numbers(kind, arguments):
+    """The arguments of a layer that its output depends on in test mode, pairs where sizes may be
+    pairs."""
+    match kind:
+        case "Conv2d":
+            names = ("stride", "padding", "groups")
+        case "MaxPool2d" | "AvgPool2d":
+            names = ("window", "stride", "padding")  # rounding shows in the size of the maps
+        case "LocalResponseNorm":
+            alpha, size = arguments["alpha"], arguments["size"]
+            share = alpha / size if arguments.get("divide_by_size") else alpha
+            others = {name: arguments[name] for name in ("size", "beta", "k")}
+            return others | {"alpha of each square": share}
+        case "BatchNorm2d":
+            names = ("eps",)
+        case "AdaptiveAvgPool2d":
+            names = ("size",)
+        case "Dropout":
+            names = ("drop",)
+        case _:
+            names = ()
+    single = ("groups", "eps", "drop")
+    numbers = {name: arguments[name] for name in names if name in arguments}
+    numbers |= {"padding": 0} if "padding" in names and "padding" not in numbers else {}
+    return {name: v if name in single else _pair(v) for name, v in numbers.items()}
+
+
+def _pair(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
+def _equal(ours, theirs):
+    if isinstance(ours, tuple):
+        return ours == theirs
+    return math.isclose(ours, theirs, rel_tol=1e-5)
+
+
+def _pooled(layer, arguments):
+    """The size of the maps that a pool of these arguments makes of the layer's inputs."""
+    window = _pair(arguments["window"])
+    stride, padding = _pair(arguments.get("stride", window)), _pair(arguments.get("padding", 0))
+    up = arguments.get("ceil_mode", False)
+    return tuple(
+        output_size(layer.inputs[1 + axis], window[axis], stride[axis], padding[axis], up)
+        for axis in (0, 1)
+    )

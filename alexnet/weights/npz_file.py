@@ -1,0 +1,57 @@
+"""An .npz file of weights: a checkpoint of this program, or arrays named by layer.
+
+    conv1.weight, conv1.bias, ...      a state_dict of this program, as tinynet.save writes it
+    features.0.weight, ...             torchvision's names
+    conv1_w, conv1_b, ...              short names
+
+Other arrays are an error.
+"""
+
+from pathlib import Path
+
+from alexnet.data.names import printable
+from alexnet.errors import DataError
+from alexnet.weights import checkpoint
+from alexnet.weights.file_network import FileNetwork
+from alexnet.weights.named_arrays import is_torchvision, layers_of
+from tinynet.serialization import ArrayFile
+
+
+def read(path: str | Path) -> FileNetwork:
+    """The network of an .npz file; of a run's folder, the network in its best.npz. Raises
+    DataError."""
+    path = Path(path)
+    if path.is_dir() or _is_checkpoint(path):
+        saved = checkpoint.load(path)
+        record = {
+            "build": saved.build,
+            "classes": saved.classes,
+            "stored_size": saved.stored_size,
+            "normalization": saved.normalization.arrays(),
+            "words": saved.words,
+        }
+        layers = layers_of(saved.model)
+        return FileNetwork("a checkpoint of this program", layers, record=record)
+    try:
+        with ArrayFile(path) as file:
+            arrays = {n: file.read(n) for n, h in file.headers.items() if h.dtype.kind == "f"}
+            others = [n for n, h in file.headers.items() if h.dtype.kind != "f"]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).replace(f"load: {path}", "it")
+        raise DataError(f"{printable(path)} cannot be read: {reason}") from error
+    if others:
+        raise DataError(
+            f"{printable(path)} holds {printable(others[0])}, an array that is not of floats; "
+            "weights are"
+        )
+    spec = "torchvision" if is_torchvision(arrays) else None
+    return FileNetwork("arrays in an .npz file", layers_of(arrays), spec=spec)
+
+
+def _is_checkpoint(path):
+    """Whether the file has a record. A file that cannot be read has none; the caller finds out."""
+    try:
+        with ArrayFile(path) as file:
+            return "record" in file.headers
+    except (OSError, ValueError):
+        return False
