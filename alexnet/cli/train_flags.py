@@ -13,6 +13,7 @@ _EXAMPLES = """examples:
   python -m alexnet.train photos --init published
   python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
   python -m alexnet.train --resume runs/batch-norm --epochs 120
+  python -m alexnet.train photos --freeze conv1-conv3 --lr-scale conv4-conv5=0.1,fc8=10
   python -m alexnet.train photos --backend cupy --precision tf32
 
 Ctrl-C, SIGTERM, SIGHUP and a closed stdout finish the batch and save; a second signal ends at once.
@@ -70,6 +71,19 @@ def train_parser() -> argparse.ArgumentParser:
         "--rule", choices=("paper", "pytorch"),
         help="paper: the rate is a factor inside the velocity. pytorch: it multiplies the "
         f"velocity. They differ once the rate changes ({options.RULE})",
+    )  # fmt: skip
+    group.add_argument(
+        "--freeze", type=flags.not_empty, metavar="LAYERS",
+        help="layers that keep their weights: conv1-conv5 (from the first to the last, batch norms "
+        "between them too), conv1,conv2,fc6, or both. Below the first layer that trains, a step "
+        "computes no gradient and keeps no activations: it is faster and smaller. A frozen batch "
+        "norm keeps its running statistics too (none)",
+    )  # fmt: skip
+    group.add_argument(
+        "--lr-scale", type=flags.not_empty, metavar="LAYERS=FACTOR,...",
+        help="factors on the learning rate: with fc8=10,conv1-conv5=0.1 the last layer learns at "
+        "ten times the rate, the convolutions at a tenth, the others at the rate itself; with "
+        "--resume the factors may change, and 1 is the rate itself (1)",
     )  # fmt: skip
     group.add_argument(
         "--dead-start-steps", type=flags.count, metavar="N",

@@ -99,12 +99,25 @@ def describe_dead_start(run, x: tn.Tensor, loss: float, usual_lr: float) -> str:
         lines.append(f"  ReLUs that are 0 for the whole batch: {listed}")
     he = run.model.spec.weights.rule == "he"
     remedies = [] if he else ["--init he"]
-    if max(shares.values(), default=0) >= MANY:
+    trained = _relus_that_training_changes(run.model)
+    if max((shares[name] for name in trained), default=0) >= MANY:
         remedies.append(f"a smaller rate, --lr {min(lr / 10, usual_lr):g}")
     elif he or lr < usual_lr:
         remedies.append(f"a larger rate, --lr {max(lr * 2, usual_lr):g}")
+    if not all(parameter.requires_grad for parameter in run.model.parameters()):
+        remedies.append("fewer layers in --freeze")
     lines.append(f"  what to change, in a new run: {', or '.join(remedies)}")
     return "\n".join(lines)
+
+
+def _relus_that_training_changes(model):
+    """The names of the ReLU layers above the first trained layer: no rate changes the others."""
+    names, trained = [], False
+    for name, layer in model:
+        trained = trained or any(parameter.requires_grad for parameter in layer.parameters())
+        if trained and isinstance(layer, tn.nn.ReLU):
+            names.append(name)
+    return names
 
 
 def known_not_finite(loss: tn.Tensor) -> bool:

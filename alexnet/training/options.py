@@ -108,9 +108,11 @@ class Options:
     threads: int | None  # None: all
     workers: int
     skip_bad_images: int
-    # The oldest checkpoints lack these two: they need defaults.
+    # Older checkpoints lack these: they need defaults.
     precision: str = "float32"
     cuda_graph: bool = False
+    freeze: str | None = None  # layers, as in network/layer_names.py
+    lr_scale: str | None = None
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
@@ -130,7 +132,7 @@ class Options:
 # A resumed run may change these: the network and the position in an epoch do not depend on them.
 CHANGEABLE = (
     "epochs max_steps lr schedule momentum weight_decay rule dead_start_steps backend threads "
-    "workers precision cuda_graph skip_bad_images".split()
+    "workers precision cuda_graph skip_bad_images lr_scale".split()
 )
 
 
@@ -170,7 +172,7 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
     recipe = recipe_for(data, flags.get("init"), images)
     spec = flags.get("spec", recipe.spec)
     values = {
-        **{name: None for name in (*CHANGES, "max_steps", "threads")},
+        **{name: None for name in (*CHANGES, "max_steps", "threads", "freeze", "lr_scale")},
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
         **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
         **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
@@ -207,10 +209,12 @@ def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
     new |= {"backend": backend}
     # Data may have moved: Run compares its classes and size.
     for name, value in new.items():
-        if value != getattr(saved, name) and name not in (*CHANGEABLE, "data"):
+        before = getattr(saved, name)
+        if value != before and name not in (*CHANGEABLE, "data"):
             raise UsageError(
-                f"--{name.replace('_', '-')} {value} does not fit: this run began with "
-                f"{getattr(saved, name)}; leave it out to go on, or start another run"
+                f"--{name.replace('_', '-')} {value} does not fit: this run began "
+                f"{'without' if before is None else f'with {before}'}; leave it out to go on, or "
+                "start another run"
             )
     return Options(**new)
 

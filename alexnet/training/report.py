@@ -25,11 +25,12 @@ def print_recipe(run) -> None:
     lines = {
         "data": f"{run.train_set.description}\n{run.val_set.description}",
         "network": f"{o.spec}, {weights:,} parameters, images {o.image_size} x {o.image_size}"
-        + "".join(f", {change}" for change in changes),
+        + "".join(f", {change}" for change in changes)
+        + _frozen(run),
         "training": f"{o.epochs} epochs of {len(run.batches):,} steps{stop}{place}, batch "
         f"{run.batches.batch_size}, augment {o.augment}\n"
         f"lr {o.lr:g} ({o.schedule}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
-        f"(rule {o.rule})",
+        f"(rule {o.rule})" + _rates(run),
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
@@ -38,6 +39,20 @@ def print_recipe(run) -> None:
     for name, text in lines.items():
         text = ("\n" + " " * 10).join(map(printable, text.split("\n")))
         print(f"{name:10}{text}", flush=True)
+
+
+def _frozen(run):
+    """A line that names the frozen layers and counts the other parameters, or ""."""
+    if not run.frozen:
+        return ""
+    trained = sum(parameter.size for parameter in run.model.parameters() if parameter.requires_grad)
+    return f"\n{trained:,} of them trained; frozen: {', '.join(run.frozen)}"
+
+
+def _rates(run):
+    """A line that names the layers with a rate of their own, or ""."""
+    rates = [f"{factor:g} lr in {name}" for name, factor in run.rate_factors.items()]
+    return f"\nrates: {', '.join([*rates, 'lr in the others'])}" if rates else ""
 
 
 def _computation(o):

@@ -87,18 +87,25 @@ def _some(names):
     return ", ".join(map(printable, names[:5])) + (", ..." if len(names) > 5 else "") or "none"
 
 
-def rate_remarks(checkpoint: Checkpoint, schedule: Constant, steps_per_epoch: int) -> list[str]:
-    """A line that tells the learning rate before and now, if this command's options change it.
+def rate_remarks(
+    checkpoint: Checkpoint, now: Options, schedule: Constant, steps_per_epoch: int
+) -> list[str]:
+    """Lines that tell the learning rate before and now, if this command's options change it.
 
+    now       the options of this command
     schedule  of this command, with its state restored
     """
     options, step = Options.from_saved(checkpoint.options), checkpoint.training["step"]
     before = SCHEDULES[options.schedule](options.lr, options.epochs, steps_per_epoch)
     before.set_state(checkpoint.training["schedule"][1])
-    last = max(step - 1, 0)
-    if before.rate(last) == schedule.rate(last):
-        return []
-    return [
-        f"learning rate: {before.rate(last):.3g} in the last step so far, "
-        f"{schedule.rate(step):.3g} in the next"
-    ]
+    last, remarks = max(step - 1, 0), []
+    if before.rate(last) != schedule.rate(last):
+        remarks.append(
+            f"learning rate: {before.rate(last):.3g} in the last step so far, "
+            f"{schedule.rate(step):.3g} in the next"
+        )
+    if options.lr_scale != now.lr_scale:
+        remarks.append(
+            f"rates of layers: {options.lr_scale or 'all alike'} so far, {now.lr_scale} from now on"
+        )
+    return remarks

@@ -26,6 +26,7 @@ from alexnet.network.build import build
 from alexnet.network.plan import plan
 from alexnet.network.specs import find_spec
 from alexnet.training import diagnosis, resuming
+from alexnet.training.frozen import freeze, frozen_layers, parameter_groups, rate_factors
 from alexnet.training.options import Options
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.saved import check_training
@@ -49,6 +50,8 @@ class Run:
     best                 {"top1", "epoch"} of the best whole epoch, or None
     in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
                          batch is 0 at the end of an epoch
+    frozen               names of the layers that keep their weights, in order
+    rate_factors         {name: factor on the learning rate} of the layers with a rate of their own
     remarks              what a resumed run should tell: lines of text
     validated            the Metrics of the newest epoch, or None before its end
     guessing_loss        the loss of guessing each class by its frequency among the training images
@@ -68,11 +71,15 @@ class Run:
         self.classes = list(self.train_set.classes)
         tn.seed(options.seed)
         self.model = _build(options, len(self.classes))
+        layers = plan(self.model.spec, self.model.num_classes, self.model.image_size)
+        self.frozen = _named_by("--freeze", frozen_layers, options, layers)
+        self.rate_factors = _named_by("--lr-scale", rate_factors, options, layers)
+        freeze(self.model, self.frozen)
         self.batches, self.validation = self._loaders()
-        _check_batch_norm(self.model, self.batches.batch_size)
+        _check_batch_norm(self.model, layers, self.batches.batch_size)
         self.optimizer = tn.optim.SGD(
-            self.model.parameters(), options.lr, options.momentum, options.weight_decay,
-            options.rule,
+            parameter_groups(self.model, self.rate_factors), options.lr, options.momentum,
+            options.weight_decay, options.rule,
         )  # fmt: skip
         self.schedule = SCHEDULES[options.schedule](options.lr, options.epochs, len(self.batches))
         self.normalization = checkpoint.normalization if checkpoint else None
@@ -210,6 +217,7 @@ class Run:
             normalization=self.normalization,
             model=state,
             velocities=velocities,
+            frozen=self.frozen,
             options=replace(self.options, max_steps=None).saved(),  # a limit for this command only
             training={
                 "epoch": self.epoch,
@@ -254,7 +262,9 @@ class Run:
                 f"{self.folder.path} has all its {self.epoch} epochs; to go on, say --epochs "
                 f"{2 * self.epoch}"
             )
-        self.remarks += resuming.rate_remarks(checkpoint, self.schedule, len(self.batches))
+        self.remarks += resuming.rate_remarks(
+            checkpoint, self.options, self.schedule, len(self.batches)
+        )
         self._read_best()
 
     def _read_best(self):
@@ -278,12 +288,14 @@ def _open(options, split):
     )
 
 
-def _check_batch_norm(model, images):
-    """One image alone has no variance where maps are 1 x 1. Raises UsageError."""
+def _check_batch_norm(model, layers, images):
+    """One image alone has no variance where maps are 1 x 1. A frozen layer, in test mode, needs
+    none. Raises UsageError."""
     if images > 1:
         return
-    for layer in plan(model.spec, model.num_classes, model.image_size):
-        if layer.kind == "BatchNorm2d" and layer.outputs[1:] == (1, 1):
+    for layer in layers:
+        is_norm = layer.kind == "BatchNorm2d" and layer.outputs[1:] == (1, 1)
+        if is_norm and model[layer.name].training:
             raise UsageError(
                 f"{layer.name}: batch normalisation of maps of 1 x 1 needs batches of at least 2 "
                 "images; --batch-size 2, and as many images in the training set, or a larger "
@@ -296,3 +308,11 @@ def _build(options, classes):
         return build(options.spec, classes, options.image_size, **options.changes())
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _named_by(flag, function, options, layers):
+    """function(options, layers), with its ValueError as a UsageError that names the flag."""
+    try:
+        return function(options, layers)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from error

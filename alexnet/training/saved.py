@@ -4,6 +4,7 @@ from dataclasses import MISSING, fields
 
 from alexnet.errors import DataError
 from alexnet.network.specs import SPECS
+from alexnet.training.frozen import frozen_layers, rate_factors
 from alexnet.training.options import NAMES_IN_FILES, Options
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights.checkpoint import Checkpoint, naming
@@ -19,7 +20,9 @@ from alexnet.weights.record import (
     check_fields,
     one_of,
     optional,
+    planned,
     real,
+    short,
     whole,
 )
 from tinynet import backends, gpu
@@ -47,6 +50,8 @@ OPTION_KINDS = {
     "skip_bad_images": whole(0),
     "precision": one_of(gpu.PRECISIONS),
     NAMES_IN_FILES["cuda_graph"]: TRUTH,
+    "freeze": optional(TEXT),
+    "lr_scale": optional(TEXT),
 }
 POSITION_KINDS = {
     "epoch": whole(0),
@@ -93,7 +98,25 @@ def saved_options(saved: Checkpoint) -> Options:
             option, built = saved.options[name], saved.build.get(name)
             if option != built and name in saved.build:
                 raise DataError(f"options.{name} is {option!r}, build.{name} is {built!r}")
-        return Options.from_saved(saved.options)
+        options = Options.from_saved(saved.options)
+        _check_layers(options, saved)
+        return options
+
+
+def _check_layers(options, saved):
+    """Check that the options freeze and lr_scale fit the saved network and its frozen layers."""
+    layers, name = planned(saved.build), "freeze"
+    try:
+        frozen = frozen_layers(options, layers)
+        name = "lr_scale"
+        rate_factors(options, layers)
+    except ValueError as error:
+        text = short(getattr(options, name))
+        raise DataError(f"options.{name} is {text}, for the saved network: {error}") from error
+    if frozen != saved.frozen:
+        raise DataError(
+            f"options.freeze is {short(options.freeze)}, frozen is {short(saved.frozen)}"
+        )
 
 
 def check_training(saved: Checkpoint) -> None:

@@ -1,7 +1,8 @@
 """A checkpoint: the whole state of a training at one moment, in one .npz file.
 
     model/<name>                    each parameter and buffer
-    velocity/<number>               of each parameter, in the optimiser's order; not in best.npz
+    velocity/<number>               of each trained parameter, in the optimiser's order; not in
+                                    best.npz
     normalization/mean, /divisor    of the images
     record                          the other fields of Checkpoint, and the CRC-32 of each array:
                                     JSON as bytes, uint8
@@ -30,9 +31,7 @@ from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError, writing
 from alexnet.network.build import build
-from alexnet.network.plan import Layer, array_shapes, plan
-from alexnet.network.specs import find_spec
-from alexnet.network.variants import changed
+from alexnet.network.plan import Layer, array_shapes
 from alexnet.weights import record as records
 from alexnet.weights.file_kind import kind_of_file
 from tinynet.serialization import ArrayFile
@@ -40,7 +39,7 @@ from tinynet.serialization import ArrayFile
 FORMAT = 1
 RECORD_BYTES = 1 << 22  # 4 MiB: 100,000 classes with names of 40 letters
 _NEEDED = ("build", "classes", "stored_size", "options", "training")
-_OPTIONAL = ("words", "origin")
+_OPTIONAL = ("frozen", "words", "origin")
 _RECORD_KINDS = {
     "options": records.OBJECT, "training": records.OBJECT, "words": records.WORDS,
     "origin": records.TEXT,
@@ -60,6 +59,7 @@ class Checkpoint:
     options         the run's options (training/options.py), as a dict; {} if converted
     training        position, sums, schedule, random state, best accuracy (training/run_state.py);
                     {} if converted
+    frozen          names of the layers that are not trained, in order; they have no velocities
     path            the file it was loaded from, or None
     words           {class: name as people read it}, for classes that are wnids
     origin          of a converted network, the file and format it came from; else ""
@@ -73,6 +73,7 @@ class Checkpoint:
     velocities: dict[str, np.ndarray] | None
     options: dict
     training: dict
+    frozen: list[str] = field(default_factory=list)
     path: Path | None = None
     words: dict[str, str] = field(default_factory=dict)
     origin: str = ""
@@ -102,8 +103,7 @@ class Checkpoint:
 
     def layers(self) -> list[Layer]:
         """The plan of the network."""
-        row = changed(find_spec(self.build["spec"]), **records.changes_of(self.build))
-        return plan(row, len(self.classes), self.build["image_size"])
+        return records.planned(self.build)
 
     def make_model(self):
         """The network with these weights, in test mode, on the backend in use."""
@@ -189,9 +189,12 @@ def _read(file, path):
         raise DataError(f"it has format {own}, this program reads {FORMAT}")
     records.check_fields("its record", record, _RECORD_KINDS, _NEEDED)
     layers = records.check_network(record)
+    frozen = records.check_frozen(record, layers)
     dtype = np.dtype(record["build"].get("dtype", "float32"))
     parameters, buffers = array_shapes(layers)
-    _check_headers(file.headers, parameters, buffers, dtype, record["build"]["image_size"])
+    trained = [shape for name, shape in parameters.items() if name.rpartition(".")[0] not in frozen]
+    image_size = record["build"]["image_size"]
+    _check_headers(file.headers, parameters | buffers, trained, dtype, image_size)
     arrays = {n: _finite(n, file.read(n)) for n in file.headers if n != "record"}
     parts = {"model": {}, "velocity": {}, "normalization": {}}
     for name, array in arrays.items():
@@ -209,15 +212,17 @@ def _read(file, path):
     return saved
 
 
-def _check_headers(headers, parameters, buffers, dtype, image_size):
-    """Compare the file's arrays with the arrays of this network, before one is read."""
-    velocities = parameters if any(name.startswith("velocity/") for name in headers) else {}
+def _check_headers(headers, state, trained, dtype, image_size):
+    """Compare the file's arrays with the arrays of this network, before one is read.
+
+    state    {name: shape} of the network's arrays
+    trained  the shapes of the trained parameters, of which a file holds all velocities or none
+    """
+    velocities = trained if any(name.startswith("velocity/") for name in headers) else []
     mean = headers.get("normalization/mean")
     mean_shape = (3, 1, 1) if mean and mean.shape == (3, 1, 1) else (3, image_size, image_size)
-    expected = {f"model/{name}": (shape, dtype) for name, shape in (parameters | buffers).items()}
-    expected |= {
-        f"velocity/{number}": (shape, dtype) for number, shape in enumerate(velocities.values())
-    }
+    expected = {f"model/{name}": (shape, dtype) for name, shape in state.items()}
+    expected |= {f"velocity/{number}": (shape, dtype) for number, shape in enumerate(velocities)}
     expected["normalization/mean"] = mean_shape, np.dtype(np.float32)
     expected["normalization/divisor"] = (3, 1, 1), np.dtype(np.float32)
     missing = sorted(expected.keys() - headers.keys())

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from alexnet.errors import DataError
+from alexnet.network.layer_names import layers_with_parameters
 from alexnet.network.plan import Layer, plan
 from alexnet.network.specs import SPECS, find_spec
 from alexnet.network.variants import ACTIVATIONS, INITS, NORMS, changed
@@ -150,9 +151,15 @@ def check_network(record: dict) -> list[Layer]:
         raise DataError(
             f"classes has {len(classes)} names, build.num_classes is {arguments['num_classes']}"
         )
-    row = find_spec(arguments["spec"])
+    return planned(arguments)
+
+
+def planned(build: dict) -> list[Layer]:
+    """The plan of the network of these arguments of alexnet.build, once each is of its kind. Raises
+    DataError if they do not fit one another."""
     try:
-        return plan(changed(row, **changes_of(arguments)), len(classes), size)
+        spec = changed(find_spec(build["spec"]), **changes_of(build))
+        return plan(spec, build["num_classes"], build["image_size"])
     except (ValueError, OverflowError) as error:
         raise DataError(f"its record cannot be built: {error}") from error
 
@@ -160,3 +167,18 @@ def check_network(record: dict) -> list[Layer]:
 def changes_of(build: dict) -> dict:
     """The changes of the spec among the arguments of alexnet.build."""
     return {name: build[name] for name in CHANGES_KINDS if name in build}
+
+
+def check_frozen(record: dict, layers: list[Layer]) -> list[str]:
+    """The names of the layers that were not trained, checked. A record without the field has none:
+    older versions trained every layer."""
+    names, frozen = layers_with_parameters(layers), record.get("frozen", [])
+
+    def fits(value):
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            return False
+        return value == [name for name in names if name in value] and value != names
+
+    words = "a list of layers with parameters, in the network's order, and not all of them"
+    check("frozen", frozen, (words, fits))
+    return frozen

@@ -170,6 +170,19 @@ def test_the_remedy_is_a_flag_that_the_run_does_not_use(model, x, init, lr, bias
     assert ("relu4 100%" in text) == (bias < 0)
 
 
+@pytest.mark.parametrize(
+    ("bias", "remedy"), [("conv4", "a larger rate, --lr 0.02"), ("conv5", "a smaller rate, --lr")]
+)
+def test_the_rate_is_no_cause_of_dead_relus_below_the_first_trained_layer(model, x, bias, remedy):
+    run = dead_run(model, "he", 0.01)
+    for name, parameter in run.model.named_parameters():
+        parameter.requires_grad = name >= "conv5"
+        if name.endswith("bias"):
+            set_values(parameter, -1e9 if name.startswith(bias) else 1e6)
+    last = diagnosis.describe_dead_start(run, tn.Tensor(x), 0.61, usual_lr=0.01).splitlines()[-1]
+    assert remedy in last and last.endswith(", or fewer layers in --freeze")
+
+
 def test_the_report_names_both_losses_and_a_validation_in_one_class(model, x):
     text = diagnosis.describe_dead_start(dead_run(model, "he", 0.01), tn.Tensor(x), 0.61, 0.01)
     assert text.startswith("dead start: after 45 steps the loss is 0.6100; ")

@@ -106,6 +106,7 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "--init published",
         "/photos --init published --image-size 67",
         "/photos --init glorot --batch-size 32",
+        "--freeze conv1-conv3,fc6 --lr-scale conv4=0.1,fc8=10",
     ],
 )
 @pytest.mark.parametrize("images", [72, 1350, 10**6])
@@ -131,11 +132,17 @@ def test_a_continued_run_keeps_its_options():
     assert (longer.epochs, longer.lr, longer.backend) == (9, 0.3, "numpy")
 
 
-@pytest.mark.parametrize("flags", ["--spec caffe", "--seed 1", "--augment crop", "--pool 2 2"])
+@pytest.mark.parametrize("flags", ["--spec caffe", "--seed 1", "--augment crop"])
 def test_a_continued_run_refuses_flags_that_change_the_run(flags):
     options = resolve(parse(), "numba")
     with pytest.raises(UsageError, match=f"^{flags.split()[0]} .*began with"):
         resolve_resumed(options, parse(*flags.split()), "numba")
+
+
+@pytest.mark.parametrize("flags", ["--pool 2 2", "--freeze conv1-conv5"])
+def test_a_continued_run_refuses_flags_that_it_began_without(flags):
+    with pytest.raises(UsageError, match=f"^{flags.split()[0]} .* this run began without; leave"):
+        resolve_resumed(resolve(parse(), "numba"), parse(*flags.split()), "numba")
 
 
 def test_options_come_back_from_files_of_this_version_and_of_older_ones():
@@ -145,7 +152,7 @@ def test_options_come_back_from_files_of_this_version_and_of_older_ones():
     assert (
         Options.from_saved(saved) == options == resolve(parse("--capture", "--lr", "0.3"), "numba")
     )
-    for name in ("capture", "precision"):  # the oldest files have neither
+    for name in ("capture", "precision", "freeze", "lr_scale"):  # the oldest files have none
         del saved[name]
     assert Options.from_saved(saved) == resolve(parse("--lr", "0.3"), "numba")
 

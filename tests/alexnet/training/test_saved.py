@@ -49,7 +49,9 @@ WRONG_OPTIONS = [
     ("schedule", "linear"), ("schedule", {}), ("momentum", 1), ("weight_decay", "x"),
     ("rule", None), ("dead_start_steps", 0.5), ("seed", -1), ("seed", 1 << 64), ("backend", "tpu"),
     ("threads", 0), ("workers", 1_000_000), ("skip_bad_images", True), ("precision", "fp8"),
-    ("capture", 1),
+    ("capture", 1), ("freeze", 3), ("freeze", "conv9"), ("freeze", "conv1-fc8"),
+    ("freeze", "conv1"), ("lr_scale", ["fc8"]), ("lr_scale", "fc8"), ("lr_scale", "fc8=nan"),
+    ("lr_scale", "conv9=1" * 10**5),
 ]  # fmt: skip
 
 
@@ -70,12 +72,14 @@ def test_options_that_are_missing_or_unknown_are_named(last, tmp_path):
         saved_options(checkpoint.load(path))
 
 
-def test_the_oldest_checkpoints_lack_two_options_and_are_read(last, tmp_path):
+def test_the_oldest_checkpoints_lack_some_options_and_are_read(last, tmp_path):
     def without(record):
-        del record["options"]["precision"], record["options"]["capture"]
+        for name in ("precision", "capture", "freeze", "lr_scale"):
+            del record["options"][name]
 
     options = saved_options(checkpoint.load(forged(last, tmp_path / "a.npz", without)))
     assert (options.precision, options.cuda_graph, options.seed) == ("float32", False, 0)
+    assert (options.freeze, options.lr_scale) == (None, None)
 
 
 WRONG_TRAINING = {
