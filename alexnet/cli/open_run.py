@@ -12,6 +12,7 @@ from alexnet.cli.machine import use_machine
 from alexnet.data import open_dataset
 from alexnet.errors import DataError, UsageError
 from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
+from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
 from alexnet.training.saved import saved_options
@@ -34,13 +35,15 @@ def _new_run(args):
         absolute(args.data), "train", seed=args.seed or 0,
         skip_bad_images=args.skip_bad_images or 0,
     )  # fmt: skip
+    pretrained = Pretrained.read(args.pretrained) if args.pretrained else None
+    args = pretrained.with_flags(args) if pretrained else args
     options = resolve(args, backend, len(train_set))
     kind = kind_of(options.data)
     # The data may be "..": normpath gives the folder's name.
     name = os.path.basename(os.path.normpath(options.data)) if kind == "folder" else kind
     folder = RunFolder.create(args.out, f"{options.spec}-{name}", data_folder(options.data))
     with folder.in_use():
-        yield Run(options, folder, train_set=train_set)
+        yield Run(options, folder, train_set=train_set, pretrained=pretrained)
 
 
 @contextlib.contextmanager

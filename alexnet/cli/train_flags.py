@@ -73,6 +73,12 @@ def train_parser() -> argparse.ArgumentParser:
         f"velocity. They differ once the rate changes ({options.RULE})",
     )  # fmt: skip
     group.add_argument(
+        "--pretrained", type=flags.path, metavar="FILE",
+        help="start from the weights in this file, which a run or alexnet.convert wrote or which "
+        "alexnet.convert reads: the layers whose shapes fit; the others are random. The network "
+        "and its image size are the file's where no flag says another (none)",
+    )  # fmt: skip
+    group.add_argument(
         "--freeze", type=flags.not_empty, metavar="LAYERS",
         help="layers that keep their weights: conv1-conv5 (from the first to the last, batch norms "
         "between them too), conv1,conv2,fc6, or both. Below the first layer that trains, a step "

@@ -74,6 +74,8 @@ def recipe_for(data: str, init: str | None, images: int) -> Recipe:
     )
 
 
+_USUALLY_NONE = ("max_steps", "threads", "freeze", "lr_scale", "pretrained")
+
 # Options with another name in files: checkpoints keep an option's first name.
 NAMES_IN_FILES = {"cuda_graph": "capture"}
 
@@ -113,6 +115,7 @@ class Options:
     cuda_graph: bool = False
     freeze: str | None = None  # layers, as in network/layer_names.py
     lr_scale: str | None = None
+    pretrained: str | None = None  # the file's absolute path
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
@@ -167,12 +170,12 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
     Without --image-size the changed spec decides the size: raises UsageError if a change does not
     fit the spec. Run checks the other options.
     """
-    data = absolute(args.data)
+    data, args = absolute(args.data), _with_absolute_file(args)
     flags = {name: value for name, value in vars(args).items() if value is not None}
     recipe = recipe_for(data, flags.get("init"), images)
     spec = flags.get("spec", recipe.spec)
     values = {
-        **{name: None for name in (*CHANGES, "max_steps", "threads", "freeze", "lr_scale")},
+        **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
         **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
         **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
@@ -185,6 +188,13 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
     if "image_size" not in flags:
         options = replace(options, image_size=_usual_size(options, recipe))
     return options
+
+
+def _with_absolute_file(args):
+    """The flags with an absolute path of --pretrained, so that it means the same in every working
+    folder."""
+    path = getattr(args, "pretrained", None)
+    return Namespace(**vars(args) | {"pretrained": path and str(Path(path).absolute())})
 
 
 def _usual_size(options, recipe):
@@ -202,6 +212,7 @@ def _usual_size(options, recipe):
 def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
     """The options of a resumed run: the saved ones, overridden by the flags of this command. Raises
     UsageError for a flag that would make it another run."""
+    args = _with_absolute_file(args)
     flags = {name: value for name, value in vars(args).items() if value is not None}
     if "data" in flags:
         flags["data"] = absolute(flags["data"])

@@ -48,7 +48,8 @@ class Pretrained:
         where the user set none of these, and its image size where the user set none. Raises
         UsageError if the file's arrays fit several specs."""
         flags = dict(vars(args))
-        network = ("spec", *CHANGES)
+        # Initial weights are for the layers that the file has nothing for.
+        network = ("spec", *(name for name in CHANGES if name != "init"))
         if all(flags.get(name) is None for name in network):
             build = self.record.get("build") or {"spec": self._spec()}
             flags |= {name: build.get(name) for name in network}

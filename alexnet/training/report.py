@@ -34,6 +34,8 @@ def print_recipe(run) -> None:
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
+    if run.started_from:
+        lines["weights"] = "\n".join(run.started_from)
     if run.remarks:
         lines["resumed"] = "\n".join(run.remarks)
     for name, text in lines.items():

@@ -28,6 +28,7 @@ from alexnet.network.specs import find_spec
 from alexnet.training import diagnosis, resuming
 from alexnet.training.frozen import freeze, frozen_layers, parameter_groups, rate_factors
 from alexnet.training.options import Options
+from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.saved import check_training
 from alexnet.training.schedules import SCHEDULES
@@ -41,7 +42,8 @@ SAVES_BETWEEN = 20
 
 
 class Run:
-    """A training, new or restored from a checkpoint. train_set is opened if it is None.
+    """A training: new, started from a pretrained network, or restored from a checkpoint. train_set
+    is opened if it is None.
 
     epoch, batch, step   finished epochs, batches of this epoch, and steps of the whole run
     sums                 {"images", "loss", "top1"} of this epoch so far: the number of images, the
@@ -50,6 +52,7 @@ class Run:
     best                 {"top1", "epoch"} of the best whole epoch, or None
     in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
                          batch is 0 at the end of an epoch
+    started_from         what came from the file of --pretrained and what did not: lines of text
     frozen               names of the layers that keep their weights, in order
     rate_factors         {name: factor on the learning rate} of the layers with a rate of their own
     remarks              what a resumed run should tell: lines of text
@@ -64,6 +67,7 @@ class Run:
         folder: RunFolder,
         checkpoint: Checkpoint | None = None,
         train_set=None,
+        pretrained: Pretrained | None = None,
     ):
         self.options, self.folder = options, folder
         self.train_set = _open(options, "train") if train_set is None else train_set
@@ -71,6 +75,8 @@ class Run:
         self.classes = list(self.train_set.classes)
         tn.seed(options.seed)
         self.model = _build(options, len(self.classes))
+        self.pretrained = pretrained
+        self.started_from = pretrained.start(self.model) if pretrained else []
         layers = plan(self.model.spec, self.model.num_classes, self.model.image_size)
         self.frozen = _named_by("--freeze", frozen_layers, options, layers)
         self.rate_factors = _named_by("--lr-scale", rate_factors, options, layers)
@@ -111,10 +117,15 @@ class Run:
         return batches, validation
 
     def measure_normalization(self) -> None:
-        """Set the mean and the divisor of images: the spec's own numbers, or the mean of the
-        training set and, with initial weights "he", its deviation."""
-        spec_input = find_spec(self.options.spec).input
-        divide = self.options.init == "he"
+        """Set the mean and the divisor of images: those of the pretrained network, or the spec's
+        own numbers, or the mean of the training set and, with initial weights "he", its deviation.
+        """
+        row = find_spec(self.options.spec)
+        if self.pretrained:
+            self.normalization = self.pretrained.normalization(row, self.options.image_size)
+            if self.normalization:
+                return
+        spec_input, divide = row.input, self.options.init == "he" and not self.pretrained
         if isinstance(spec_input.mean, str):
             self.normalization = measure_normalization(
                 self.train_set, self.options.image_size, mean=spec_input.mean, divide=divide,

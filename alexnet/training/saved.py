@@ -52,6 +52,7 @@ OPTION_KINDS = {
     NAMES_IN_FILES["cuda_graph"]: TRUTH,
     "freeze": optional(TEXT),
     "lr_scale": optional(TEXT),
+    "pretrained": optional(TEXT),
 }
 POSITION_KINDS = {
     "epoch": whole(0),
