@@ -19,8 +19,10 @@ import tempfile
 import warnings
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -39,7 +41,6 @@ def save(path, arrays) -> None:
     a zip archive cannot hold, and OSError where the file cannot be written; an existing file of
     that name then stays unchanged.
     """
-    path = Path(path)
     plain = {}
     for name, array in arrays.items():
         if "\0" in str(name):
@@ -50,10 +51,22 @@ def save(path, arrays) -> None:
                 f"save: {name} is {type_name(array)} of dtype {plain[name].dtype}, not an "
                 "array of numbers"
             )
+    with replacing(path) as file:
+        _write_npz(file, plain)
+
+
+@contextlib.contextmanager
+def replacing(path) -> Iterator[BinaryIO]:
+    """A binary file to write in the block, which takes this name when the block ends.
+
+    If the block raises, or the file cannot be written (OSError), an existing file of that name
+    stays unchanged.
+    """
+    path = Path(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _write_npz(file, plain)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
