@@ -3,6 +3,7 @@
     synthetic.py      images drawn by the program (their scenes: scenes.py), without files
     cifar10.py        the CIFAR-10 files, binary or Python version
     array_pickle.py   arrays from a pickle, of which no function is called
+    pickle_machine.py runs the program that a pickle is
     folder.py         a folder of image files, one folder a class
     layout.py         which folders hold the classes of a split
     directory.py      what a folder holds: folders, image files, and what is left out

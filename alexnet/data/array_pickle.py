@@ -1,22 +1,22 @@
 """Load a pickle of NumPy arrays without a call of any function that the pickle names.
 
-A pickle is a program for a stack machine. Some of its instructions name a function and call it.
 NumPy's functions that rebuild an array trust their arguments: others than NumPy writes corrupt
-memory. So the functions are our own here. They check their arguments and make arrays of whole
-numbers from bytes. Before the program runs, its instructions are counted and the lengths that they
-name are compared with the file's, so that a short file cannot take much memory.
+memory. So the functions are our own here. They check their arguments and make arrays of numbers
+from bytes. pickle_machine.py runs the pickle's program.
 
-Source: CPython's Lib/pickletools.py for the instructions; numpy/_core/src/multiarray/methods.c
-(array_reduce, array_setstate) and numpy/_core/numeric.py (_frombuffer) for the arguments.
+Source: numpy/_core/src/multiarray/methods.c (array_reduce, array_setstate) and
+numpy/_core/numeric.py (_frombuffer) for the arguments.
 """
 
-import io
 import pickle
-import pickletools
+from dataclasses import dataclass
 
 import numpy as np
 
-_WHOLE_NUMBERS = {kind + size for kind in "iu" for size in "1248"}
+from alexnet.data.pickle_machine import StandIn, Stateful, checked, run
+
+WHOLE_NUMBERS = {kind + size for kind in "iu" for size in "1248"}
+FLOATS = {"f2", "f4", "f8"}
 
 
 def load(data: bytes, most_instructions: int) -> dict:
@@ -27,59 +27,80 @@ def load(data: bytes, most_instructions: int) -> dict:
     Strings of Python 2 arrive as bytes. An array is read-only if the pickle holds bytes. Raises
     pickle.UnpicklingError for other contents and nearly any other exception for a damaged pickle.
     """
-    _check_instructions(data, most_instructions)
-    content = _Unpickler(data).load()
+    functions = _Functions(len(data), WHOLE_NUMBERS)
+    content, _ = run(data, most_instructions, functions.find)
     if not isinstance(content, dict):
         raise pickle.UnpicklingError(f"it holds a {type(content).__name__}, no dict")
-    return {
-        name: value.array if isinstance(value, _Array) else value for name, value in content.items()
-    }
+    return {name: array_of(value) for name, value in content.items()}
 
 
-def _check_instructions(data, most):
-    # genops raises ValueError for an unknown instruction and for one that is longer than the data.
-    for number, (instruction, argument, _) in enumerate(pickletools.genops(data)):
-        # The unpickler allocates a table up to the largest number of a PUT.
-        if number > most or (instruction.name.endswith("PUT") and argument > most):
-            raise pickle.UnpicklingError(f"it has more than {most:,} instructions")
+def load_object(data: bytes, most_instructions: int) -> object:
+    """The one object of an array without axes, as np.save writes any object that is no array.
+
+    Arguments and errors are those of load. The arrays in the object may hold floats too; array_of
+    gives them.
+    """
+    functions = _Functions(len(data), WHOLE_NUMBERS | FLOATS | {"O8", "O4", "O"})
+    outer, _ = run(data, most_instructions, functions.find)
+    objects = outer.objects if isinstance(outer, _Array) else None
+    if objects is None or len(objects) != 1:
+        raise pickle.UnpicklingError("it does not hold one array of one object")
+    return objects[0]
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, data):
-        super().__init__(io.BytesIO(data), encoding="bytes")
-        functions = _Functions(len(data))
-        self._stand_ins = {
-            ("numpy", "ndarray"): _Array,
-            ("numpy", "dtype"): _Type,
-            ("_codecs", "encode"): functions.encode,
-        }
-        for core in ("numpy.core", "numpy._core"):  # NumPy 1 and 2
-            self._stand_ins[f"{core}.multiarray", "_reconstruct"] = functions.reconstruct
-            self._stand_ins[f"{core}.numeric", "_frombuffer"] = functions.frombuffer
+def array_of(value):
+    """The NumPy array, where a pickle's value is one, or the value."""
+    return value.array if isinstance(value, _Array) and value.array is not None else value
 
-    def find_class(self, module, name):
-        try:
-            return self._stand_ins[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it refers to {module}.{name}, no array") from None
+
+def _text(value):
+    """A word of NumPy's, which is bytes if Python 2 wrote it."""
+    word = value.decode("ascii") if isinstance(value, bytes) else checked(value, str)
+    return word[:20]  # for a message
 
 
 class _Functions:
-    """The functions that a pickle may call. They are methods, whose attributes a pickle cannot set,
-    and not the unpickler's own, since it keeps them: that cycle would hold the file's bytes."""
+    """The functions that a pickle may call.
 
-    def __init__(self, characters):
-        self._characters_left = characters
+    characters  of the pickle
+    codes       of the dtypes that fit
+    """
 
-    def reconstruct(self, kind, shape, code):
+    def __init__(self, characters, codes):
+        self._characters_left, self._codes = characters, codes
+        functions = {
+            ("numpy", "ndarray"): None,
+            ("numpy", "dtype"): self._dtype,
+            ("_codecs", "encode"): self._encode,
+        }
+        for core in ("numpy.core", "numpy._core"):  # NumPy 1 and 2
+            functions[f"{core}.multiarray", "_reconstruct"] = self._reconstruct
+            functions[f"{core}.numeric", "_frombuffer"] = self._frombuffer
+        self._functions = functions
+
+    def find(self, module, name):
+        """The StandIn of module.name."""
+        if (module, name) not in self._functions:
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}, no array; nothing was run")
+        return StandIn(f"{module}.{name}", self._functions[module, name])
+
+    def _dtype(self, code, align=False, copy=True):
+        """Stands for numpy.dtype."""
+        code = _text(code)
+        if code not in self._codes:
+            fits = "numbers" if FLOATS <= self._codes else "whole numbers"
+            raise pickle.UnpicklingError(f"it holds an array of {code!r}, no {fits}")
+        return _Type(code)
+
+    def _reconstruct(self, kind, shape, code):
         """Stands for numpy's _reconstruct."""
-        return _Array()  # its __setstate__ fills it
+        return _Array()  # its state fills it
 
-    def frombuffer(self, data, dtype, shape, order):
+    def _frombuffer(self, data, dtype, shape, order):
         """Stands for numpy's _frombuffer."""
         return _Array().fill(data, dtype, shape, order)
 
-    def encode(self, text, encoding):
+    def _encode(self, text, encoding):
         """Stands for _codecs.encode: Python 3 writes bytes into pickles of protocols 0 to 2 as text
         and this call."""
         self._characters_left -= len(text)  # a program could encode the same text again and again
@@ -88,36 +109,37 @@ class _Functions:
         return text.encode("latin1")
 
 
-class _Type:
-    """Stands for numpy.dtype."""
+@dataclass(eq=False)
+class _Type(Stateful):
+    """Stands for a numpy.dtype."""
 
-    __slots__ = ("code", "order")
+    code: str
+    order: str = "="
 
-    def __init__(self, code, align=False, copy=True):
-        code = code.decode("ascii") if isinstance(code, bytes) else code
-        if code not in _WHOLE_NUMBERS:
-            raise pickle.UnpicklingError(f"it holds an array of {code!r}, no whole numbers")
-        self.code, self.order = code, "="
-
-    def __setstate__(self, state):
-        order = state[1]
-        self.order = order.decode("ascii") if isinstance(order, bytes) else order
+    def set_state(self, state):
+        self.order = _text(state[1])
         if self.order not in ("<", ">", "=", "|"):
             raise pickle.UnpicklingError(f"{self.order!r} is no order of bytes")
 
 
-class _Array:
-    """Stands for numpy.ndarray."""
+@dataclass(eq=False)
+class _Array(Stateful):
+    """Stands for a numpy.ndarray: of numbers, or of objects in a list."""
 
-    __slots__ = ("array",)
+    array: np.ndarray | None = None
+    objects: list | None = None
 
     def fill(self, data, dtype, shape, order):
+        """Take the numbers from bytes."""
         if not isinstance(data, bytes | bytearray):
             raise pickle.UnpicklingError("it holds an array that is not made of bytes")
-        numbers = np.frombuffer(data, dtype.order + dtype.code)
+        numbers = np.frombuffer(data, checked(dtype, _Type).order + dtype.code)
         self.array = numbers.reshape([int(size) for size in shape], order=order)
         return self
 
-    def __setstate__(self, state):
+    def set_state(self, state):
         _, shape, dtype, fortran, data = state
-        self.fill(data, dtype, shape, "F" if fortran else "C")
+        if checked(dtype, _Type).code.startswith("O"):
+            self.objects = checked(data, list)
+        else:
+            self.fill(data, dtype, shape, "F" if fortran else "C")

@@ -76,6 +76,8 @@ FORGED = {
     "default arguments of a function": ENCODE + b"(N}U\x0c__defaults__(I1\ntstb",
     "another text encoding": ENCODE + b"(Vabc\nVutf-16\ntR",
     "_reconstruct with another class": RECONSTRUCT + b"(cbuiltins\ndict\n(I0\ntU\x01btR",
+    "tuples of two tuples as a key": b"}" + b")" + 60 * b"2\x86" + b"Ns",
+    "a type that is tuples of two tuples": DTYPE + b"(" + b")" + 60 * b"2\x86" + b"tR",
     "an import": global_("os", "system") + b"(Vtrue\ntR",
     "an import by a stack": b"\x8c\x02os\x8c\x06system\x93(Vtrue\ntR",
     "an extension": b"\x82\x01",
