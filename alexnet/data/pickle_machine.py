@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from alexnet.data.names import printable
 
+_MOST_ARGUMENTS = 20  # of a call: a program could give a long tuple to many calls
 _LARGEST_KEY = 1 << 60  # whole numbers below it have different hashes
 
 # The argument of each instruction: a line of text, two lines, a struct format of a number, or
@@ -68,17 +69,19 @@ def run(
     find: Callable[[str, str], StandIn],
     persistent: Callable[[object], object] | None = None,
     start: int = 0,
+    encoding: str | None = None,
 ) -> tuple[object, int]:
     """What the program that starts at this byte makes, and the byte after its end.
 
-    data               pickles of any protocol, by Python 2 or 3; strings of Python 2 become bytes
+    data               pickles of any protocol, by Python 2 or 3
     most_instructions  a longer program is refused
     find               the StandIn of (module, name); raises pickle.UnpicklingError for other names
     persistent         the object of a persistent id; None: a pickle with such ids is refused
+    encoding           of the strings of Python 2; None: they become bytes
     Raises pickle.UnpicklingError for a forbidden instruction and nearly any other exception for a
     damaged program.
     """
-    machine = _Machine(data, start, find, persistent)
+    machine = _Machine(data, start, find, persistent, encoding)
     for _ in range(most_instructions):
         code = machine.take(1)
         if code == pickle.STOP:
@@ -90,8 +93,8 @@ def run(
 class _Machine:
     """stack holds the objects above the last MARK, below holds the stacks under each MARK."""
 
-    def __init__(self, data, start, find, persistent):
-        self.data, self.place = data, start
+    def __init__(self, data, start, find, persistent, encoding):
+        self.data, self.place, self._encoding = data, start, encoding
         self._find, self._persistent = find, persistent
         self.stack, self._below, self._memo = [], [], {}
 
@@ -148,7 +151,7 @@ class _Machine:
             case pickle.GET | pickle.BINGET | pickle.LONG_BINGET:
                 stack.append(self._memo[int(argument)])
             case pickle.BINSTRING | pickle.SHORT_BINSTRING:
-                stack.append(argument)
+                stack.append(self._string(argument))
             case pickle.BINBYTES | pickle.SHORT_BINBYTES | pickle.BINBYTES8:
                 stack.append(argument)
             case pickle.BYTEARRAY8:
@@ -166,7 +169,7 @@ class _Machine:
             case pickle.FLOAT:
                 stack.append(float(argument))
             case pickle.STRING:
-                stack.append(codecs.escape_decode(_unquoted(argument))[0])
+                stack.append(self._string(codecs.escape_decode(_unquoted(argument))[0]))
             case pickle.UNICODE:
                 stack.append(str(argument, "raw-unicode-escape"))
             # --- the stack
@@ -251,7 +254,11 @@ class _Machine:
                     f"it has the instruction {code!r}, which no pickle of plain data needs"
                 )
 
+    def _string(self, text):
+        return text if self._encoding is None else str(text, self._encoding)
+
     def _push(self, value):
+        """After _to_mark has changed the stack."""
         self.stack.append(value)
 
     def _pop(self, count):
@@ -307,7 +314,9 @@ def _call(function, arguments):
         raise pickle.UnpicklingError(f"it calls a {type(function).__name__}")
     if function.call is None:
         raise pickle.UnpicklingError(f"it calls {printable(function.name)}")
-    return function.call(*checked(arguments, tuple))
+    if len(checked(arguments, tuple)) > _MOST_ARGUMENTS:
+        raise pickle.UnpicklingError(f"it calls {printable(function.name)} with many arguments")
+    return function.call(*arguments)
 
 
 def _set_state(target, state):

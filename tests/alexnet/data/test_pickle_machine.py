@@ -41,6 +41,7 @@ def test_plain_data_are_what_pickle_loads(protocol):
 def test_strings_of_python_2_are_bytes():
     program = b"(S'a\\xff\\n'\nS\"it's\"\nU\x01\xfeT\x02\x00\x00\x00bcL12L\nI01\nF1.5\nt."
     assert run(program, 100, find)[0] == (b"a\xff\n", b"it's", b"\xfe", b"bc", 12, True, 1.5)
+    assert run(b"(S'a\\xc3\\xa4'\nU\x01bt.", 9, find, encoding="utf-8")[0] == ("aä", "b")
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -75,6 +76,7 @@ def test_persistent_ids_go_to_the_reader():
         (b"Nr\xff\xff\xff\x7f.", "larger than its length"),
         (b"\x8b\xff\xff\xff\xff.", "needs -1 bytes"),
         (b"cargparse\nNamespace\n)R.", "calls argparse.Namespace"),
+        (b"cbuiltins\nset\n(" + 21 * b"N" + b"tR.", "calls builtins.set with many arguments"),
         (b"N)R.", "calls a NoneType"),
         (b"cbuiltins\nset\n}R.", "needs a tuple and finds a dict"),
         (b"cbuiltins\nset\n)}U\x01aNs\x92.", "arguments with names"),
