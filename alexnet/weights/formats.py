@@ -111,8 +111,13 @@ def write(saved: Checkpoint, path: str | Path) -> None:
     else:
         arrays = saved.model
         if saved.build["spec"] == "torchvision":
-            arrays = {torchvision_name(name): array for name, array in arrays.items()}
+            arrays = {_as_torchvision(name): array for name, array in arrays.items()}
         torch_write.write(path, arrays, record)
+
+
+def _as_torchvision(name):
+    layer, _, part = name.rpartition(".")
+    return f"{torchvision_name(layer)}.{part}"
 
 
 def check_ending(path: Path) -> None:

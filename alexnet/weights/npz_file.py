@@ -13,7 +13,8 @@ from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.weights import checkpoint
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.named_arrays import is_torchvision, layers_of
+from alexnet.weights.reading import reading
+from alexnet.weights.named_arrays import layers_of, spec_of
 from tinynet.serialization import ArrayFile
 
 
@@ -32,20 +33,12 @@ def read(path: str | Path) -> FileNetwork:
         }
         layers = layers_of(saved.model)
         return FileNetwork("a checkpoint of this program", layers, record=record)
-    try:
-        with ArrayFile(path) as file:
-            arrays = {n: file.read(n) for n, h in file.headers.items() if h.dtype.kind == "f"}
-            others = [n for n, h in file.headers.items() if h.dtype.kind != "f"]
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).replace(f"load: {path}", "it")
-        raise DataError(f"{printable(path)} cannot be read: {reason}") from error
-    if others:
-        raise DataError(
-            f"{printable(path)} holds {printable(others[0])}, an array that is not of floats; "
-            "weights are"
-        )
-    spec = "torchvision" if is_torchvision(arrays) else None
-    return FileNetwork("arrays in an .npz file", layers_of(arrays), spec=spec)
+    with reading(path, "weights", "arrays named like conv1.weight fit"), ArrayFile(path) as file:
+        others = [name for name, header in file.headers.items() if header.dtype.kind not in "fiu"]
+        if others:
+            raise DataError(f"its array {printable(others[0])} is not of numbers")
+        layers = layers_of({name: file.read(name) for name in file.headers})
+    return FileNetwork("arrays in an .npz file", layers, spec=spec_of(layers))
 
 
 def _is_checkpoint(path):

@@ -17,7 +17,8 @@ from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError, writing
 from alexnet.weights import record as records
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.named_arrays import is_torchvision, layers_of
+from alexnet.weights.named_arrays import layers_of, spec_of
+from alexnet.weights.reading import reading
 from tinynet.serialization import replacing
 
 FLOATS = ("F16", "F32", "F64")  # NumPy has no other floats
@@ -28,18 +29,16 @@ def read(path: str | Path) -> FileNetwork:
     """The network of a .safetensors file. Raises DataError, and UsageError where the package is
     missing."""
     package = _package()
-    try:
-        with package.safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: _array(file, name) for name in file.keys()}  # noqa: SIM118 - no dict
-    except (OSError, ValueError, package.SafetensorError) as error:
-        if isinstance(error, DataError):
-            raise DataError(f"{printable(path)} cannot be used: {error}") from error
-        raise DataError(f"{printable(path)} cannot be read: {printable(error)}") from error
-    arrays = {name: array for name, array in arrays.items() if array is not None}
-    record = _record(metadata, path) if metadata.get("producer") == PRODUCER else {}
-    spec = "torchvision" if is_torchvision(arrays) else None
-    return FileNetwork("a .safetensors file", layers_of(arrays), spec=spec, record=record)
+    with (
+        reading(path, "a .safetensors file", "a whole one of float arrays fits"),
+        package.safe_open(path, framework="np") as file,
+    ):
+        metadata = file.metadata() or {}
+        layers = layers_of({name: _array(file, name) for name in file.keys()})  # noqa: SIM118
+        record = {}
+        if metadata.pop("producer", None) == PRODUCER:
+            record = {name: records.parse_json(text, name) for name, text in metadata.items()}
+    return FileNetwork("a .safetensors file", layers, spec=spec_of(layers), record=record)
 
 
 def write(path: str | Path, arrays: dict[str, np.ndarray], record: dict) -> None:
@@ -68,22 +67,7 @@ def _package():
 
 
 def _array(file, name):
-    """The array of this name as float32 or float64; None for integers, which count batches."""
     kind = file.get_slice(name).get_dtype()
-    if kind[0] in "IU":
-        return None
-    if kind not in FLOATS:
-        raise DataError(f"{name} is {kind}; {', '.join(FLOATS)} fit")
-    array = file.get_tensor(name)
-    return array.astype(np.float32) if kind == "F16" else array
-
-
-def _record(metadata, path):
-    try:
-        return {
-            name: records.parse_json(text, name)
-            for name, text in metadata.items()
-            if name != "producer"
-        }
-    except DataError as error:
-        raise DataError(f"{printable(path)} cannot be used: {error}") from error
+    if kind[0] not in "IU" and kind not in FLOATS:
+        raise DataError(f"{printable(name)} is {kind}; {', '.join(FLOATS)} fit")
+    return file.get_tensor(name)
