@@ -95,6 +95,19 @@ def new_file(text: str) -> str:
     return text
 
 
+def new_file_ending(*endings: str):
+    """A new_file whose name has one of these endings, in capitals or not."""
+
+    def named(text: str) -> str:
+        if not text.lower().endswith(endings):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} does not end in {' or '.join(endings)}, the files that can be written"
+            )
+        return new_file(text)
+
+    return named
+
+
 def _whole(text, least, most=MOST):
     try:
         number = int(text)

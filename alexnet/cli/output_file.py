@@ -1,0 +1,61 @@
+"""Files that a command writes beside its output: whole or not at all, and never over an input."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from alexnet.data.names import printable
+from alexnet.errors import DiskError, UsageError
+
+
+def keep_inputs(new: str, inputs: Iterable[str | Path]) -> None:
+    """Raise UsageError if the file that is to be written is one of these files, by a link too."""
+    place, identity = os.path.realpath(new), _identity(new)
+    for path in inputs:
+        same = identity is not None and _identity(path) == identity
+        if same or os.path.realpath(path) == place:
+            raise UsageError(
+                f"{printable(new)} would overwrite {printable(path)}, which this command reads; "
+                "give the new file another name"
+            )
+
+
+def _identity(path):
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        return status.st_dev, status.st_ino
+
+
+@contextlib.contextmanager
+def written_whole(path: str) -> Iterator[BinaryIO]:
+    """`with written_whole(path) as file:` a new file, which takes its name at the end of the block.
+    If the block raises, an older file of that name stays. Raises DiskError if it cannot be
+    written."""
+    with disk_errors(path):
+        descriptor, temporary = tempfile.mkstemp(prefix=".new.", dir=Path(path).parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)  # mkstemp gives it to its owner alone
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+@contextlib.contextmanager
+def disk_errors(path: str) -> Iterator[None]:
+    """Inside the block, an OSError becomes a DiskError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise DiskError(
+            f"cannot write {printable(path)}: {printable(reason)}; make room, or write to another "
+            "folder"
+        ) from error
