@@ -6,13 +6,13 @@ Images are read as in alexnet.evaluate: the shorter side is resized to the store
 middle is cut out. Answers are printed batch by batch, so that a list of any length takes the memory
 of one batch.
 
-Source: the paper, section 3.5 (softmax).
+--plot draws the answers (pictures/predictions.py). --neighbours DATA also finds the training images
+that are nearest in the last hidden layer; the activations of DATA, computed once, take 4 bytes for
+each number: 16 KiB an image for 4,096. --features LAYER writes a layer's activations instead.
+
+Source: the paper, section 3.5 (softmax), section 6.1 and figure 4.
 """
 
-import argparse
-import csv
-import json
-import os
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -20,14 +20,33 @@ from itertools import islice
 import numpy as np
 
 import tinynet as tn
-from alexnet.cli import ending, flags
+from alexnet.cli import ending, predict_flags
+from alexnet.cli.answers import Answer, write_csv, write_json, write_text
+from alexnet.cli.counting import counted
+from alexnet.cli.gallery import Gallery
+from alexnet.cli.image_arguments import Faults, image_paths
 from alexnet.cli.machine import use_machine
+from alexnet.cli.output_file import disk_errors, keep_inputs
+from alexnet.data import open_dataset
 from alexnet.data.crops import centre_crop
-from alexnet.data.folder import images_in, read_image
+from alexnet.data.folder import read_image
+from alexnet.data.layout import folder_class
+from alexnet.data.loader import Loader
 from alexnet.data.names import printable
-from alexnet.data.words import shown, words_for
-from alexnet.errors import DataError
+from alexnet.data.prefetch import prefetch
+from alexnet.data.words import words_for
+from alexnet.errors import DataError, NotFinite, UsageError
+from alexnet.evaluation.activations import (
+    activations,
+    dataset_activations,
+    gathered,
+    last_hidden,
+    outputs,
+)
 from alexnet.evaluation.metrics import top_k
+from alexnet.evaluation.neighbours import Neighbourhood
+from alexnet.pictures.predictions import NEIGHBOURS, need_matplotlib
+from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
 
 BATCH = 32
@@ -35,21 +54,61 @@ BATCH = 32
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    return ending.run(lambda: _command(_parser().parse_args(argv)), "alexnet.predict")
+    return ending.run(lambda: _command(predict_flags.parser().parse_args(argv)), "alexnet.predict")
 
 
 def _command(args):
-    machine_output = args.json or args.csv
-    use_machine(args.backend, args.threads, args.precision, machine_output)
+    _check_flags(args)
+    use_machine(args.backend, args.threads, args.precision, args.json or args.csv)
     saved = checkpoint.load(args.checkpoint)
-    words = words_for(args.words, _data_of(saved), saved.classes, saved.words)
-    count = top_k(len(saved.classes), args.topk)
-    faults = Faults()
-    answers = _answers(saved, args.images, count, faults)
-    write = _write_json if args.json else _write_csv if args.csv else _write_text
-    write(answers, words, count)
+    faults = Faults("alexnet.predict")
+    paths = image_paths(args.images, faults)
+    if args.plot or args.out:
+        paths = list(paths)
+        keep_inputs(args.plot or args.out, [saved.path, *paths, *filter(None, [args.words])])
+    try:
+        if args.features:
+            _write_features(args, saved, paths, faults)
+        else:
+            _print_answers(args, saved, paths, faults)
+    except NotFinite as error:
+        raise DataError(f"checkpoint {printable(saved.path)}: {error}") from error
     faults.raise_if_any()
     return 0
+
+
+def _check_flags(args):
+    """Raise UsageError for flags that do not fit together, and for a picture that nothing draws."""
+    if bool(args.features) != bool(args.out):
+        raise UsageError("--features LAYER and --out FILE.npz go together")
+    others = ("json", "csv", "plot", "neighbours")
+    given = [f"--{name}" for name in others if getattr(args, name)]
+    if args.features and given:
+        raise UsageError(
+            f"--features writes activations and names no classes; {', '.join(given)} does not go "
+            "with it"
+        )
+    if args.plot:
+        need_matplotlib()
+
+
+# --- classes and neighbours -----------------------------------------------------------------------
+
+
+def _print_answers(args, saved, paths, faults):
+    """Print the answers as they come, and draw them at the end."""
+    model = saved.make_model()
+    near = _neighbourhood(args, saved, model) if args.neighbours else None
+    words = words_for(args.words, _data_of(saved), saved.classes, saved.words)
+    count = top_k(len(saved.classes), args.topk)
+    answers = _answers(saved, model, iter(paths), near, faults)
+    gallery = Gallery(args.plot, saved, words, near) if args.plot else None
+    if gallery:
+        answers = gallery.passing(answers)
+    write = write_json if args.json else write_csv if args.csv else write_text
+    write(answers, words, count, NEIGHBOURS if near else 0)
+    if gallery:
+        gallery.write()
 
 
 def _data_of(saved):
@@ -57,33 +116,54 @@ def _data_of(saved):
     return data if isinstance(data, str) else None
 
 
-class Faults:
-    """The paths that could not be answered. Each is named on stderr at once."""
-
-    def __init__(self):
-        self.count, self.first = 0, []
-
-    def add(self, path, error) -> None:
-        """Say what is wrong with a path."""
-        self.count += 1
-        if self.count <= 5:
-            self.first.append(printable(path))
-        ending.say(f"alexnet.predict: {printable(error)}")
-
-    def raise_if_any(self) -> None:
-        """Raise DataError if there was a fault."""
-        if self.count:
-            names = ", ".join(self.first) + (", ..." if self.count > len(self.first) else "")
-            what = "one path was" if self.count == 1 else f"{self.count:,} paths were"
-            raise DataError(f"{what} not answered, the reason is above: {names}")
+def _neighbourhood(args, saved, model) -> Neighbourhood:
+    """The training images of DATA with their activations at the last hidden layer."""
+    trained = saved_options(saved) if saved.options else None
+    data = open_dataset(
+        args.neighbours, "train", seed=trained.seed if trained else 0,
+        skip_bad_images=args.skip_bad_images,
+    )  # fmt: skip
+    if args.plot:
+        keep_inputs(args.plot, getattr(data, "paths", ()))
+    loader = Loader(data, BATCH, saved.build["image_size"], stored_size=saved.stored_size)
+    layer = last_hidden(model)
+    batches = prefetch(loader, saved.normalization, len(data.classes)).epoch(0)
+    batches = counted(batches, len(loader), f"activations at {layer}, batches")
+    return Neighbourhood(data, dataset_activations(model, layer, batches, len(data))[0])
 
 
-# --- images ---------------------------------------------------------------------------------------
+def _answers(saved, model, paths, near, faults) -> Iterator[Answer]:
+    """The Answer to each image that can be read, with all classes."""
+    for batch, images in _batches(saved, paths, faults):
+        pixels = centre_crop(np.stack(images), saved.build["image_size"])
+        layers = [last_hidden(model), _last(model)] if near else [_last(model)]
+        *hidden, logits = outputs(model, tn.Tensor(saved.normalization(pixels)), layers)
+        for n, (path, row) in enumerate(zip(batch, _softmax(logits), strict=True)):
+            order = np.argsort(-row, kind="stable")
+            classes = [(saved.classes[label], float(row[label])) for label in order]
+            found = near.of(path, hidden[0][n], NEIGHBOURS) if near else None
+            yield Answer(path, pixels[n], classes, found)
 
 
-def _answers(saved, arguments, count, faults) -> Iterator[tuple[str, list[tuple[str, float]]]]:
-    """(path, [(class, probability), ...]) of each image that can be read, most probable first."""
-    model, paths = saved.make_model(), _paths(arguments, faults)
+def probabilities(model, saved: checkpoint.Checkpoint, images: list[np.ndarray]) -> np.ndarray:
+    """float32 (len(images), classes): the probability of each class for each image, as read_image
+    read it at the stored size. Raises NotFinite if the model's outputs are not finite."""
+    pixels = centre_crop(np.stack(images), saved.build["image_size"])
+    (logits,) = outputs(model, tn.Tensor(saved.normalization(pixels)), [_last(model)])
+    return _softmax(logits)
+
+
+def _last(model):
+    return list(model)[-1][0]
+
+
+def _softmax(logits):
+    with tn.no_grad():
+        return tn.softmax(tn.Tensor(logits)).numpy()
+
+
+def _batches(saved, paths: Iterator[str], faults) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    """Batches of the images that can be read: their paths and pixels, at the stored size."""
     while batch := list(islice(paths, BATCH)):
         readable, images = [], []
         for path in batch:
@@ -92,134 +172,45 @@ def _answers(saved, arguments, count, faults) -> Iterator[tuple[str, list[tuple[
                 readable.append(path)
             except DataError as error:
                 faults.add(path, error)
-        rows = probabilities(model, saved, images) if images else ()
-        for path, row in zip(readable, rows, strict=True):
-            best = np.argsort(-row, kind="stable")[:count]
-            yield path, [(saved.classes[label], float(row[label])) for label in best]
+        if readable:
+            yield readable, images
 
 
-def _paths(arguments, faults) -> Iterator[str]:
-    """The image files of the arguments: files, folders, and "-" for a list on standard input."""
-    for argument in arguments:
-        if argument == "-":
-            yield from _paths(_lines_of_stdin(faults), faults)
-        elif os.path.isdir(argument):
-            try:
-                yield from images_in(argument)
-            except DataError as error:
-                faults.add(argument, error)
-        else:
-            yield argument
+# --- features -------------------------------------------------------------------------------------
 
 
-def _lines_of_stdin(faults):
-    if hasattr(sys.stdin, "reconfigure"):  # names of files need not be UTF-8
-        sys.stdin.reconfigure(errors="surrogateescape")
-    empty = True
-    for line in sys.stdin or ():  # Python has no stdin if the shell closed it
-        path = line.rstrip("\r\n")
-        if empty:  # Windows begins files with a mark
-            path = path.removeprefix("\ufeff")
-        if "\0" in path:
-            faults.add("-", "standard input has a zero byte; it should list paths, one a line")
-            return
-        if path:
-            empty = False
-            yield path if path != "-" else "./-"
-    if empty:
-        faults.add("-", "standard input lists no images")
+def _write_features(args, saved, paths, faults):
+    """Write a layer's activations of all images that can be read."""
+    model, layer = saved.make_model(), args.features
+    if layer not in model:
+        names = ", ".join(name for name, _ in model)
+        raise UsageError(f"--features {printable(layer)}: the layers of this network are {names}")
+    kept = []
 
+    def images():
+        ahead = counted(paths, len(paths), f"activations at {layer}, images")
+        for batch, pixels in _batches(saved, ahead, faults):
+            kept.extend(batch)
+            pixels = centre_crop(np.stack(pixels), saved.build["image_size"])
+            yield tn.Tensor(saved.normalization(pixels))
 
-def probabilities(model, saved: checkpoint.Checkpoint, images: list[np.ndarray]) -> np.ndarray:
-    """float32 (len(images), classes): the probability of each class for each image, as read_image
-    read it at the stored size. Raises DataError if one is not finite."""
-    x = saved.normalization(centre_crop(np.stack(images), saved.build["image_size"]))
-    with tn.no_grad(), np.errstate(over="ignore", invalid="ignore"):
-        rows = tn.softmax(model(tn.Tensor(x))).numpy()
-    if not np.isfinite(rows).all():
-        raise DataError(f"checkpoint {printable(saved.path)}: its outputs are not finite")
-    return rows
-
-
-# --- printing -------------------------------------------------------------------------------------
-
-
-def _write_json(answers, words, count):
-    """One list; ends as valid JSON, whichever images could not be read."""
-    before = "["
-    for path, classes in answers:
-        record = {"image": path, "classes": []}
-        for name, p in classes:
-            word = {"name": words[name]} if name in words else {}
-            record["classes"].append({"class": name, "probability": p} | word)
-        print(f"{before}\n{json.dumps(record, indent=1)}", end="", flush=True)
-        before = ","
-    print("[]" if before == "[" else "\n]")
-
-
-def _write_csv(answers, words, count):
-    """A line for each image; for each of its classes the columns class, probability and, with a
-    words file, name."""
-    columns = ["class", "probability"] + ["name"] * bool(words)
-    rows = csv.writer(sys.stdout, lineterminator="\n")
-    later = [f"{column}_{rank}" for rank in range(2, count + 1) for column in columns]
-    rows.writerow(["image", *columns, *later])
-    for path, classes in answers:
-        cells = [printable(path)]
-        for name, p in classes:
-            cells += [printable(name), f"{p:.6g}"]
-            cells += [printable(words.get(name, ""))] * bool(words)
-        rows.writerow(cells)
-        sys.stdout.flush()
-
-
-def _write_text(answers, words, count):
-    """With one class: a line for each image, path, class and probability, with tabs between."""
-    for path, classes in answers:
-        if count == 1:
-            name, p = classes[0]
-            print(f"{printable(path)}\t{shown(name, words)}\t{p:.2%}", flush=True)
-            continue
-        print(printable(path))
-        for name, p in classes:
-            print(f"  {p:7.2%}  {shown(name, words)}", flush=True)
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m alexnet.predict",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Name the most probable classes of image files with a trained network.\n"
-        "A file that cannot be read is named on stderr; the others are answered, and the exit code "
-        "is 3.",
-        epilog="examples:\n"
-        "  python -m alexnet.predict runs/first cat.jpg\n"
-        "  python -m alexnet.predict runs/first/best.npz photos --topk 1\n"
-        "  find photos -name '*.jpg' | python -m alexnet.predict runs/first - --csv > answers.csv\n"
-        "  python -m alexnet.predict runs/wnids photos --words words.txt --json",
+    features = gathered(activations(model, layer, images()), len(paths))
+    if not kept:  # faults says why
+        return
+    classes, labels = np.unique([folder_class(path) for path in kept], return_inverse=True)
+    arrays = {
+        "features": features,
+        "paths": np.array(kept),
+        "labels": labels.astype(np.int64),
+        "classes": classes,
+    }
+    with disk_errors(args.out):
+        tn.save(args.out, arrays)
+    shape = ", ".join(f"{size:,}" for size in features.shape)
+    print(
+        f"{printable(args.out)}: features ({shape}) float32 of {layer}, {features.nbytes:,} bytes; "
+        f"labels of {len(classes):,} folders"
     )
-    flags.add_checkpoint_argument(parser)
-    parser.add_argument(
-        "images", nargs="+", type=flags.path, metavar="IMAGE",
-        help="image files; folders, with all images in them at any depth; - for a list of paths on "
-        "standard input, one a line",
-    )  # fmt: skip
-    parser.add_argument(
-        "--topk", type=flags.count, default=5, metavar="K",
-        help="classes of each image (5); 1 prints a line for each image: path, class, probability, "
-        "with tabs between",
-    )  # fmt: skip
-    flags.add_words_flag(parser)
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--json", action="store_true", help="print one JSON list")
-    group.add_argument(
-        "--csv", action="store_true",
-        help="print a line for each image: image, class, probability, class_2, probability_2, ...",
-    )  # fmt: skip
-    flags.add_version_flag(parser)
-    flags.add_backend_flags(parser)
-    flags.add_precision_flag(parser)
-    return parser
 
 
 if __name__ == "__main__":

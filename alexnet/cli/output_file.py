@@ -15,8 +15,8 @@ def keep_inputs(new: str, inputs: Iterable[str | Path]) -> None:
     """Raise UsageError if the file that is to be written is one of these files, by a link too."""
     place, identity = os.path.realpath(new), _identity(new)
     for path in inputs:
-        same = identity is not None and _identity(path) == identity
-        if same or os.path.realpath(path) == place:
+        # An input that does not exist yet would be an input of the next call.
+        if (_identity(path) == identity) if identity else os.path.realpath(path) == place:
             raise UsageError(
                 f"{printable(new)} would overwrite {printable(path)}, which this command reads; "
                 "give the new file another name"

@@ -213,11 +213,10 @@ def _holds_several_folders_of_images(folder):
 
 
 def _class_folders(folder):
-    """{class: Directory}. A class is the folder's name as text that UTF-8 encodes, in Unicode's
-    composed form (NFC): systems store an accented letter in different forms."""
+    """{class: Directory}."""
     classes = {}
     for inside in folder.folders:
-        name = unicodedata.normalize("NFC", valid_text(inside.name))
+        name = _class_name(inside.name)
         if name in classes:
             raise DataError(
                 f"{printable(folder.path)} has two folders of one name, "
@@ -225,6 +224,21 @@ def _class_folders(folder):
             )
         classes[name] = inside
     return dict(sorted(classes.items()))
+
+
+def _class_name(folder_name):
+    """The folder's name as text that UTF-8 encodes, in Unicode's composed form (NFC): systems store
+    an accented letter in different forms."""
+    return unicodedata.normalize("NFC", valid_text(folder_name))
+
+
+def folder_class(path: str) -> str:
+    """The class of an image file if it lies in a class folder: the name of its folder, or, as in
+    tiny-imagenet, of the folder that holds images/."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.basename(folder) == "images":
+        folder = os.path.dirname(folder)
+    return _class_name(os.path.basename(folder))
 
 
 def class_images(folder: Directory) -> Contents:
