@@ -79,6 +79,8 @@ def _layers(spec, num_classes, image_size):
     """The layers of a plan, unchecked: if the image is too small, some sizes are below 1."""
     layers, shape = [], (3, image_size, image_size)
     convolutions, widths = iter(spec.convolutions), iter((*spec.hidden, num_classes))
+    words = " ".join(spec.blocks).split()
+    pools = iter(spec.pool.each(words.count("maxpool") + words.count("avgpool")))
     for number, block in enumerate(spec.blocks, start=1):
         for word in block.split():
             if word in ("fc", "dropout") and len(shape) == 3:
@@ -89,6 +91,9 @@ def _layers(spec, num_classes, image_size):
             elif word == "fc":
                 last = spec.last_name if number == len(spec.blocks) else None
                 layer = _linear(last or f"fc{number}", next(widths), shape)
+            elif word in ("maxpool", "avgpool"):
+                kind = "MaxPool2d" if word == "maxpool" else "AvgPool2d"
+                layer = _pool(f"pool{number}", kind, next(pools), shape)
             else:
                 layer = _other_layer(word, number, spec, shape)
             layers.append(layer)
@@ -108,9 +113,13 @@ def _linear(name, width, shape):
     return Layer(name, "Linear", arguments, shape, (width,))
 
 
+def _pool(name, kind, row, shape):
+    side = output_size(shape[1], row.window, row.stride, 0, row.ceil_mode)
+    return Layer(name, kind, asdict(row), shape, (shape[0], side, side))
+
+
 def _other_layer(word, number, spec, shape):
-    """The layer for a word other than conv and fc."""
-    channels = shape[0]
+    """The layer for a word other than conv, fc and the pools."""
     match word:
         case "relu":
             return Layer(f"relu{number}", "ReLU", {}, shape, shape)
@@ -119,15 +128,11 @@ def _other_layer(word, number, spec, shape):
         case "lrn":
             return Layer(f"norm{number}", "LocalResponseNorm", asdict(spec.lrn), shape, shape)
         case "batchnorm":
-            arguments = {"channels": channels, **asdict(spec.batch_norm)}
+            arguments = {"channels": shape[0], **asdict(spec.batch_norm)}
             return Layer(f"norm{number}", "BatchNorm2d", arguments, shape, shape)
-        case "maxpool" | "avgpool":
-            side = output_size(shape[1], spec.pool.window, spec.pool.stride, 0, spec.pool.ceil_mode)
-            kind = "MaxPool2d" if word == "maxpool" else "AvgPool2d"
-            return Layer(f"pool{number}", kind, asdict(spec.pool), shape, (channels, side, side))
         case "adaptive":
             size = spec.adaptive_size
-            outputs = (channels, size, size)
+            outputs = (shape[0], size, size)
             return Layer("avgpool", "AdaptiveAvgPool2d", {"size": size}, shape, outputs)
         case "dropout":
             return Layer(f"dropout{number}", "Dropout", asdict(spec.dropout), shape, shape)

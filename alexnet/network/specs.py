@@ -50,11 +50,18 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class Pool:
-    """Window and stride of every pool; ceil_mode rounds the output size up."""
+    """Window and stride of every pool; ceil_mode rounds the output size up: one answer for all
+    pools, or one for each in their order."""
 
     window: int
     stride: int
-    ceil_mode: bool
+    ceil_mode: bool | tuple[bool, ...]
+
+    def each(self, count: int) -> "list[Pool]":
+        """`count` pools, each with its own ceil_mode."""
+        modes = self.ceil_mode
+        modes = modes if isinstance(modes, tuple) else (modes,) * count
+        return [replace(self, ceil_mode=mode) for mode in modes]
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,12 @@ class Spec:
             raise ValueError(
                 f"spec {self.name}: {convs + fcs} conv and fc need as many deviations and as many "
                 f"biases, got {numbers[0]} and {numbers[1]}"
+            )
+        pools = words.count("maxpool") + words.count("avgpool")
+        if len(self.pool.each(pools)) != pools:
+            raise ValueError(
+                f"spec {self.name}: its blocks have {pools} pools, which need one ceil_mode or "
+                f"{pools}; it has {len(self.pool.ceil_mode)}"
             )
         settings = {
             "lrn": self.lrn,
@@ -207,6 +220,16 @@ CAFFE = replace(
         # 0.1 where the paper has 1, which "gave flat loss" in the words of the model's readme
         biases=(0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0),
     ),
+)
+
+ONNX_ZOO = replace(
+    CAFFE,
+    name="onnx-zoo",
+    source="ONNX Model Zoo, bvlcalexnet: bvlc_alexnet as Caffe2's converter made it",
+    image_size=224,
+    # At 224 the converter gave pool5 a border below and to the right, but not pool1 and pool2, so
+    # maps are 26, 12 and 6 where Caffe's are 27, 13 and 6.
+    pool=Pool(window=3, stride=2, ceil_mode=(False, False, True)),
 )
 
 CAFFENET = replace(
@@ -351,6 +374,7 @@ CIFAR10 = Spec(
 _ROWS = (
     PAPER,
     CAFFE,
+    ONNX_ZOO,
     CAFFENET,
     SINGLE_TOWER,
     ONE_GPU,

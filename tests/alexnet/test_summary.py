@@ -57,6 +57,14 @@ BATCH_NORM = {
     "norm4": (768, 0),
     "norm5": (512, 0),
 }
+ONNX_ZOO = {  # maps of 54, 26 and 12
+    **TWO_TOWERS,
+    "conv1": (34_944, 101_616_768),
+    "conv2": (307_456, 207_667_200),
+    "conv3": (885_120, 127_401_984),
+    "conv4": (663_936, 95_551_488),
+    "conv5": (442_624, 63_700_992),
+}
 CIFAR10 = {
     "conv1": (2_432, 2_457_600),
     "conv2": (25_632, 6_553_600),
@@ -79,6 +87,7 @@ def counts(rows):
     [
         ("paper", TWO_TOWERS),
         ("caffe", TWO_TOWERS),
+        ("onnx-zoo", ONNX_ZOO),
         ("caffenet", TWO_TOWERS),
         ("single-tower", SINGLE_TOWER),
         ("one-gpu", ONE_GPU),
@@ -103,6 +112,7 @@ def test_every_layer_of_cifar10_has_the_golden_counts():
         ("paper", 1000, 60_965_224, 724_406_816),
         ("paper", 10, 56_909_194, 720_351_776),
         ("caffe", 1000, 60_965_224, 724_406_816),
+        ("onnx-zoo", 1000, 60_965_224, 654_560_384),
         ("caffenet", 10, 56_909_194, 720_351_776),
         ("single-tower", 1000, 62_378_344, 1_135_256_096),
         ("single-tower", 10, 58_322_314, 1_131_201_056),

@@ -17,6 +17,7 @@ from tinynet.ops.windows import output_size
         ("single-tower", 67),
         ("batch-norm", 67),
         ("caffe", 39),
+        ("onnx-zoo", 51),
         ("caffenet", 39),
         ("one-weird-trick", 39),
         ("torchvision", 63),

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from alexnet import SPECS
-from alexnet.network.specs import Convolution, Dropout, InitialWeights, Input
+from alexnet.network.specs import Convolution, Dropout, InitialWeights, Input, Pool
 
 NAMES = [
     "paper",
     "caffe",
+    "onnx-zoo",
     "caffenet",
     "single-tower",
     "one-gpu",
@@ -31,6 +32,7 @@ def test_specs_are_found_under_their_names():
     [
         ("paper", (96, 256, 384, 384, 256), (1, 2, 1, 2, 2)),
         ("caffe", (96, 256, 384, 384, 256), (1, 2, 1, 2, 2)),
+        ("onnx-zoo", (96, 256, 384, 384, 256), (1, 2, 1, 2, 2)),
         ("caffenet", (96, 256, 384, 384, 256), (1, 2, 1, 2, 2)),
         ("single-tower", (96, 256, 384, 384, 256), (1, 1, 1, 1, 1)),
         ("one-gpu", (48, 128, 192, 192, 256), (1, 1, 1, 1, 1)),
@@ -62,6 +64,7 @@ def test_cifar10_has_three_convolutions_of_5_and_one_fully_connected_layer():
     [
         ("paper", "conv relu lrn maxpool", "conv relu lrn maxpool"),
         ("caffe", "conv relu lrn maxpool", "conv relu lrn maxpool"),
+        ("onnx-zoo", "conv relu lrn maxpool", "conv relu lrn maxpool"),
         ("caffenet", "conv relu maxpool lrn", "conv relu maxpool lrn"),
         ("single-tower", "conv relu maxpool lrn", "conv relu maxpool lrn"),
         ("one-gpu", "conv relu lrn maxpool", "conv relu lrn maxpool"),
@@ -91,6 +94,7 @@ def test_block_5_has_the_published_order():
         ("paper", False, 2.0),
         ("one-gpu", False, 2.0),
         ("caffe", True, 1.0),
+        ("onnx-zoo", True, 1.0),
         ("caffenet", True, 1.0),
         ("single-tower", True, 1.0),
         ("one-weird-trick", True, 2.0),
@@ -124,13 +128,15 @@ def test_pools_are_3_over_2_and_caffes_and_cuda_convnets_round_up(name):
     pool = SPECS[name].pool
     assert (pool.window, pool.stride) == (3, 2)
     up = ("caffe", "caffenet", "one-weird-trick", "cifar10")
-    assert pool.ceil_mode == (name in up)
+    expected = (False, False, True) if name == "onnx-zoo" else name in up
+    assert pool.ceil_mode == expected
 
 
 WEIGHTS = {
     "paper": ((0.01,) * 8, (0, 1, 0, 1, 1, 1, 1, 0)),
     "one-gpu": ((0.01,) * 8, (0, 1, 0, 1, 1, 1, 1, 0)),
     "caffe": ((0.01,) * 5 + (0.005, 0.005, 0.01), (0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0)),
+    "onnx-zoo": ((0.01,) * 5 + (0.005, 0.005, 0.01), (0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0)),
     "caffenet": ((0.01,) * 5 + (0.005, 0.005, 0.01), (0, 1, 0, 1, 1, 1, 1, 0)),
     "single-tower": ((0.01,) * 5 + (0.005, 0.005, 0.01), (0, 1, 0, 1, 1, 1, 1, 0)),
     "one-weird-trick": (
@@ -153,7 +159,7 @@ def test_initial_weights_are_the_published_ones(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_input_is_the_published_one_in_units_of_0_to_255(name):
     row = SPECS[name]
-    assert row.image_size == {"torchvision": 224, "cifar10": 32}.get(name, 227)
+    assert row.image_size == {"torchvision": 224, "onnx-zoo": 224, "cifar10": 32}.get(name, 227)
     if name == "torchvision":
         assert row.input.mean == pytest.approx((123.675, 116.28, 103.53))
         assert row.input.divisor == pytest.approx((58.395, 57.12, 57.375))
@@ -172,6 +178,7 @@ def test_batch_norm_has_kerass_numbers():
         ({"blocks": SPECS["paper"].blocks[:-1]}, "5 conv and 2 fc.*1 hidden.*5 and 2"),
         ({"weights": InitialWeights("normal", (0.01,), (0,))}, "8 conv and fc.*got 1 and 1"),
         ({"lrn": None}, "its blocks have lrn"),
+        ({"pool": Pool(3, 2, (True, False))}, "3 pools, which need one ceil_mode or 3; it has 2"),
     ],
 )
 def test_a_row_that_contradicts_itself_says_where(change, words):

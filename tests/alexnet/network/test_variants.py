@@ -74,6 +74,8 @@ def test_pool_changes_every_pools_window_and_stride(name, window, stride):
     for old, new in zip(before, after, strict=True):
         if old.kind in ("MaxPool2d", "AvgPool2d"):
             ceil_mode = SPECS[name].pool.ceil_mode
+            if name == "onnx-zoo":
+                ceil_mode = old.name == "pool5"
             assert new.arguments == {"window": window, "stride": stride, "ceil_mode": ceil_mode}
         elif old.kind != "Linear":
             assert new.arguments == old.arguments
