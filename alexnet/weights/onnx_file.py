@@ -1,0 +1,120 @@
+"""Read an ONNX model: its layers, arguments and weights, without running anything.
+
+The graph must be a chain from the images to the logits (onnx_layers.py). What exporters add is
+understood: constants that nodes make, reshapes in place of flatten, pools with borders at one side.
+
+Source: onnx/onnx, onnx/onnx.proto and docs/IR.md; the ONNX Model Zoo's bvlcalexnet.
+"""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from alexnet.data.names import printable
+from alexnet.errors import DataError
+from alexnet.weights.file_network import FileNetwork
+from alexnet.weights.onnx_graph import Graph
+from alexnet.weights.onnx_layers import walk
+from alexnet.weights.onnx_tensors import FLOATING, onnx_package
+from alexnet.weights.onnx_write import MOST_BYTES, PRODUCER, RECORD_BYTES
+from alexnet.weights.record import short
+
+_RECORD = ("build", "classes", "stored_size", "normalization", "words")
+_CAFFE2 = "onnx-caffe2"  # the converter of the Model Zoo's networks from Caffe, which take BGR
+
+
+def read(path: str | Path) -> FileNetwork:
+    """The network of an ONNX model. Raises DataError for another file, and for a model that is no
+    chain of an AlexNet's layers; UsageError without the package onnx."""
+    path = Path(path)
+    onnx = onnx_package()
+    try:
+        return _network(_model(onnx, path), path.parent)
+    except DataError as error:
+        raise DataError(f"{printable(path)} cannot be used as an ONNX model: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{printable(path)} cannot be used as an ONNX model: it holds names that are no UTF-8"
+        ) from error
+
+
+def _model(onnx, path):
+    """The ModelProto of a file."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError("it is no regular file")
+        if status.st_size > MOST_BYTES:
+            raise DataError(
+                f"it has {status.st_size:,} bytes; protobuf, the format of ONNX, has {MOST_BYTES:,}"
+            )
+        with open(path, "rb") as file:
+            data = file.read(status.st_size)
+    except OSError as error:
+        raise DataError(error.strerror) from error
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except Exception as error:  # DecodeError, of whichever protobuf is installed
+        raise DataError(f"its bytes are no message of this format ({short(str(error))})") from error
+    if not model.HasField("graph"):
+        raise DataError("it holds no graph")
+    return model
+
+
+def _network(model, folder):
+    graph = Graph(model.graph, folder)
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        inputs = [entry.name for entry in graph.inputs]
+        raise DataError(
+            f"it has the inputs {short(inputs)} and the outputs {short(graph.outputs)}; an AlexNet "
+            "has one of each"
+        )
+    batch, shape = _input(graph.inputs[0])
+    layers = walk(graph, graph.inputs[0].name, shape, batch)
+    if not any(layer.arrays for layer in layers):
+        raise DataError("it has no layer with weights")
+    return FileNetwork(
+        format="an ONNX model",
+        layers=layers,
+        complete=True,
+        channels="bgr" if model.producer_name == _CAFFE2 else "rgb",
+        image_size=shape[1],
+        record=_record(model) if model.producer_name == PRODUCER else {},
+    )
+
+
+def _input(entry):
+    """(number of images or None, (channels, rows, columns) of an image, None where free)."""
+    kind = entry.type.tensor_type
+    if not entry.type.HasField("tensor_type") or kind.elem_type not in FLOATING:
+        raise DataError(f"its input {short(entry.name)} is no tensor of floating type")
+    if not kind.HasField("shape"):
+        return None, (None, None, None)
+    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+    sizes = [size if size is None or size > 0 else None for size in sizes]  # -1: free, too
+    channels, rows, columns = sizes[1:] if len(sizes) == 4 else (0, 0, 0)
+    if channels not in (None, 3) or rows != columns:
+        raise DataError(
+            f"its input has the shape {short(sizes)}, should be (N, 3, S, S): square RGB images"
+        )
+    return sizes[0], (channels, rows, columns)
+
+
+def _record(model):
+    """The fields that onnx_write.py wrote."""
+    record = {}
+    for entry in model.metadata_props:
+        if entry.key not in _RECORD:
+            continue
+        if len(entry.value) > RECORD_BYTES or entry.key in record:
+            raise DataError(f"its metadata {entry.key} is too long, or stands there twice")
+        try:
+            record[entry.key] = json.loads(entry.value, parse_constant=_no_json)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"its metadata {entry.key} is no JSON ({error})") from error
+    return record
+
+
+def _no_json(word):
+    raise ValueError(f"{word} is no number")
