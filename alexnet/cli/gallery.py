@@ -54,10 +54,9 @@ class Gallery:
                     f"{self._path} could not be drawn ({type(error).__name__}: {error}); is "
                     "matplotlib whole?"
                 ) from error
-        drawn = len(self._examples)
-        which = f"{drawn} images" if drawn == self._count else (
-            f"the first {drawn} of {self._count:,} images"
-        )  # fmt: skip
+        drawn, of = len(self._examples), self._count
+        images = "1 image" if of == 1 else f"{of:,} images"
+        which = images if drawn == of else f"the first {drawn} of {images}"
         ending.say(f"{self._path} shows {which}")
 
     def _example(self, answer):

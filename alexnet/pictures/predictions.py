@@ -26,7 +26,7 @@ COLUMNS, BARS, NEIGHBOURS = 4, 5, 6  # of the paper's figure
 RED, BLUE_GREY, PALE = "#e8776f", "#a9bdd1", "#f1f4f7"  # of bars; a bar's whole length is pale
 DARK_RED = "#c0261c"  # of text
 DPI = 150
-_LONGEST = 200  # characters of a name that are measured
+_END = 100  # characters of a very long name that are measured at each of its ends
 
 # Inches.
 MARGIN = 0.15
@@ -183,7 +183,9 @@ class _Page:
 
     def text(self, left, middle, width, text, centred=False, **style):
         """One line of text, shortened in its middle to this width."""
-        text = printable(text[:_LONGEST])
+        if len(text) > 2 * _END:
+            text = f"{text[:_END]}…{text[-_END:]}"
+        text = printable(text)
         x, y, *_ = self._box(left + width / 2 if centred else left, middle, 0, 0)
         artist = self.figure.text(
             x, y, text, fontsize=7, parse_math=False, va="center_baseline",
