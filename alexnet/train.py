@@ -23,11 +23,11 @@ from alexnet.cli import ending
 from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.open_run import open_run
 from alexnet.cli.train_flags import train_parser
-from alexnet.data.prefetch import prefetch
 from alexnet.errors import DataError, DiskError, NotFinite
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import diagnosis, report
 from alexnet.training.curves import Curves
+from alexnet.training.features import batches_for
 from alexnet.training.options import RECIPES, kind_of
 from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
@@ -69,7 +69,7 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
     try:
         for x, labels in batches:
             lr = run.schedule.rate(run.step + len(pending))
-            loss, logits = step(run.model, run.optimizer, x, labels, lr)
+            loss, logits = step(run.head, run.optimizer, x, labels, lr)
             pending.add(loss, logits, x, labels, lr)
 
             stopping, saving = interrupts.asked, run.save_is_due()
@@ -105,8 +105,7 @@ def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) 
     """Train from the run's position to the end of its last epoch, or to --max-steps. Raises
     NotFinite, Interrupted, DataError, DiskError and OSError."""
     step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
-    training = prefetch(run.batches, run.normalization, len(run.classes))
-    validation = prefetch(run.validation, run.normalization, len(run.classes))
+    training, validation = batches_for(run)
     while run.epoch < run.options.epochs:
         batches = training.epoch(run.epoch, start_batch=run.batch)
         train_epoch(run, step, islice(batches, run.steps_left()), progress, interrupts)
@@ -129,7 +128,7 @@ def _validate(run, progress, interrupts, validation):
     """The metrics on the validation images, shown and written to log.jsonl."""
     progress.validating()
     batches = interrupts.between(validation.epoch(0))
-    metrics = evaluate(run.model, batches, len(run.classes))
+    metrics = evaluate(run.head, batches, len(run.classes))
     if not math.isfinite(metrics.loss):
         raise NotFinite(
             f"the validation loss after step {run.step} is {metrics.loss}: {_remedy(run)}"
@@ -150,7 +149,7 @@ def _not_finite(run, loss, x):
             f"--resume {shlex.quote(str(run.folder.path))} --backend numba names it at that step"
         )
     else:
-        where = diagnosis.first_not_finite(run.model, x, run.random_state)
+        where = diagnosis.first_not_finite(run.head, x, run.random_state)
     return f"the loss of step {run.step + 1} is {loss}: {where}; {_remedy(run)}"
 
 
@@ -213,8 +212,7 @@ def _save_after_error(run):
 
 
 def _begin(run):
-    print("measuring what to normalise the images with ...", flush=True)
-    run.measure_normalization()
+    run.choose_normalization()
     if hasattr(run.val_set, "names"):  # files
         print(f"reading the {len(run.val_set):,} validation images once ...", flush=True)
         run.check_validation_images()

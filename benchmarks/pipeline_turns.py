@@ -91,7 +91,7 @@ def prepare(args, folder) -> Run:
             f"a turn takes {UNTIMED + 2} at least; a smaller --batch-size fits"
         )
     say("measuring what to normalise the images with ...")
-    run.measure_normalization()
+    run.choose_normalization()
     return run
 
 

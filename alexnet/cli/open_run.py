@@ -30,7 +30,7 @@ def open_run(args: Namespace) -> Iterator[Run]:
 @contextlib.contextmanager
 def _new_run(args):
     backend = use_machine(args.backend, args.threads, args.precision)
-    _check_cuda_graph(args.cuda_graph)
+    _check_cuda_graph(args.cuda_graph, args.keep_features)
     train_set = open_dataset(  # the recipe for photos depends on their number
         absolute(args.data), "train", seed=args.seed or 0,
         skip_bad_images=args.skip_bad_images or 0,
@@ -80,13 +80,18 @@ def _resumed_options(args, saved):
     if not tn.get_backend(name).asynchronous:  # a processor has neither tf32 nor CUDA graphs
         saved = replace(saved, precision="float32", cuda_graph=False)
     elif name != saved.backend:  # from a processor to a GPU, where steps are recorded
-        saved = replace(saved, cuda_graph=True)
+        saved = replace(saved, cuda_graph=not saved.keep_features)
     backend = use_machine(name, args.threads or saved.threads, args.precision or saved.precision)
-    _check_cuda_graph(args.cuda_graph)
+    _check_cuda_graph(args.cuda_graph, saved.keep_features)
     return resolve_resumed(saved, args, backend)
 
 
-def _check_cuda_graph(cuda_graph):
+def _check_cuda_graph(cuda_graph, keep_features):
+    if cuda_graph and keep_features:
+        raise UsageError(
+            "--cuda-graph records a step that reads one array, --keep-features gives it others; "
+            "leave one of them out"
+        )
     if cuda_graph and tn.gpu.device() is None:
         raise UsageError(
             f"--cuda-graph records a CUDA graph, backend {tn.get_backend().name} has none; leave "

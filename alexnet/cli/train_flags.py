@@ -86,6 +86,11 @@ def train_parser() -> argparse.ArgumentParser:
         "norm keeps its running statistics too (none)",
     )  # fmt: skip
     group.add_argument(
+        "--keep-features", action="store_const", const=True,
+        help="compute the outputs of the frozen first layers once for each image and keep them in "
+        "memory: only the layers above are computed in a step; needs --augment none",
+    )  # fmt: skip
+    group.add_argument(
         "--lr-scale", type=flags.not_empty, metavar="LAYERS=FACTOR,...",
         help="factors on the learning rate: with fc8=10,conv1-conv5=0.1 the last layer learns at "
         "ten times the rate, the convolutions at a tenth, the others at the rate itself; with "

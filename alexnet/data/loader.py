@@ -127,7 +127,8 @@ class Loader:
         """
         return self._batches(self._read, number, start_batch)
 
-    def _batches(self, prepare, number, start_batch):
+    def indices(self, number: int, start_batch: int = 0) -> Iterator[np.ndarray]:
+        """The places in the dataset of each batch's images. Arguments: as in uncropped."""
         if not 0 <= start_batch <= len(self):
             raise ValueError(
                 f"Loader: start_batch must be from 0 to {len(self)}, got {start_batch}"
@@ -136,10 +137,12 @@ class Loader:
         order = (
             permutation(count, seed=self.seed, draw=number) if self.shuffle else np.arange(count)
         )
-        draws = self.draws(number)
         starts = range(start_batch * self.batch_size, len(self) * self.batch_size, self.batch_size)
-        batches = (order[start : start + self.batch_size] for start in starts)
-        tasks = ((indices, draws[indices]) for indices in batches)
+        return (order[start : start + self.batch_size] for start in starts)
+
+    def _batches(self, prepare, number, start_batch):
+        draws = self.draws(number)
+        tasks = ((places, draws[places]) for places in self.indices(number, start_batch))
         prepared = self._prepared_here if self.workers == 0 else self._prepared_ahead
         return prepared(prepare, tasks)
 

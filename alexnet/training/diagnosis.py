@@ -93,13 +93,13 @@ def describe_dead_start(run, x: tn.Tensor, loss: float, usual_lr: float) -> str:
     ]
     if run.validated and answers_one_class(run.validated):
         lines.append("  all validation images get one class")
-    shares = dead_relus(run.model, x)
+    shares = dead_relus(run.head, x)
     if shares:
         listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         lines.append(f"  ReLUs that are 0 for the whole batch: {listed}")
     he = run.model.spec.weights.rule == "he"
     remedies = [] if he else ["--init he"]
-    trained = _relus_that_training_changes(run.model)
+    trained = _relus_that_training_changes(run.head)
     if max((shares[name] for name in trained), default=0) >= MANY:
         remedies.append(f"a smaller rate, --lr {min(lr / 10, usual_lr):g}")
     elif he or lr < usual_lr:

@@ -116,6 +116,7 @@ class Options:
     freeze: str | None = None  # layers, as in network/layer_names.py
     lr_scale: str | None = None
     pretrained: str | None = None  # the file's absolute path
+    keep_features: bool = False
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
@@ -179,8 +180,12 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
         **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
         **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
+        **{"keep_features": False},
         **{"norm": recipe.norm if spec == recipe.spec else None},
-        **{"precision": "float32", "cuda_graph": tn.gpu.device() is not None},
+        **{
+            "precision": "float32",
+            "cuda_graph": tn.gpu.device() is not None and not flags.get("keep_features"),
+        },
         **flags,
         **{"data": data, "backend": backend},
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError
-from alexnet.network.plan import plan
+from alexnet.network.plan import Layer, plan
 from alexnet.network.specs import SPECS
 from alexnet.network.variants import CHANGES
 from alexnet.weights import formats
@@ -74,6 +74,12 @@ class Pretrained:
     def _arrays_for(self, row):
         return what_fits(self.network, plan(row, row.num_classes, row.image_size))[0]
 
+    def layers_from_file(self, layers: list[Layer]) -> list[str]:
+        """The names of the layers of this plan whose arrays the file holds, in its order."""
+        arrays, _, missing = what_fits(self.network, layers)
+        incomplete = {name.rpartition(".")[0] for name in missing}
+        return [name for name in _layer_names(arrays) if name not in incomplete]
+
     def start(self, model) -> list[str]:
         """Load what fits into the model, and say what did, and what was left, in lines of text.
         Raises DataError if nothing fits."""
@@ -87,9 +93,9 @@ class Pretrained:
             )
         dtype = next(iter(arrays.values())).dtype
         model.load_state_dict({n: a.astype(dtype) for n, a in arrays.items()}, strict=False)
-        lines = [f"{name}, {self.network.format}: {_layers(arrays)}"]
+        lines = [f"{name}, {self.network.format}: {', '.join(_layer_names(arrays))}"]
         if missing:
-            lines.append(f"random: {_layers(missing)}")
+            lines.append(f"random: {', '.join(_layer_names(missing))}")
         if left:
             lines.append("left in the file: " + "; ".join(left))
         return lines
@@ -106,9 +112,9 @@ class Pretrained:
             return None
 
 
-def _layers(names):
+def _layer_names(names):
     """The layers that these arrays belong to, each once."""
-    return ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in names))
 
 
 @contextlib.contextmanager

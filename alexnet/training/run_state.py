@@ -26,6 +26,7 @@ from alexnet.network.build import build
 from alexnet.network.plan import plan
 from alexnet.network.specs import find_spec
 from alexnet.training import diagnosis, resuming
+from alexnet.training.features import head_start
 from alexnet.training.frozen import freeze, frozen_layers, parameter_groups, rate_factors
 from alexnet.training.options import Options
 from alexnet.training.pretrained import Pretrained
@@ -52,6 +53,8 @@ class Run:
     best                 {"top1", "epoch"} of the best whole epoch, or None
     in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
                          batch is 0 at the end of an epoch
+    head                 the layers that batches go through: the model; with --keep-features its
+                         layers above the frozen ones (training/features.py)
     started_from         what came from the file of --pretrained and what did not: lines of text
     frozen               names of the layers that keep their weights, in order
     rate_factors         {name: factor on the learning rate} of the layers with a rate of their own
@@ -75,12 +78,14 @@ class Run:
         self.classes = list(self.train_set.classes)
         tn.seed(options.seed)
         self.model = _build(options, len(self.classes))
-        self.pretrained = pretrained
+        self.head, self.pretrained = self.model, pretrained
         self.started_from = pretrained.start(self.model) if pretrained else []
         layers = plan(self.model.spec, self.model.num_classes, self.model.image_size)
         self.frozen = _named_by("--freeze", frozen_layers, options, layers)
         self.rate_factors = _named_by("--lr-scale", rate_factors, options, layers)
         freeze(self.model, self.frozen)
+        if options.keep_features:
+            self.head = self.model[_named_by("--keep-features", head_start, options, layers) :]
         self.batches, self.validation = self._loaders()
         _check_batch_norm(self.model, layers, self.batches.batch_size)
         self.optimizer = tn.optim.SGD(
@@ -116,7 +121,7 @@ class Run:
         )  # fmt: skip
         return batches, validation
 
-    def measure_normalization(self) -> None:
+    def choose_normalization(self) -> None:
         """Set the mean and the divisor of images: those of the pretrained network, or the spec's
         own numbers, or the mean of the training set and, with initial weights "he", its deviation.
         """
@@ -127,6 +132,7 @@ class Run:
                 return
         spec_input, divide = row.input, self.options.init == "he" and not self.pretrained
         if isinstance(spec_input.mean, str):
+            print("measuring what to normalise the images with ...", flush=True)
             self.normalization = measure_normalization(
                 self.train_set, self.options.image_size, mean=spec_input.mean, divide=divide,
                 stored_size=self.batches.stored_size, workers=self.options.workers,

@@ -53,6 +53,7 @@ OPTION_KINDS = {
     "freeze": optional(TEXT),
     "lr_scale": optional(TEXT),
     "pretrained": optional(TEXT),
+    "keep_features": TRUTH,
 }
 POSITION_KINDS = {
     "epoch": whole(0),

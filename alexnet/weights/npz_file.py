@@ -13,8 +13,8 @@ from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.weights import checkpoint
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.reading import reading
 from alexnet.weights.named_arrays import layers_of, spec_of
+from alexnet.weights.reading import reading
 from tinynet.serialization import ArrayFile
 
 

@@ -45,7 +45,7 @@ def test_validation_uses_the_middle_of_the_images_that_training_crops(images, tm
 
 def test_with_he_the_inputs_have_mean_0_and_deviation_1(images, tmp_path):
     run = make_run(images, tmp_path)
-    run.measure_normalization()
+    run.choose_normalization()
     assert run.normalization.mean.shape == (3, 67, 67)
     batches = [run.normalization(x) for x, _ in run.batches.epoch(0)]
     x = np.concatenate(batches)
@@ -55,13 +55,13 @@ def test_with_he_the_inputs_have_mean_0_and_deviation_1(images, tmp_path):
 
 def test_with_the_published_weights_the_inputs_are_not_divided(images, tmp_path):
     run = make_run(images, tmp_path, "--init", "published")
-    run.measure_normalization()
+    run.choose_normalization()
     assert run.normalization.divisor.tolist() == np.ones((3, 1, 1)).tolist()
 
 
 def test_a_spec_with_its_own_mean_and_deviation_is_normalised_with_them(images, tmp_path):
     run = make_run(images, tmp_path, "--spec", "torchvision")
-    run.measure_normalization()
+    run.choose_normalization()
     expected = 255 * np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
     assert run.normalization.mean.ravel() == pytest.approx(expected[0])
     assert run.normalization.divisor.ravel() == pytest.approx(expected[1])
