@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": "the accuracy of a trained network, and of each class",
     "predict": "the most probable classes of image files",
     "convert": "weights from other programs' files to this one's, and back",
+    "transfer": "from scratch, fine-tuning and feature extraction, side by side",
     "filters": "the first convolution's kernels as colours",
     "summary": "every layer's shape, parameters, multiply-adds and memory",
 }

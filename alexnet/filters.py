@@ -7,15 +7,15 @@ the kernels of GPU 1, the lower half the kernels of GPU 2.
 
 import argparse
 import sys
+from pathlib import Path
 
 from alexnet.cli import ending, flags
 from alexnet.cli.output_file import keep_inputs, written_whole
 from alexnet.data.names import printable
-from alexnet.errors import UsageError
-from alexnet.network.plan import Layer
+from alexnet.errors import DataError
 from alexnet.pictures.filters import draw_filters
-from alexnet.weights import checkpoint
-from alexnet.weights.record import check_network
+from alexnet.weights import formats
+from alexnet.weights.file_network import FileLayer, FileNetwork, arranged
 
 
 def main(argv=None) -> int:
@@ -24,52 +24,40 @@ def main(argv=None) -> int:
 
 
 def _command(args):
-    saved = checkpoint.load(args.checkpoint)
-    keep_inputs(args.out, [saved.path])
-    layers = check_network(
-        {"build": saved.build, "classes": saved.classes, "stored_size": saved.stored_size}
-    )
-    layer, towers = chosen_layer(layers, args.layer)
-    weight = saved.model[f"{layer.name}.weight"]
+    path = Path(args.file)
+    keep_inputs(args.out, [path / "best.npz" if path.is_dir() else path])
+    layer, towers = first_convolution(formats.read(path), printable(path))
+    weight = layer.arrays["weight"]
     picture = draw_filters(weight, towers)
     with written_whole(args.out) as file:
         picture.save(file, format="PNG")
     count, _, height, width = weight.shape
     print(
-        f"{printable(args.out)}: {count} kernels of {layer.name}, {height} x {width} pixels"
-        + (f", {towers} towers from top to bottom" if towers > 1 else "")
+        f"{printable(args.out)}: {count} kernels of {printable(layer.name)}, {height} x {width} "
+        "pixels" + (f", {towers} towers from top to bottom" if towers > 1 else "")
     )
     return 0
 
 
-def chosen_layer(layers: list[Layer], name: str | None) -> tuple[Layer, int]:
-    """(the convolution of this name, the number of its towers). None: the first convolution.
+def first_convolution(network: FileNetwork, name: str) -> tuple[FileLayer, int]:
+    """(the first convolution, for RGB, and the number of its towers).
 
-    Its towers are the groups of the next convolution: each group sees the kernels of one GPU.
-    Raises UsageError for a layer that there is not, has no kernels, or has kernels that are no
-    colours.
+    name  of the file, for messages
+    The towers are the groups of the next convolution: each group sees the kernels of one GPU.
+    Raises DataError for a network without a convolution that sees colours.
     """
-    convolutions = [layer for layer in layers if layer.kind == "Conv2d"]
-    names = ", ".join(layer.name for layer in convolutions)
-    layer = next((each for each in layers if name in (None, each.name) and _is_conv(each)), None)
-    if layer is None:
-        kind = next((each.kind for each in layers if each.name == name), None)
-        what = f"is a {kind}, which has no kernels" if kind else "is no layer of this network"
-        raise UsageError(f"--layer {printable(name)} {what}; its convolutions are {names}")
-    depth = layer.arguments["in_channels"] // layer.arguments["groups"]
+    convolutions = [layer for layer in arranged(network).layers if layer.kind == "Conv2d"]
+    if not convolutions:
+        raise DataError(f"{name} holds no convolution, so there are no kernels to draw")
+    first, *following = convolutions
+    count, depth = first.arrays["weight"].shape[:2]
     if depth != 3:
-        raise UsageError(
-            f"--layer {layer.name}: its kernels have {depth} input channels, the maps of the layer "
-            "before. Only kernels that see red, green and blue can be seen as colours: "
-            f"{convolutions[0].name}"
+        raise DataError(
+            f"{name}: the kernels of {printable(first.name)} have {depth} input channels; only "
+            "kernels that see red, green and blue can be seen as colours"
         )
-    place = convolutions.index(layer)
-    following = convolutions[place + 1 : place + 2]
-    return layer, following[0].arguments["groups"] if following else 1
-
-
-def _is_conv(layer):
-    return layer.kind == "Conv2d"
+    seen = following[0].arrays["weight"].shape[1] if following else count
+    return first, count // seen if count % seen == 0 else 1
 
 
 def _parser():
@@ -81,16 +69,15 @@ def _parser():
         "black or full.",
         epilog="examples:\n"
         "  python -m alexnet.filters runs/first --out filters.png\n"
-        "  python -m alexnet.filters runs/first/last.npz --out filters.png --layer conv1",
+        "  python -m alexnet.filters bvlc_alexnet.caffemodel --out filters.png",
     )
-    flags.add_checkpoint_argument(parser)
+    parser.add_argument(
+        "file", type=flags.path, metavar="CHECKPOINT",
+        help="a run, or any file of weights that alexnet.convert reads",
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=flags.new_file_ending(".png"), required=True, metavar="FILE.png",
         help="the picture; an older file of this name is replaced",
-    )  # fmt: skip
-    parser.add_argument(
-        "--layer", type=flags.not_empty, metavar="NAME",
-        help="a convolution that sees the image itself (the first one)",
     )  # fmt: skip
     flags.add_version_flag(parser)
     return parser

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from alexnet.data.names import printable
 from alexnet.errors import DiskError, UsageError
+from tinynet.serialization import replacing
 
 
 def keep_inputs(new: str, inputs: Iterable[str | Path]) -> None:
@@ -34,18 +34,8 @@ def written_whole(path: str) -> Iterator[BinaryIO]:
     """`with written_whole(path) as file:` a new file, which takes its name at the end of the block.
     If the block raises, an older file of that name stays. Raises DiskError if it cannot be
     written."""
-    with disk_errors(path):
-        descriptor, temporary = tempfile.mkstemp(prefix=".new.", dir=Path(path).parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)  # mkstemp gives it to its owner alone
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+    with disk_errors(path), replacing(path) as file:
+        yield file
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""What the methods of alexnet.transfer reached: a file for each, a table and a picture for all.
+"""What the methods of alexnet.transfer reached: a file for each, a table for all.
 
-FOLDER/<method>/result.json    written when the method has ended
-FOLDER/transfer.json, .png     of all methods that have
+FOLDER/<method>/result.json    written when the method's training has ended
+FOLDER/transfer.json           all methods that have ended
 """
 
 import json
@@ -22,39 +22,32 @@ from alexnet.training.progress import clock
 class Result:
     """What a method reached.
 
-    method         its name
-    trained        the layers that it trained, in words
-    parameters     the number of their parameters
-    epochs         finished ones
-    seconds        from the start of its process to the end of its training
-    memory         the largest resident memory of its process, bytes
-    first_seconds  of these, before the first epoch: features are computed then
-    validation     top-1 after each epoch, 0 to 1
-    test           top-1 of the best epoch's network on the test images; None without such images
-    test_images    their number
-    resumed        whether it was interrupted before, so that seconds leave out the time until then
-    settings       everything that the result depends on: two results of a folder must agree
+    method       its name
+    words        DATA and flags of its alexnet.train
+    parameters   the number of trained parameters
+    frozen       names of layers that were not trained
+    seconds      of the training's process, from its start to its end
+    resumed      whether it was interrupted before, so that seconds leave out the time until then
+    memory       the largest resident memory of the process, bytes
+    validation   top-1 after each epoch, 0 to 1
+    test         top-1 of the best epoch's network on the test images; None before it was tried
+    test_images  their number; 0 if the data has none
     """
 
     method: str
-    trained: str
+    words: list[str]
     parameters: int
-    epochs: int
+    frozen: list[str]
     seconds: float
-    memory: int
-    first_seconds: float
-    validation: list[float]
-    test: float | None
-    test_images: int
     resumed: bool
-    settings: dict
+    memory: int
+    validation: list[float]
+    test: float | None = None
+    test_images: int = 0
 
     def save(self, folder: Path) -> None:
         """Write folder/<method>/result.json. Raises DiskError."""
-        path = folder / self.method / "result.json"
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        _write(folder / self.method / "result.json", asdict(self))
 
 
 def new_folder(name: str) -> Path:
@@ -62,9 +55,9 @@ def new_folder(name: str) -> Path:
     return Path("runs") / f"transfer-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def load(folder: Path, method: str) -> Result | None:
-    """The method's result in this folder, or None if it has not ended there. Raises UsageError for
-    a file that is no result."""
+def load(folder: Path, method: str, words: list[str]) -> Result | None:
+    """The method's result in this folder; None if it has not ended there. Raises UsageError for a
+    file that is no result, or one of another command."""
     path = folder / method / "result.json"
     if not path.exists():
         return None
@@ -76,32 +69,38 @@ def load(folder: Path, method: str) -> Result | None:
             f"{printable(path)} is no result of this command ({error}); remove it, or choose "
             "another --out"
         ) from error
-    return result
-
-
-def table(results: list[Result]) -> Table:
-    """A row for each result."""
-    rows = Table("method", "trained", box=box.SIMPLE, padding=(0, 1))
-    for heading in ("parameters", "epochs", "time", "memory", "validation", "test"):
-        rows.add_column(heading, justify="right", no_wrap=True)
-    for result in results:
-        rows.add_row(
-            result.method,
-            result.trained,
-            f"{result.parameters:,}",
-            str(result.epochs),
-            ("over " if result.resumed else "") + clock(result.seconds),
-            f"{result.memory / 1e9:.2f} GB",
-            f"{max(result.validation):.1%}",
-            "no images" if result.test is None else f"{result.test:.1%}",
+    if result.words != words:
+        raise UsageError(
+            f"{printable(path)} is the result of other flags or data; choose another --out"
         )
-    return rows
+    return result
 
 
 def save_all(folder: Path, results: list[Result]) -> None:
     """Write transfer.json. Raises DiskError."""
-    path = folder / "transfer.json"
+    _write(folder / "transfer.json", [asdict(result) for result in results])
+
+
+def _write(path, content):
     new = path.with_name(f".{path.name}.new")
     with writing(path):
-        new.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+        new.write_text(json.dumps(content, indent=1) + "\n")
         os.replace(new, path)
+
+
+def table(results: list[Result]) -> Table:
+    """A row for each result."""
+    rows = Table("method", box=box.SIMPLE, padding=(0, 1))
+    for heading in ("trained", "epochs", "time", "memory", "validation", "test"):
+        rows.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        rows.add_row(
+            result.method,
+            f"{result.parameters:,}",
+            str(len(result.validation)),
+            ("over " if result.resumed else "") + clock(result.seconds),
+            f"{result.memory / 1e9:.2f} GB",
+            f"{max(result.validation):.1%}",
+            "" if result.test is None else f"{result.test:.1%}",
+        )
+    return rows

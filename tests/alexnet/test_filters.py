@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 import alexnet
+import tinynet as tn
 from alexnet import filters
 from alexnet.data.normalization import Normalization
 from alexnet.pictures.filters import GAP, SQUARE, TOWER_GAP, columns_for, draw_filters
 from alexnet.weights import checkpoint
+from alexnet.weights.file_network import FileLayer, FileNetwork
 
 
 def save(folder, spec="paper", width=0.25, size=67, **changes):
@@ -111,23 +113,31 @@ def test_weights_that_are_no_colours_are_refused(weight, towers, reason):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("arrays", "reason"),
     [
-        ("conv2", "12 input channels"),
-        ("relu1", "is a ReLU, which has no kernels; its convolutions are conv1, conv2"),
-        ("conv\x1b9", "conv\\x1b9 is no layer of this network"),
+        ({"fc1.weight": np.ones((2, 3), np.float32)}, "holds no convolution"),
+        ({"conv2.weight": np.ones((4, 12, 3, 3), np.float32)}, "conv2 have 12 input channels"),
     ],
 )
-def test_only_a_layer_that_sees_the_image_can_be_drawn(tmp_path, capsys, name, reason):
-    save(tmp_path)
+def test_only_kernels_that_see_colours_can_be_drawn(tmp_path, capsys, arrays, reason):
+    tn.save(tmp_path / "w.npz", arrays)
     out = tmp_path / "f.png"
-    assert filters.main([str(tmp_path), "--out", str(out), "--layer", name]) == 2
+    assert filters.main([str(tmp_path / "w.npz"), "--out", str(out)]) == 3
     assert reason in capsys.readouterr().err and not out.exists()
+
+
+def test_kernels_of_bgr_images_are_drawn_in_their_true_colours(tmp_path):
+    """Caffe's: the first of the three channels is blue."""
+    weight = np.zeros((2, 3, 2, 2), np.float32)
+    weight[:, 0] = 1
+    layers = [FileLayer("conv1", "Conv2d", {}, {"weight": weight})]
+    layer, towers = filters.first_convolution(FileNetwork("x", layers, channels="bgr"), "x")
+    assert (layer.arrays["weight"][:, 2] == 1).all() and towers == 1
 
 
 def test_a_network_of_one_tower_and_small_kernels_is_drawn_too(tmp_path, capsys):
     weight = save(tmp_path, "cifar10", width=1.0, size=32)
-    command = [str(tmp_path), "--out", str(tmp_path / "F.PNG"), "--layer", "conv1"]
+    command = [str(tmp_path), "--out", str(tmp_path / "F.PNG")]
     assert filters.main(command) == 0
     assert capsys.readouterr().out.endswith("32 kernels of conv1, 5 x 5 pixels\n")
     page = np.asarray(Image.open(tmp_path / "F.PNG"))

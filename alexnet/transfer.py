@@ -1,0 +1,270 @@
+"""python -m alexnet.transfer DATA --pretrained FILE: three ways to train, side by side.
+
+    scratch      every layer starts at random
+    fine-tuning  the layers that FILE holds start with its weights and learn at a tenth of the rate;
+                 the others start at random
+    features     the layers that FILE holds keep its weights; what they make of each image is
+                 computed once, and the others, which start at random, are trained on that
+
+Each method is one command of alexnet.train, which is printed. It runs in a process of its own,
+whose time and largest memory are measured. The network of its best validation epoch is then tried
+once on the test images.
+
+Source: Donahue and others, DeCAF (2014), for features of AlexNet; Yosinski and others, How
+transferable are features in deep neural networks? (2014), for fine-tuning.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from alexnet.cli import ending, flags
+from alexnet.cli.console import plain_console
+from alexnet.cli.interrupts import handled_by
+from alexnet.cli.machine import use_machine
+from alexnet.cli.output_file import written_whole
+from alexnet.data import open_dataset
+from alexnet.data.loader import Loader
+from alexnet.data.names import printable
+from alexnet.data.prefetch import prefetch
+from alexnet.errors import DataError, UsageError
+from alexnet.evaluation.metrics import evaluate
+from alexnet.network.plan import plan
+from alexnet.network.specs import find_spec
+from alexnet.network.variants import CHANGES, changed
+from alexnet.pictures.methods import draw_methods
+from alexnet.training import method_results
+from alexnet.training.method_results import Result
+from alexnet.training.options import absolute, data_folder
+from alexnet.training.pretrained import Pretrained
+from alexnet.training.run_folder import RunFolder
+from alexnet.weights import checkpoint
+
+METHODS = ("scratch", "fine-tuning", "features")
+EPOCHS = {"scratch": 20, "fine-tuning": 10, "features": 10}  # our measurements (README)
+RATE, PRETRAINED_SCALE, BATCH = 0.01, 0.1, 32
+
+
+def main(argv=None) -> int:
+    """The command; returns its exit code (alexnet/cli/ending.py)."""
+    words = sys.argv[1:] if argv is None else list(argv)
+
+    def command():
+        args = _parser().parse_args(words)
+        return _command(Namespace(**vars(args), words=words))
+
+    return ending.run(command, "alexnet.transfer")
+
+
+def _command(args):
+    data = absolute(args.data)
+    pretrained = Pretrained.read(args.pretrained)
+    args = pretrained.with_flags(args)
+    train_set = open_dataset(data, "train")  # an error now, not after the first method
+    test_set = _test_images(data, train_set.classes)
+    kept = _kept_layers(args, pretrained, len(train_set.classes))
+    commands = {method: _train_words(method, args, data, kept) for method in args.methods}
+    folder = Path(args.out) if args.out else method_results.new_folder(_name(data))
+    results = []
+    for method, words in commands.items():
+        result = method_results.load(folder, method, words)
+        if result is None:
+            code, result = _train(method, words, folder)
+            if code:
+                _say_how_to_go_on(args, method, folder, code)
+                return code
+            result.save(folder)
+        if result.test is None and test_set is not None:
+            result = _tried(result, folder, test_set, args)
+            result.save(folder)
+        results.append(result)
+    _show(results, folder, test_set)
+    return 0
+
+
+def _name(data):
+    return "synthetic" if data_folder(data) is None else os.path.basename(os.path.normpath(data))
+
+
+def _test_images(data, classes):
+    """The test images, or None if the data has none."""
+    try:
+        test_set = open_dataset(data, "test")
+    except DataError as error:
+        print(f"no test images, so the validation images tell the result: {error}")
+        return None
+    if test_set.classes != classes:
+        raise DataError(f"the test images of {printable(data)} have other classes than training")
+    return test_set
+
+
+def _kept_layers(args, pretrained, classes):
+    """The names of the layers that start from the file: all that fit but the last of the network,
+    which names other classes."""
+    changes = {name: getattr(args, name) for name in CHANGES if getattr(args, name) is not None}
+    try:
+        row = changed(find_spec(args.spec), **changes)
+        layers = plan(row, classes, args.image_size or row.image_size)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    kept = [name for name in pretrained.layers_from_file(layers) if name != layers[-1].name]
+    if not kept:
+        raise DataError(f"{printable(pretrained.path)} holds no layer that fits {row.name}")
+    return kept
+
+
+# --- a method -------------------------------------------------------------------------------------
+
+
+def _train_words(method, args, data, kept):
+    """DATA and flags of alexnet.train for a method."""
+    words = [data, "--epochs", str(args.epochs or EPOCHS[method]), "--lr", f"{args.lr:g}"]
+    words += ["--batch-size", str(args.batch_size), "--seed", str(args.seed)]
+    for name in ("spec", "image_size", *CHANGES, "backend", "threads", "workers"):
+        value = getattr(args, name)
+        if value is not None:
+            values = value if isinstance(value, (list, tuple)) else [value]
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    if method != "scratch":
+        words += ["--pretrained", os.path.abspath(args.pretrained)]
+    if method == "fine-tuning":
+        words += ["--lr-scale", ",".join(f"{name}={PRETRAINED_SCALE:g}" for name in kept)]
+    if method == "features":
+        words += ["--freeze", ",".join(kept), "--augment", "none", "--keep-features"]
+    return words
+
+
+def _train(method, words, folder):
+    """(exit code, Result without a test): run alexnet.train, or go on with it."""
+    run = RunFolder(folder / method)
+    resumed = run.last.exists()
+    words_of_run = ["--resume", str(run.path)] if resumed else [*words, "--out", str(run.path)]
+    print(f"\n{method}: python -m alexnet.train {shlex.join(words_of_run)}", flush=True)
+    code, seconds, memory = _measured([sys.executable, "-m", "alexnet.train", *words_of_run])
+    if code:
+        return code, None
+    saved = checkpoint.load(run.best)
+    trained = [name for name in saved.model if name.rpartition(".")[0] not in saved.frozen]
+    return 0, Result(
+        method=method,
+        words=words,
+        parameters=sum(saved.model[name].size for name in trained if "running" not in name),
+        frozen=saved.frozen,
+        seconds=seconds,
+        resumed=resumed,
+        memory=memory,
+        validation=[line["val_top1"] for line in run.lines() if "val_top1" in line],
+    )
+
+
+def _measured(command):
+    """(exit code, seconds, largest resident memory in bytes) of a command. Signals to stop go to
+    it, once: in a session of its own it gets none from the terminal."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, start_new_session=True)
+    with handled_by(lambda number, frame: process.send_signal(number)):
+        _, status, usage = os.wait4(process.pid, 0)
+    code = process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return 128 - code if code < 0 else code, time.monotonic() - began, usage.ru_maxrss * unit
+
+
+def _say_how_to_go_on(args, method, folder, code):
+    words = ["python", "-m", "alexnet.transfer", *args.words]
+    words += [] if "--out" in args.words else ["--out", str(folder)]
+    ending.say(
+        f"alexnet.transfer: {method} ended with exit code {code}; finished methods are kept, and "
+        f"this goes on: {shlex.join(words)}"
+    )
+
+
+def _tried(result, folder, test_set, args):
+    """The result with the accuracy of the method's best network on the test images."""
+    use_machine(args.backend, args.threads)
+    saved = checkpoint.load(folder / result.method / "best.npz")
+    loader = Loader(
+        test_set, BATCH, saved.build["image_size"], stored_size=saved.stored_size,
+        workers=2 if args.workers is None else args.workers,
+    )  # fmt: skip
+    batches = prefetch(loader, saved.normalization, len(saved.classes)).epoch(0)
+    metrics = evaluate(saved.make_model(), batches, len(saved.classes))
+    return replace(result, test=metrics.top1, test_images=len(test_set))
+
+
+def _show(results, folder, test_set):
+    """Print the table, and write transfer.json and transfer.png."""
+    plain_console().print(method_results.table(results))
+    method_results.save_all(folder, results)
+    names = "transfer.json"
+    try:
+        with written_whole(folder / "transfer.png") as file:
+            draw_methods(results, printable(folder.name), file)
+        names += ", transfer.png"
+    except ImportError:
+        print("(pip install matplotlib, and this command also draws the methods' curves)")
+    tried = f"test: {len(test_set):,} images; " if test_set else ""
+    print(f"{tried}written to {printable(folder)}: {names}, a run folder for each method")
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m alexnet.transfer",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train three times on the same photos: from scratch, by fine-tuning the "
+        "layers of FILE, and on the\nfeatures that these layers compute. A table and a picture "
+        "compare time, memory and accuracy.",
+        epilog="examples:\n"
+        "  python -m alexnet.transfer photos --pretrained alexnet-owt-7be5be79.pth\n"
+        "  python -m alexnet.transfer photos --pretrained runs/first --methods features\n"
+        "  python -m alexnet.transfer photos --pretrained trunk.npz --spec torchvision\n"
+        "\nA command that was interrupted goes on with the same --out.",
+    )
+    parser.add_argument(
+        "data", type=flags.data, metavar="DATA",
+        help="as for alexnet.train: FOLDER with train/<class>/*, val/<class>/* and, for the last "
+        "column, test/<class>/*",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pretrained", type=flags.path, metavar="FILE", required=True,
+        help="the weights: a run, or any file that alexnet.convert reads",
+    )  # fmt: skip
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=METHODS, help="(all three)"
+    )
+    group = parser.add_argument_group("network (as in FILE)")
+    flags.add_network_flags(group)
+    group = parser.add_argument_group("training")
+    epochs = ", ".join(f"{name} {count}" for name, count in EPOCHS.items())
+    group.add_argument(
+        "--epochs", type=flags.count, metavar="N", help=f"of every method ({epochs})"
+    )
+    group.add_argument(
+        "--lr", type=flags.positive, default=RATE, metavar="R",
+        help=f"learning rate; fine-tuning multiplies it by {PRETRAINED_SCALE:g} for the layers of "
+        f"FILE ({RATE:g})",
+    )  # fmt: skip
+    group.add_argument(
+        "--batch-size", type=flags.count, default=BATCH, metavar="N", help=f"images ({BATCH})"
+    )
+    group.add_argument("--seed", type=flags.seed, default=0, metavar="N", help="(0)")
+    group = parser.add_argument_group("machine")
+    flags.add_machine_flags(group)
+    parser.add_argument(
+        "--out", type=flags.path, metavar="FOLDER",
+        help="a folder for the runs of the methods (runs/transfer-<data>-<date>)",
+    )  # fmt: skip
+    flags.add_version_flag(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
