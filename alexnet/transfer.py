@@ -146,7 +146,7 @@ def _train(method, words, folder):
     resumed = run.last.exists()
     words_of_run = ["--resume", str(run.path)] if resumed else [*words, "--out", str(run.path)]
     print(f"\n{method}: python -m alexnet.train {shlex.join(words_of_run)}", flush=True)
-    code, seconds, memory = _measured([sys.executable, "-m", "alexnet.train", *words_of_run])
+    code, seconds, memory = measured([sys.executable, "-m", "alexnet.train", *words_of_run])
     if code:
         return code, None
     saved = checkpoint.load(run.best)
@@ -163,11 +163,11 @@ def _train(method, words, folder):
     )
 
 
-def _measured(command):
-    """(exit code, seconds, largest resident memory in bytes) of a command. Signals to stop go to
-    it, once: in a session of its own it gets none from the terminal."""
+def measured(command: list[str], folder: Path | None = None) -> tuple[int, float, int]:
+    """(exit code, seconds, largest resident memory in bytes) of a command, in this working folder.
+    Signals to stop go to it, once: in a session of its own it gets none from the terminal."""
     began = time.monotonic()
-    process = subprocess.Popen(command, start_new_session=True)
+    process = subprocess.Popen(command, cwd=folder, start_new_session=True)
     with handled_by(lambda number, frame: process.send_signal(number)):
         _, status, usage = os.wait4(process.pid, 0)
     code = process.returncode = os.waitstatus_to_exitcode(status)

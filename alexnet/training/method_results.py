@@ -55,9 +55,9 @@ def new_folder(name: str) -> Path:
     return Path("runs") / f"transfer-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def load(folder: Path, method: str, words: list[str]) -> Result | None:
+def load(folder: Path, method: str, words: list[str] | None = None) -> Result | None:
     """The method's result in this folder; None if it has not ended there. Raises UsageError for a
-    file that is no result, or one of another command."""
+    file that is no result, or that other words than these led to."""
     path = folder / method / "result.json"
     if not path.exists():
         return None
@@ -69,7 +69,7 @@ def load(folder: Path, method: str, words: list[str]) -> Result | None:
             f"{printable(path)} is no result of this command ({error}); remove it, or choose "
             "another --out"
         ) from error
-    if result.words != words:
+    if words is not None and result.words != words:
         raise UsageError(
             f"{printable(path)} is the result of other flags or data; choose another --out"
         )
