@@ -52,7 +52,7 @@ def read(path: str | Path) -> FileNetwork:
 
     The file holds a state dict, or a checkpoint: a dict in which one value is a state dict. float16
     and bfloat16 become float32. Raises DataError for every other content; a file never takes more
-    memory than a small multiple of its size and 300 MB.
+    memory than a small multiple of its size and 200 MB.
     """
     with reading(path, FORMAT, _FITS) as file:
         source = _open(file)

@@ -203,7 +203,7 @@ FORGED = {
     "objects from bytes": (EMPTY + b"(I1\n)" + OBJECT + b"I00\nU\x08AAAAAAAAtb", "needs a list"),
     "numbers from a list": (EMPTY + b"(I1\n(I1\nt" + FLOAT + b"I00\n(I1\nltb", "made of bytes"),
     "more numbers than bytes": (EMPTY + b"(I1\n(I9\nt" + FLOAT + b"I00\nU\x04aaaatb", "reshape"),
-    "an array of itself": (EMPTY + b"p1\n(I1\n)" + OBJECT + b"I00\n(g1\nltb", "fc6 is a _Array, no list"),
+    "an array of itself": (EMPTY + b"p1\n(I1\n)" + OBJECT + b"I00\n(g1\nltb", "_Array, no list"),
     "a type that is a tuple": (DTYPE + b"(" + b")" + 60 * b"2\x86" + b"tR", "needs a str"),
     "a call of ndarray": (ARRAY + b"((I2\nttR", "calls numpy.ndarray"),
     "a persistent id": (b"Pa\n", "instruction"),
