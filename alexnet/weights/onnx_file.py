@@ -16,6 +16,7 @@ from alexnet.errors import DataError
 from alexnet.weights.file_network import FileNetwork
 from alexnet.weights.onnx_graph import Graph
 from alexnet.weights.onnx_layers import walk
+from alexnet.weights.onnx_message import parse
 from alexnet.weights.onnx_tensors import FLOATING, onnx_package
 from alexnet.weights.onnx_write import MOST_BYTES, PRODUCER, RECORD_BYTES
 from alexnet.weights.record import short
@@ -53,10 +54,7 @@ def _model(onnx, path):
             data = file.read(status.st_size)
     except OSError as error:
         raise DataError(error.strerror) from error
-    try:
-        model = onnx.ModelProto.FromString(data)
-    except Exception as error:  # DecodeError, of whichever protobuf is installed
-        raise DataError(f"its bytes are no message of this format ({short(str(error))})") from error
+    model = parse(onnx.ModelProto, data)
     if not model.HasField("graph"):
         raise DataError("it holds no graph")
     return model

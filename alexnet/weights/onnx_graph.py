@@ -16,6 +16,7 @@ from alexnet.weights.onnx_tensors import array_of, dimensions
 from alexnet.weights.record import short
 
 _MOST_IN_ALL = 1 << 29  # numbers of all layers together: 2 GiB of float32, eight AlexNets
+_MOST_FOLDS = 8  # nodes between a constant and its user; each may copy the array
 _FOLDED = ("Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze")
 _CASTS = {1: np.float32, 6: np.int64, 7: np.int64, 10: np.float16, 11: np.float64}
 _INT, _FLOAT, _STRING, _INTS = 2, 1, 3, 7  # AttributeProto.AttributeType
@@ -103,7 +104,7 @@ class Graph:
         value, folds = name, []
         while value not in self._tensors:
             node = self._makers.get(value)
-            if node is None or len(folds) > len(self._makers):
+            if node is None or len(folds) > _MOST_FOLDS:
                 raise DataError(f"its input {short(name)} must be a constant, and is none")
             if node.op_type not in _FOLDED or not node.input:
                 break
@@ -146,7 +147,7 @@ class Graph:
         sizes = self._tensors.get(node.input[0])
         if sizes is None:
             raise DataError(f"the shape that {title(node)} makes is no constant")
-        shape = dimensions(self._read(sizes).ravel())
+        shape = dimensions(self._read(sizes).ravel()[:9])
         self._take(shape)
         tensors = [entry.t for entry in node.attribute if entry.name == "value"]
         value = self._read(tensors[0]) if tensors else np.zeros(1, np.float32)

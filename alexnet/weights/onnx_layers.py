@@ -56,9 +56,10 @@ def walk(graph: Graph, value: str, shape: tuple, batch: int | None) -> list[File
     while place.value not in graph.outputs:
         users = graph.users(place.value)
         if len(users) != 1:
+            names = ", ".join(title(node) for node in users[:3]) or "none"
             raise DataError(
-                f"its value {short(place.value)} goes to {len(users)} operators, should be one: an "
-                "AlexNet is a chain of layers without branches"
+                f"its value {short(place.value)} goes to {len(users)} operators ({names}), should "
+                "be one: an AlexNet is a chain of layers without branches"
             )
         node = users[0]
         try:
@@ -191,7 +192,8 @@ def _batch_norm(place, node):
     options = attributes(node, epsilon=1e-5, momentum=0.9, spatial=1, is_test=1, training_mode=0)
     names = _inputs(node, 5, 5)
     channels = place.maps()[0]
-    if options["training_mode"] or options["spatial"] != 1 or any(node.output[1:]):
+    trains = options["training_mode"] or options["is_test"] != 1 or any(node.output[1:])
+    if trains or options["spatial"] != 1:
         raise DataError("it must be in test mode, and normalise each channel")
     arrays = {
         name: place.graph.weights(value)
@@ -274,7 +276,7 @@ def _dropout(place, node):
     drop = options["ratio"]
     if ratio:
         drop = shortest(_scalar(place, ratio))
-    if training and place.graph.constant(training).any():
+    if options["is_test"] != 1 or (training and place.graph.constant(training).any()):
         raise DataError("it is in training mode, where its outputs are random")
     if not 0 <= drop < 1:
         raise DataError(f"its ratio is {drop}, should be from 0 to below 1")

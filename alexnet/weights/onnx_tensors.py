@@ -53,13 +53,13 @@ def averaging_matrix(inputs: int, outputs: int, dtype) -> np.ndarray:
 
 def dimensions(dims) -> tuple[int, ...]:
     """A tensor's shape. Raises DataError for a negative size and for too many numbers."""
-    shape = tuple(int(size) for size in dims)
+    shape = tuple(int(size) for size in dims[:9])
     if len(shape) > 8 or any(size < 0 for size in shape):
         raise DataError(f"it has the impossible shape {short(shape)}")
     if math.prod(shape) > MOST_NUMBERS:
         raise DataError(
-            f"its shape {short(shape)} has {math.prod(shape):,} numbers; {MOST_NUMBERS:,} are read "
-            "at most, AlexNet's largest array has 37,748,736"
+            f"its shape {short(shape)} has {math.prod(shape):,} numbers; up to {MOST_NUMBERS:,} "
+            "are read, AlexNet's largest array has 37,748,736"
         )
     return shape
 

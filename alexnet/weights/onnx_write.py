@@ -51,15 +51,15 @@ def write(path: str | Path, layers: list[Layer], arrays: dict[str, np.ndarray], 
     names = {name for node in nodes for name in node.input}
     constants |= {name: array for name, array in arrays.items() if name in names}
     model = _model(onnx, layers, nodes, dtype, record)
-    pieces = list(_pieces(onnx, model, constants))
-    size = sum(memoryview(piece).nbytes for piece in pieces)
+    # An array's name and shape take fewer than 256 bytes.
+    size = model.ByteSize() + sum(array.nbytes + 256 for array in constants.values())
     if size > MOST_BYTES:
         raise UsageError(
             f"the network takes {size:,} bytes as an ONNX model; one file holds {MOST_BYTES:,}; "
             "use float32, or write .npz or .safetensors"
         )
     with writing(path), _replacing(path) as file:
-        for piece in pieces:
+        for piece in _pieces(onnx, model, constants):
             file.write(piece)
 
 
