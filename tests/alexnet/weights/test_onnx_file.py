@@ -1,0 +1,476 @@
+"""onnx_file: models as other programs write them, and what is no AlexNet."""
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import alexnet
+from alexnet.errors import DataError
+from alexnet.weights.onnx_file import read
+from tests.alexnet.weights.onnx_models import distance, images, logits, written
+
+onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
+F = onnx.TensorProto.FLOAT
+helper, to_tensor = onnx.helper, onnx.numpy_helper.from_array
+RANDOM = np.random.default_rng(7)
+
+
+def numbers(*shape):
+    return RANDOM.normal(size=shape).astype(np.float32)
+
+
+def save(path, nodes, constants=None, shape=("N", 3, 9, 9), output="y", opset=13, **more):
+    """A model of these nodes, from "x" to `output`. constants: name -> array or TensorProto."""
+    tensors = []
+    for name, array in (constants or {}).items():
+        tensors.append(to_tensor(array, name) if isinstance(array, np.ndarray) else array)
+        tensors[-1].name = name
+    graph = helper.make_graph(
+        [node if not isinstance(node, tuple) else helper.make_node(*node) for node in nodes],
+        "graph",
+        [helper.make_tensor_value_info("x", F, shape)],
+        [helper.make_tensor_value_info(output, F, None)],
+        tensors,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], **more)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def node(operator, inputs, output, **options):
+    return helper.make_node(operator, inputs, [output], output + "_node", **options)
+
+
+def layers_of(path):
+    return [(layer.kind, layer.arguments, layer.outputs) for layer in read(path).layers]
+
+
+# --- the ONNX Model Zoo's bvlcalexnet -------------------------------------------------------------
+
+
+def light_model(width):
+    """The light bvlc_alexnet of the package onnx, its layers cut to this share of their widths."""
+    folder = os.path.dirname(onnx.__file__)
+    path = os.path.join(folder, "backend/test/data/light/light_bvlc_alexnet.onnx")
+    if not os.path.exists(path):
+        pytest.skip("this version of the package onnx has no light_bvlc_alexnet.onnx")
+    model = onnx.load(path)
+    reference = alexnet.build("onnx-zoo", 10, width=width)
+    shapes = {name: array.shape for name, array in reference.state_dict().items()}
+    for tensor in model.graph.initializer:
+        layer, kind = tensor.name.split("_")[:2]
+        name = f"{layer}.{ {'w': 'weight', 'b': 'bias'}.get(kind) }"
+        if name in shapes:
+            tensor.CopyFrom(to_tensor(np.array(shapes[name], np.int64), tensor.name))
+        else:  # the reshape before fc6
+            tensor.CopyFrom(to_tensor(np.array([1, shapes["fc6.weight"][1]]), tensor.name))
+    return model, reference
+
+
+def test_the_model_zoos_alexnet_has_the_layers_of_the_row_onnx_zoo(tmp_path):
+    model, reference = light_model(width=0.06)
+    onnx.save(model, tmp_path / "light.onnx")
+    network = read(tmp_path / "light.onnx")
+    kinds = [type(layer).__name__ for _, layer in reference]
+    assert [layer.kind for layer in network.layers] == [*kinds, "Softmax"]
+    pools = [layer for layer in network.layers if layer.kind == "MaxPool2d"]
+    assert [layer.arguments["ceil_mode"] for layer in pools] == [False, False, True]
+    assert [layer.outputs[1] for layer in pools] == [26, 12, 6]
+    norm = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0, "divide_by_size": True}
+    assert network.layers[2].arguments == norm
+    assert (network.image_size, network.channels, network.record) == (224, "bgr", {})
+    constant = [float(np.ptp(layer.arrays["weight"])) for layer in network.weighted()]
+    assert constant == [0.0] * 8
+
+
+def test_the_model_zoos_alexnet_agrees_with_onnxruntime(tmp_path):
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    model, reference = light_model(width=0.06)
+    state = reference.state_dict()
+    for name, array in state.items():
+        deviation = np.sqrt(2 / np.prod(array.shape[1:])) if array.ndim > 1 else 0.1
+        state[name] = (deviation * RANDOM.normal(size=array.shape)).astype(np.float32)
+    weights = {name.replace(".weight", "_w_0").replace(".bias", "_b_0"): name for name in state}
+    kept = [node for node in model.graph.node if node.op_type != "ConstantOfShape"]
+    del model.graph.node[:], model.graph.input[1:]
+    model.graph.node.extend(kept[:-1])  # the logits, without the softmax
+    model.graph.output[0].name = kept[-2].output[0]
+    model.graph.initializer.extend(to_tensor(state[old], new) for new, old in weights.items())
+    model.ir_version = 4  # initializers need not be inputs
+    onnx.save(model, tmp_path / "light.onnx")
+    found = read(tmp_path / "light.onnx").weighted()
+    names = [name for name, layer in reference if hasattr(layer, "weight")]
+    reference.load_state_dict(
+        {
+            f"{name}.{part}": array
+            for name, layer in zip(names, found, strict=True)
+            for part, array in layer.arrays.items()
+        }
+    )
+    x = images(reference, 1)
+    session = runtime.InferenceSession(tmp_path / "light.onnx", providers=["CPUExecutionProvider"])
+    assert distance(session.run(None, {"data_0": x})[0], logits(reference.eval(), x)) < 1e-5
+
+
+# --- PyTorch's exporter ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "opset, free, flatten",
+    [(11, False, "flatten"), (11, True, "view"), (18, False, "view"), (18, True, "view")],
+)
+def test_what_pytorch_exports_is_read(opset, free, flatten, tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    nn = torch.nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Sequential(
+                nn.Conv2d(3, 4, 5, 2, 2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
+                nn.BatchNorm2d(4, 0.25), nn.AdaptiveAvgPool2d(7),
+            )  # fmt: skip
+            self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(4 * 49, 5), nn.Softmax(1))
+
+        def forward(self, x):
+            x = self.features(x)
+            x = torch.flatten(x, 1) if flatten == "flatten" else x.view(x.size(0), -1)
+            return self.classifier(x)
+
+    torch.manual_seed(0)
+    net = Net().eval()
+    path, x = tmp_path / "torch.onnx", torch.zeros(2, 3, 28, 28)
+    axes = {"dynamic_axes": {"x": {0: "N"}}} if free else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net, (x,), path, opset_version=opset, dynamo=False, input_names=["x"], **axes
+        )
+    network = read(path)
+    kinds = "Conv2d ReLU MaxPool2d BatchNorm2d Flatten Linear Softmax"
+    assert [layer.kind for layer in network.layers] == kinds.split()
+    pool = {"window": 3, "stride": 2, "padding": 0, "ceil_mode": True}
+    assert network.layers[2].arguments == pool and network.layers[2].outputs == (4, 7, 7)
+    assert network.layers[3].arguments == {"channels": 4, "eps": 0.25}
+    state = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    assert np.array_equal(network.layers[0].arrays["weight"], state["features.0.weight"])
+    assert np.array_equal(network.layers[5].arrays["weight"], state["classifier.1.weight"])
+
+
+# --- constants in all their forms -----------------------------------------------------------------
+
+
+def typed(array, kind, **fields):
+    tensor = onnx.TensorProto(data_type=kind, dims=array.shape)
+    for name, values in fields.items():
+        if name == "raw_data":
+            tensor.raw_data = values
+        else:
+            getattr(tensor, name).extend(values)
+    return tensor
+
+
+WEIGHT = np.array([[1.5, -2, 0.25], [0, 3, -0.5]], np.float32)  # exact in 16 bits, too
+HALF = WEIGHT.astype(np.float16).view(np.uint16)
+BRAIN = (WEIGHT.view(np.uint32) >> 16).astype(np.uint16)  # bfloat16
+
+
+@pytest.mark.parametrize(
+    "tensor, dtype",
+    [
+        (to_tensor(WEIGHT), np.float32),
+        (typed(WEIGHT, 1, float_data=WEIGHT.ravel()), np.float32),
+        (to_tensor(WEIGHT.astype(np.float64)), np.float64),
+        (typed(WEIGHT, 11, double_data=WEIGHT.ravel()), np.float64),
+        (typed(WEIGHT, 10, raw_data=HALF.tobytes()), np.float32),
+        (typed(WEIGHT, 10, int32_data=HALF.ravel().tolist()), np.float32),
+        (typed(WEIGHT, 16, raw_data=BRAIN.tobytes()), np.float32),
+        (typed(WEIGHT, 16, int32_data=BRAIN.ravel().tolist()), np.float32),
+    ],
+)
+def test_weights_of_every_floating_type_are_read(tensor, dtype, tmp_path):
+    nodes = [node("Flatten", ["x"], "f"), node("Gemm", ["f", "w"], "y", transB=1)]
+    path = save(tmp_path / "m.onnx", nodes, {"w": tensor}, ("N", 3, 1, 1))
+    (_, linear) = read(path).layers
+    assert linear.arrays["weight"].dtype == dtype and "bias" not in linear.arrays
+    assert np.array_equal(linear.arrays["weight"], WEIGHT)
+
+
+@pytest.mark.parametrize(
+    "before, linear",
+    [
+        ([], [node("Gemm", ["f", "w"], "y")]),
+        ([], [node("MatMul", ["f", "w"], "y")]),
+        ([], [node("MatMul", ["f", "w"], "a"), node("Add", ["a", "b"], "y")]),
+        ([], [node("MatMul", ["f", "w"], "a"), node("Add", ["b", "a"], "y")]),
+        ([node("Transpose", ["w"], "t", perm=[1, 0])], [node("Gemm", ["f", "t"], "y", transB=1)]),
+        (
+            [node("Identity", ["w"], "i"), node("Cast", ["i"], "c", to=F)],
+            [node("MatMul", ["f", "c"], "y")],
+        ),
+        ([node("Constant", [], "k", value=to_tensor(WEIGHT.T))], [node("MatMul", ["f", "k"], "y")]),
+        (
+            [node("Unsqueeze", ["w", "axis"], "u"), node("Squeeze", ["u", "axis"], "s")],
+            [node("MatMul", ["f", "s"], "y")],
+        ),
+    ],
+)
+def test_a_fully_connected_layer_is_read_in_every_form(before, linear, tmp_path):
+    constants = {"w": WEIGHT.T, "b": np.array([[5, 6]], np.float32), "axis": np.array([0])}
+    nodes = [node("Flatten", ["x"], "f"), *before, *linear]
+    path = save(tmp_path / "m.onnx", nodes, constants, ("N", 3, 1, 1))
+    (_, layer) = read(path).layers
+    assert layer.arguments == {"in_features": 3, "out_features": 2}
+    assert np.array_equal(layer.arrays["weight"], WEIGHT)
+    assert layer.arrays["weight"].flags.c_contiguous
+    bias = layer.arrays.get("bias")
+    assert (bias is None) == (linear[-1].op_type != "Add")
+    assert bias is None or bias.tolist() == [5, 6]
+
+
+FLAT = [
+    (node("Flatten", ["x"], "y"), None),
+    (node("Reshape", ["x", "s"], "y"), [-1, 12]),
+    (node("Reshape", ["x", "s"], "y"), [0, -1]),
+    (node("Reshape", ["x", "s"], "y"), [0, 12]),
+    (node("Reshape", ["x", "s"], "y"), [1, -1]),
+    (helper.make_node("Reshape", ["x"], ["y"], shape=[1, 12]), None),
+]
+NOT_FLAT = [
+    (node("Flatten", ["x"], "y", axis=2), None, "axis must be 1"),
+    (node("Reshape", ["x", "s"], "y"), [-1, 6], r"makes the shape \[-1, 6\]"),
+    (node("Reshape", ["x", "s"], "y"), [-1, -1], "should be"),
+    (node("Reshape", ["x", "s"], "y"), [12, -1], "should be"),
+    (node("Reshape", ["x", "s"], "y"), [0, 3, 4], "should be"),
+    (node("Reshape", ["x", "s"], "y", allowzero=1), [0, 12], "should be"),
+    (node("Squeeze", ["x"], "y", axes=[2, 3]), None, "maps of one pixel"),
+]
+
+
+@pytest.mark.parametrize("flat, shape", FLAT)
+def test_a_reshape_that_flattens_is_a_flatten(flat, shape, tmp_path):
+    nodes = [flat, node("MatMul", ["y", "w"], "z")]
+    constants = {"w": numbers(12, 2)} | ({} if shape is None else {"s": np.array(shape)})
+    path = save(tmp_path / "m.onnx", nodes, constants, (1, 3, 2, 2), "z")
+    assert layers_of(path)[0] == ("Flatten", {}, (12,))
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        [node("Shape", ["x"], "n", start=0, end=1)],
+        [node("Shape", ["x"], "all"), node("Slice", ["all", "zero", "one"], "n")],
+        [
+            node("Shape", ["x"], "all"),
+            node("Gather", ["all", "zero"], "g"),
+            node("Cast", ["g"], "n", to=7),
+        ],
+    ],
+)
+def test_a_reshape_may_compute_the_number_of_images(count, tmp_path):
+    nodes = [
+        *count,
+        node("Concat", ["n", "rest"], "shape", axis=0),
+        node("Reshape", ["x", "shape"], "f"),
+        node("MatMul", ["f", "w"], "y"),
+    ]
+    constants = {"zero": np.array([0]), "one": np.array([1]), "rest": np.array([-1])}
+    path = save(tmp_path / "m.onnx", nodes, constants | {"w": numbers(12, 2)}, ("N", 3, 2, 2))
+    assert layers_of(path)[0] == ("Flatten", {}, (12,))
+    constants["one"] = constants["zero"] = np.array([2])  # rows, or nothing
+    save(path, nodes, constants | {"w": numbers(12, 2)}, ("N", 3, 2, 2))
+    if count[0].attribute:
+        assert layers_of(path)[0] == ("Flatten", {}, (12,))  # it reads neither
+    else:
+        with pytest.raises(DataError, match="makes no constant"):
+            read(path)
+
+
+@pytest.mark.parametrize("flat, shape, words", NOT_FLAT)
+def test_a_reshape_that_does_not_flatten_is_an_error(flat, shape, words, tmp_path):
+    nodes = [flat, node("MatMul", ["y", "w"], "z")]
+    constants = {"w": numbers(12, 2)} | ({} if shape is None else {"s": np.array(shape)})
+    path = save(tmp_path / "m.onnx", nodes, constants, (1, 3, 2, 2), "z")
+    with pytest.raises(DataError, match=words):
+        read(path)
+
+
+# --- windows --------------------------------------------------------------------------------------
+
+
+def pool_of(tmp_path, size, operator="MaxPool", **options):
+    options = {"kernel_shape": [3, 3], "strides": [2, 2]} | options
+    nodes = [node("Conv", ["x", "w"], "c"), node(operator, ["c"], "y", **options)]
+    path = save(tmp_path / "m.onnx", nodes, {"w": numbers(2, 3, 1, 1)}, ("N", 3, size, size))
+    return read(path).layers[1]
+
+
+@pytest.mark.parametrize(
+    "size, options, padding, ceil_mode, outputs",
+    [
+        (9, {}, 0, False, 4),
+        (10, {}, 0, False, 4),
+        (10, {"pads": [0, 0, 1, 1]}, 0, True, 5),
+        (9, {"pads": [0, 0, 1, 1]}, 0, False, 4),  # no window more: the border means nothing
+        (10, {"ceil_mode": 1}, 0, True, 5),
+        (9, {"ceil_mode": 1}, 0, False, 4),
+        (9, {"pads": [1, 1, 1, 1]}, 1, False, 5),
+        (10, {"pads": [1, 1, 0, 0]}, 1, False, 5),
+        (10, {"auto_pad": "VALID"}, 0, False, 4),
+        (10, {"auto_pad": "SAME_UPPER"}, 0, True, 5),
+        (9, {"auto_pad": "SAME_UPPER"}, 1, False, 5),
+        (9, {"auto_pad": "SAME_LOWER"}, 1, False, 5),
+        (10, {"auto_pad": "NOTSET", "storage_order": 0, "dilations": [1, 1]}, 0, False, 4),
+    ],
+)
+def test_borders_and_rounding_of_a_pool(size, options, padding, ceil_mode, outputs, tmp_path):
+    layer = pool_of(tmp_path, size, **options)
+    arguments = {"window": 3, "stride": 2, "padding": padding, "ceil_mode": ceil_mode}
+    assert (layer.kind, layer.arguments) == ("MaxPool2d", arguments)
+    assert layer.outputs == (2, outputs, outputs)
+
+
+@pytest.mark.parametrize(
+    "size, options, words",
+    [
+        (9, {"pads": [0, 0, 2, 2]}, "y_node.*MaxPool.*2 behind. make 5 windows on maps of 9"),
+        (9, {"pads": [0, 0, 40, 40]}, "make 24 windows"),
+        (9, {"pads": [2, 2, 2, 2]}, "more than half of its window"),
+        (10, {"pads": [0, 0, 1, 0]}, "rows and of columns differently"),
+        (9, {"pads": [0, 0, -1, -1]}, "four numbers from 0"),
+        (9, {"dilations": [2, 2]}, "dilations"),
+        (9, {"strides": [0, 0]}, "strides"),
+        (9, {"kernel_shape": [3]}, "must be two sizes"),
+        (2, {}, "does not fit the maps"),
+        (None, {"pads": [0, 0, 2, 2]}, "size is not known"),
+        (10, {"operator": "AveragePool", "pads": [0, 0, 1, 1], "count_include_pad": 1}, "counts"),
+    ],
+)
+def test_windows_that_no_pool_here_has_are_errors(size, options, words, tmp_path):
+    with pytest.raises(DataError, match=words):
+        pool_of(tmp_path, size, **options)
+
+
+def test_an_average_pool_says_whether_its_padding_counts(tmp_path):
+    for count in (0, 1):
+        options = {"pads": [1, 1, 1, 1], "count_include_pad": count}
+        layer = pool_of(tmp_path, 9, "AveragePool", **options)
+        assert layer.arguments["count_include_pad"] is bool(count)
+    assert "count_include_pad" not in pool_of(tmp_path, 9, "AveragePool").arguments
+
+
+def test_without_the_image_size_the_arguments_are_known_but_not_the_outputs(tmp_path):
+    layer = pool_of(tmp_path, None, pads=[0, 0, 1, 1])
+    assert layer.arguments["ceil_mode"] is True and layer.outputs is None
+    assert read(tmp_path / "m.onnx").image_size is None
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"pads": [3, 3, 4, 4]}, "pads .* differ"),  # TensorFlow's SAME of 11 over 4 at 224
+        ({"dilations": [2, 2]}, "dilations"),
+        ({"group": 2}, "does not fit 3 channels"),
+        ({"group": 0}, "group 0"),
+        ({"kernel_shape": [5, 5]}, "kernel_shape"),
+        ({"strides": [1.0, 1.0]}, "attribute strides is of another kind"),
+        ({"alpha": 1.0}, "attribute 'alpha' which"),
+    ],
+)
+def test_convolutions_that_do_not_exist_here_are_errors(options, words, tmp_path):
+    options = {"strides": [4, 4]} | options
+    nodes = [node("Conv", ["x", "w"], "y", **options)]
+    path = save(tmp_path / "m.onnx", nodes, {"w": numbers(2, 3, 11, 11)}, ("N", 3, 224, 224))
+    with pytest.raises(DataError, match="y_node.*" + words):
+        read(path)
+
+
+def test_a_convolutions_border_behind_the_maps_may_be_left_out(tmp_path):
+    """The paper's 224 with 2 before and 1 behind is torchvision's padding of 2: 55 windows."""
+    nodes = [node("Conv", ["x", "w"], "y", strides=[4, 4], pads=[2, 2, 1, 1])]
+    path = save(tmp_path / "m.onnx", nodes, {"w": numbers(2, 3, 11, 11)}, ("N", 3, 224, 224))
+    ((kind, arguments, outputs),) = layers_of(path)
+    assert (kind, arguments["padding"], outputs) == ("Conv2d", 2, (2, 55, 55))
+
+
+# --- graphs that are no AlexNet -------------------------------------------------------------------
+
+CONV = node("Conv", ["x", "w"], "c")
+CONSTANTS = {"w": numbers(3, 3, 1, 1), "s": numbers(3, 3), "half": np.array(0.5, np.float32)}
+
+
+@pytest.mark.parametrize(
+    "nodes, words",
+    [
+        ([CONV, node("Sigmoid", ["c"], "y")], "y_node.*Sigmoid.*no layer of an AlexNet.*Conv, "),
+        ([CONV, node("Relu", ["c"], "y", domain="my.own")], "operator of 'my.own'"),
+        ([CONV, node("Relu", ["c"], "a"), node("Add", ["a", "c"], "y")], "2 operators .*Add"),
+        ([CONV, node("Mul", ["c", "c"], "y")], "take the layer before once"),
+        ([CONV, node("Mul", ["c", "half"], "y")], "multiplies by 0.5"),
+        ([CONV, node("Add", ["c", "half"], "y")], "adds no bias"),
+        ([CONV, node("Relu", ["c"], "a")], "goes to 0 operators"),
+        ([CONV, node("Relu", ["c"], "y"), node("Relu", ["y"], "z")], "goes to an operator, too"),
+        ([CONV, node("Gemm", ["c", "s"], "y")], "maps that were flattened"),
+        ([CONV, node("MatMul", ["s", "c"], "y")], "no second MatMul"),
+        ([CONV, node("Relu", ["c"], "c")], "makes 'c', which exists already"),
+        ([node("Conv", ["x", "c"], "c")], "'c' cannot be used"),
+        ([node("Identity", ["i"], "i"), node("Conv", ["x", "i"], "y")], "must be a constant"),
+        ([node("Conv", ["x", "x"], "y")], "take the layer before once"),
+        ([node("Conv", ["w", "x"], "y")], "first input is 'w'"),
+        ([node("Conv", ["x", "gone"], "y")], "'gone' must be a constant, and is none"),
+        ([node("Conv", [], "y")], "goes to 0 operators"),
+        ([node("Conv", ["x"], "y")], "has 1 inputs"),
+        ([node("Identity", ["x"], "y")], "no layer with weights"),
+        ([CONV, node("LRN", ["c"], "y", size=4)], "size is 4, should be odd"),
+        ([CONV, node("LRN", ["c"], "y", size=5, alpha=float("nan"))], "attribute alpha is nan"),
+        ([CONV, node("Softmax", ["c"], "y")], "follow the last fully connected"),
+        ([CONV, helper.make_node("Dropout", ["c"], ["d", "y"])], "second output 'y' is used"),
+        ([CONV, node("Dropout", ["c"], "y", ratio=1.0)], "ratio is 1.0"),
+        ([CONV, node("BatchNormalization", ["c", *"ssss"], "y")], "do not fit 3 channels"),
+        ([CONV, node("Dropout", ["c", "", "s"], "y")], "training mode"),
+        (
+            [CONV, node("If", ["c"], "y", then_branch=helper.make_graph([CONV], "g", [], []))],
+            "If.*no layer of an AlexNet",
+        ),
+    ],
+)  # fmt: skip
+def test_other_graphs_are_errors_that_name_the_node(nodes, words, tmp_path):
+    path = save(tmp_path / "m.onnx", nodes, CONSTANTS)
+    with pytest.raises(DataError, match="m.onnx cannot be used as an ONNX model: .*" + words):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "shape, words",
+    [
+        (("N", 1, 9, 9), "square RGB images"),
+        (("N", 3, 9, 8), "square RGB images"),
+        (("N", 9, 9, 3), "square RGB images"),
+        (("N", 27), "square RGB images"),
+        ((), "square RGB images"),
+    ],
+)
+def test_other_inputs_are_errors(shape, words, tmp_path):
+    with pytest.raises(DataError, match=words):
+        read(save(tmp_path / "m.onnx", [node("Conv", ["x", "w"], "y")], CONSTANTS, shape))
+
+
+def test_a_dropout_is_read_with_its_ratio(tmp_path):
+    nodes = [
+        CONV, node("Flatten", ["c"], "f"), node("Dropout", ["f", "half"], "d"),
+        node("Gemm", ["d", "fc"], "g"), node("Relu", ["g"], "r"), node("Mul", ["tenth", "r"], "y"),
+    ]  # fmt: skip
+    more = {"fc": numbers(243, 4), "tenth": np.array([0.1], np.float32)}
+    path = save(tmp_path / "m.onnx", nodes, CONSTANTS | more)
+    found = [arguments for kind, arguments, _ in layers_of(path) if kind == "Dropout"]
+    assert found == [{"drop": 0.5, "scale": "train"}, {"drop": 0.9, "scale": "test"}]
+
+
+def test_the_record_of_another_program_is_none(tmp_path):
+    written(tmp_path / "m.onnx", "cifar10", 8)
+    model = onnx.load(tmp_path / "m.onnx")
+    model.producer_name = "another"
+    onnx.save(model, tmp_path / "m.onnx")
+    assert read(tmp_path / "m.onnx").record == {}
