@@ -31,6 +31,7 @@ def made(tmp_path_factory):
         make_photo(folder / f"data/train/{label}/{seed}.png", seed)
         make_photo(folder / f"data/val/{label}/{seed}.png", 100 + seed)
     make_photo(folder / "test.png", 50)
+    make_photo(folder / "other.png", 51)
     return saved, folder
 
 
@@ -48,18 +49,18 @@ def brute_force(saved, photo, paths, layer="dropout7"):
 
 def test_neighbours_are_those_of_a_search_through_all_training_images(made, capsys):
     saved, folder = made
-    photo = str(folder / "test.png")
-    run(made, photo, "--neighbours", folder / "data", "--json")
-    (record,) = json.loads(capsys.readouterr().out)
+    photos = [str(folder / "test.png"), str(folder / "other.png")]
+    run(made, *photos, "--neighbours", folder / "data", "--json")
     paths = open_dataset(folder / "data", "train").paths
-    expected = brute_force(saved, photo, paths)[:6]
-    found = record["neighbours"]
-    assert [each["image"] for each in found] == [path for path, _ in expected]
-    assert [each["distance"] for each in found] == pytest.approx(
-        [distance for _, distance in expected], rel=1e-5
-    )
-    assert all(each["class"] == os.path.basename(os.path.dirname(each["image"])) for each in found)
-    assert found[0]["distance"] < found[5]["distance"] and len(record["classes"]) == 5
+    for photo, record in zip(photos, json.loads(capsys.readouterr().out), strict=True):
+        found, expected = record["neighbours"], brute_force(saved, photo, paths)[:6]
+        assert [each["image"] for each in found] == [path for path, _ in expected]
+        assert [each["distance"] for each in found] == pytest.approx(
+            [distance for _, distance in expected], rel=1e-5
+        )
+        folders = [os.path.basename(os.path.dirname(each["image"])) for each in found]
+        assert [each["class"] for each in found] == folders
+        assert found[0]["distance"] < found[5]["distance"] and len(record["classes"]) == 5
 
 
 def test_probabilities_are_the_same_with_neighbours_as_without(made, capsys):
