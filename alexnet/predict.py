@@ -97,9 +97,9 @@ def _check_flags(args):
 
 def _print_answers(args, saved, paths, faults):
     """Print the answers as they come, and draw them at the end."""
+    words = words_for(args.words, _data_of(saved), saved.classes, saved.words)
     model = saved.make_model()
     near = _neighbourhood(args, saved, model) if args.neighbours else None
-    words = words_for(args.words, _data_of(saved), saved.classes, saved.words)
     count = top_k(len(saved.classes), args.topk)
     answers = _answers(saved, model, iter(paths), near, faults)
     gallery = Gallery(args.plot, saved, words, near) if args.plot else None
