@@ -20,13 +20,13 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from alexnet import formats
 from alexnet.cli import ending, flags
 from alexnet.cli.console import plain_console
 from alexnet.data.class_names import read_class_names
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError
-from alexnet.weights import formats
 from alexnet.weights.file_network import FileNetwork, arranged
 from alexnet.weights.imported import to_checkpoint
 

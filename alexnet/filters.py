@@ -9,12 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from alexnet import formats
 from alexnet.cli import ending, flags
 from alexnet.cli.output_file import keep_inputs, written_whole
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.pictures.filters import draw_filters
-from alexnet.weights import formats
 from alexnet.weights.file_network import FileLayer, FileNetwork, arranged
 
 

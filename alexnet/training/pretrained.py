@@ -10,13 +10,13 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexnet import formats
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError
 from alexnet.network.plan import Layer, plan
 from alexnet.network.specs import SPECS
 from alexnet.network.variants import CHANGES
-from alexnet.weights import formats
 from alexnet.weights.file_network import FileNetwork, arranged
 from alexnet.weights.fits import find_fit, what_fits
 from alexnet.weights.imported import checked_record, recorded_normalization, usual_normalization

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
+from alexnet.formats.named_arrays import layers_of, spec_of
+from alexnet.formats.reading import reading
 from alexnet.weights import checkpoint
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.named_arrays import layers_of, spec_of
-from alexnet.weights.reading import reading
 from tinynet.serialization import ArrayFile
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import alexnet
 from alexnet.errors import DataError
+from alexnet.formats import caffe_file
 from alexnet.network.plan import plan
-from alexnet.weights import caffe_file
 from alexnet.weights.file_network import arranged
 
 pytest.importorskip("google.protobuf", reason="the protobuf package writes the test's files")

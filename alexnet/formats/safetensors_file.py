@@ -15,10 +15,10 @@ import numpy as np
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError, writing
+from alexnet.formats.named_arrays import layers_of, spec_of
+from alexnet.formats.reading import reading
 from alexnet.weights import record as records
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.named_arrays import layers_of, spec_of
-from alexnet.weights.reading import reading
 from tinynet.serialization import replacing
 
 FLOATS = ("F16", "F32", "F64")  # NumPy has no other floats

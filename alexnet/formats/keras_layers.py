@@ -15,10 +15,10 @@ import numpy as np
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
+from alexnet.formats.keras_arrays import batch_norm, convolution, dense, shown
+from alexnet.formats.keras_config import KerasLayer
 from alexnet.weights import record as records
 from alexnet.weights.file_network import FileLayer
-from alexnet.weights.keras_arrays import batch_norm, convolution, dense, shown
-from alexnet.weights.keras_config import KerasLayer
 from tinynet.ops.windows import output_size
 
 _ACTIVATIONS = {"linear": None, "relu": "ReLU", "tanh": "Tanh", "softmax": "Softmax"}

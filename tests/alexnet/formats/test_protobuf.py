@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from alexnet.weights import protobuf
-from alexnet.weights.protobuf import Message, fields, signed, varint
+from alexnet.formats import protobuf
+from alexnet.formats.protobuf import Message, fields, signed, varint
 
 
 def parsed(content):

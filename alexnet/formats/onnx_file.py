@@ -13,12 +13,12 @@ from pathlib import Path
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
+from alexnet.formats.onnx_graph import Graph
+from alexnet.formats.onnx_layers import walk
+from alexnet.formats.onnx_message import parse
+from alexnet.formats.onnx_tensors import FLOATING, onnx_package
+from alexnet.formats.onnx_write import MOST_BYTES, PRODUCER, RECORD_BYTES
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.onnx_graph import Graph
-from alexnet.weights.onnx_layers import walk
-from alexnet.weights.onnx_message import parse
-from alexnet.weights.onnx_tensors import FLOATING, onnx_package
-from alexnet.weights.onnx_write import MOST_BYTES, PRODUCER, RECORD_BYTES
 from alexnet.weights.record import short
 
 _RECORD = ("build", "classes", "stored_size", "normalization", "words")

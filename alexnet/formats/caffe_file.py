@@ -17,9 +17,9 @@ from pathlib import Path
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
-from alexnet.weights.caffe_layers import CaffeLayer, convert
+from alexnet.formats.caffe_layers import CaffeLayer, convert
+from alexnet.formats.protobuf import Message
 from alexnet.weights.file_network import FileLayer, FileNetwork
-from alexnet.weights.protobuf import Message
 from alexnet.weights.record import LARGEST_IMAGE, short
 
 # The numbers of a layer's fields in both forms; the words with capitals are settings of that type.

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from alexnet.errors import UsageError, writing
+from alexnet.formats.onnx_tensors import averaging_matrix, onnx_package
 from alexnet.network.plan import Layer, array_shapes
-from alexnet.weights.onnx_tensors import averaging_matrix, onnx_package
 
 PRODUCER = "tinynet-alexnet"
 RECORD_BYTES = 1 << 25  # 32 MiB of JSON: a mean image of 700 x 700 pixels fits

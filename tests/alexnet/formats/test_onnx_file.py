@@ -8,8 +8,8 @@ import pytest
 
 import alexnet
 from alexnet.errors import DataError
-from alexnet.weights.onnx_file import read
-from tests.alexnet.weights.onnx_models import distance, images, logits, written
+from alexnet.formats.onnx_file import read
+from tests.alexnet.formats.onnx_models import distance, images, logits, written
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 F = onnx.TensorProto.FLOAT

@@ -14,8 +14,8 @@ import pytest
 
 import alexnet
 from alexnet.errors import DataError, UsageError
+from alexnet.formats import keras_file
 from alexnet.network.plan import plan
-from alexnet.weights import keras_file
 from alexnet.weights.file_network import arranged
 
 h5py = pytest.importorskip("h5py", reason="h5py reads and writes files of Keras")
@@ -630,7 +630,7 @@ READ_ALL = """
 import sys
 from pathlib import Path
 from alexnet.errors import DataError
-from alexnet.weights import keras_file
+from alexnet.formats import keras_file
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
         print(path.name, keras_file.read(path).format)

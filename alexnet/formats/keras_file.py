@@ -21,10 +21,10 @@ from pathlib import Path
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
-from alexnet.weights import keras_arrays, keras_config, keras_layers
+from alexnet.formats import keras_arrays, keras_config, keras_layers
+from alexnet.formats.hdf5 import LONGEST_TEXT, HDF5File
+from alexnet.formats.keras_arrays import shown
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.hdf5 import LONGEST_TEXT, HDF5File
-from alexnet.weights.keras_arrays import shown
 from alexnet.weights.record import short
 
 # Keras 3 and TensorFlow's Keras 2.13 to 2.15.

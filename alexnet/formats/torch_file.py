@@ -25,12 +25,12 @@ import numpy as np
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
+from alexnet.formats import torch_pickle
+from alexnet.formats.named_arrays import layers_of, spec_of
+from alexnet.formats.reading import reading
+from alexnet.formats.torch_pickle import Storage, Tensor
 from alexnet.weights import record as records
-from alexnet.weights import torch_pickle
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.named_arrays import layers_of, spec_of
-from alexnet.weights.reading import reading
-from alexnet.weights.torch_pickle import Storage, Tensor
 
 FORMAT = "a PyTorch state dict"
 RECORD = "alexnet.json"  # the member of an archive in which torch_write.py puts its record

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alexnet.errors import DataError
-from alexnet.weights.file_network import FileLayer
-from alexnet.weights.protobuf import (
+from alexnet.formats.protobuf import (
     BYTES,
     EIGHT_BYTES,
     FOUR_BYTES,
@@ -24,6 +23,7 @@ from alexnet.weights.protobuf import (
     fields,
     signed,
 )
+from alexnet.weights.file_network import FileLayer
 from alexnet.weights.record import short
 
 LARGEST = (1 << 31) - 1  # Caffe keeps sizes in an int

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from alexnet.errors import DataError
-from alexnet.weights import onnx_graph, onnx_message, onnx_tensors
-from alexnet.weights.onnx_file import read
-from tests.alexnet.weights.onnx_models import written
+from alexnet.formats import onnx_graph, onnx_message, onnx_tensors
+from alexnet.formats.onnx_file import read
+from tests.alexnet.formats.onnx_models import written
 from tests.alexnet.weights.test_onnx_file import node, numbers, save, typed
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from alexnet.errors import DataError
-from alexnet.weights.keras_arrays import shown
+from alexnet.formats.keras_arrays import shown
 from alexnet.weights.record import LARGEST_IMAGE, short
 
 MOST_LAYERS = 1_000

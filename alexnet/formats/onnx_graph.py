@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet.errors import DataError
-from alexnet.weights.onnx_tensors import array_of, dimensions
+from alexnet.formats.onnx_tensors import array_of, dimensions
 from alexnet.weights.record import short
 
 _MOST_IN_ALL = 1 << 29  # numbers of all layers together: 2 GiB of float32, eight AlexNets

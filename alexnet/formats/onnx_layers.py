@@ -12,10 +12,10 @@ import math
 import numpy as np
 
 from alexnet.errors import DataError
+from alexnet.formats.onnx_graph import Graph, attributes, shortest, title
+from alexnet.formats.onnx_tensors import FLOATING, averaging_matrix
+from alexnet.formats.onnx_windows import WINDOWS, convolution, one, pool
 from alexnet.weights.file_network import FileLayer
-from alexnet.weights.onnx_graph import Graph, attributes, shortest, title
-from alexnet.weights.onnx_tensors import FLOATING, averaging_matrix
-from alexnet.weights.onnx_windows import WINDOWS, convolution, one, pool
 from alexnet.weights.record import short
 
 _SCALED = ("ReLU", "Tanh", "Flatten")  # layers before a dropout that scales in test

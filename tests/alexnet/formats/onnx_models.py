@@ -4,8 +4,8 @@ import numpy as np
 
 import alexnet
 import tinynet as tn
+from alexnet.formats import onnx_write
 from alexnet.network.plan import plan
-from alexnet.weights import onnx_write
 
 CLASSES = 7
 RECORD = {

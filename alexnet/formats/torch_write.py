@@ -22,7 +22,7 @@ import numpy as np
 
 from alexnet.data.names import printable
 from alexnet.errors import UsageError, writing
-from alexnet.weights.torch_file import RECORD, RECORD_BYTES
+from alexnet.formats.torch_file import RECORD, RECORD_BYTES
 from tinynet.serialization import replacing
 
 _PREFIX = "archive/"

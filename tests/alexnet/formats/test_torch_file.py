@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from alexnet.errors import DataError
-from alexnet.weights import torch_file, torch_pickle, torch_write
-from tests.alexnet.weights.hostile_pickles import CALLS, DEEP, MARKER, PROGRAMS, global_, text
+from alexnet.formats import torch_file, torch_pickle, torch_write
+from tests.alexnet.formats.hostile_pickles import CALLS, DEEP, MARKER, PROGRAMS, global_, text
 
 
 @pytest.fixture
@@ -546,7 +546,7 @@ def test_attacks_and_damage_take_little_memory_and_end_no_process():
     program = """
         import pickle, resource, sys
         from alexnet.errors import DataError
-        from alexnet.weights import torch_file
+        from alexnet.formats import torch_file
         from tests.alexnet.data.memory import peak_bytes
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         files = pickle.load(open("files", "rb"))

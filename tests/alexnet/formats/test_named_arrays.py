@@ -6,7 +6,7 @@ import pytest
 import alexnet
 import tinynet as tn
 from alexnet.errors import DataError
-from alexnet.weights.named_arrays import layers_of, spec_of, torchvision_name
+from alexnet.formats.named_arrays import layers_of, spec_of, torchvision_name
 
 
 def ones(*shape, dtype=np.float32):

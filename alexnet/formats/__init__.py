@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
-from alexnet.weights import (
+from alexnet.formats import (
     caffe_file,
     keras_file,
     npz_file,
@@ -23,10 +23,10 @@ from alexnet.weights import (
     torch_file,
     torch_write,
 )
+from alexnet.formats.named_arrays import torchvision_name
 from alexnet.weights.checkpoint import Checkpoint
 from alexnet.weights.file_kind import kind_of_file
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.named_arrays import torchvision_name
 
 READABLE = (
     ".npz, .pth (PyTorch), .safetensors, .onnx, .caffemodel (Caffe), .npy (Caffe's weights as a "

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from alexnet.errors import DataError
-from alexnet.weights import numpy_dict
+from alexnet.formats import numpy_dict
 from alexnet.weights.file_network import arranged
-from tests.alexnet.weights.hostile_pickles import CALLS, DEEP, MARKER, PROGRAMS, global_, text
+from tests.alexnet.formats.hostile_pickles import CALLS, DEEP, MARKER, PROGRAMS, global_, text
 
 GENERATOR = np.random.default_rng(0)
 
@@ -254,7 +254,7 @@ def test_attacks_and_damage_take_little_memory_and_end_no_process(tmp_path):
     program = """
         import pickle, resource
         from alexnet.errors import DataError
-        from alexnet.weights import numpy_dict
+        from alexnet.formats import numpy_dict
         from tests.alexnet.data.memory import peak_bytes
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         before, read = peak_bytes(), 0

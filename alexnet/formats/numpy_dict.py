@@ -22,9 +22,9 @@ import numpy as np
 from alexnet.data import array_pickle
 from alexnet.data.names import printable
 from alexnet.errors import DataError
+from alexnet.formats.named_arrays import layers_of
+from alexnet.formats.reading import reading
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.named_arrays import layers_of
-from alexnet.weights.reading import reading
 
 FORMAT = "Caffe weights in a NumPy dict"
 _FITS = "np.save(FILE, {layer: [weights, biases]}) fits"

@@ -9,9 +9,9 @@ import pytest
 
 from alexnet import SPECS
 from alexnet.errors import DiskError, UsageError
+from alexnet.formats import onnx_file, onnx_write
 from alexnet.network.plan import plan
-from alexnet.weights import onnx_file, onnx_write
-from tests.alexnet.weights.onnx_models import (
+from tests.alexnet.formats.onnx_models import (
     CLASSES,
     RECORD,
     distance,
@@ -135,7 +135,7 @@ def test_writing_takes_no_copy_of_the_weights(tmp_path):
         "from alexnet import SPECS\n"
         "from alexnet.network.plan import plan, array_shapes\n"
         "from alexnet.network.variants import changed\n"
-        "from alexnet.weights.onnx_write import write\n"
+        "from alexnet.formats.onnx_write import write\n"
         "layers = plan(changed(SPECS['paper'], width=0.5), 1000, 227)\n"
         "arrays = {n: np.ones(s, np.float32) for n, s in array_shapes(layers)[0].items()}\n"
         "pages = int(open('/proc/self/statm').read().split()[0])\n"

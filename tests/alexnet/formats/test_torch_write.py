@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alexnet.errors import DataError, DiskError, UsageError
-from alexnet.weights import torch_file, torch_write
+from alexnet.formats import torch_file, torch_write
 
 RECORD = {"build": {"spec": "torchvision"}, "classes": ["ä", "b"], "normalization": [0.1, 2]}
 
