@@ -18,7 +18,7 @@ import numpy as np
 from alexnet.data.pickle_machine import StandIn, Stateful, checked, run, set_items
 
 MOST_BYTES = 16 << 20  # of a pickle; a state dict of 1,000 arrays has 200 kB
-_MOST_INSTRUCTIONS = 200_000  # a state dict of 1,000 arrays has 30,000
+_MOST_INSTRUCTIONS = 200_000  # a state dict of 1,000 arrays has 35,000
 _MOST_AXES = 8
 _MOST = 1 << 48  # elements of a storage
 

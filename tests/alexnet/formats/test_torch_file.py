@@ -407,6 +407,18 @@ def test_a_list_that_becomes_many_dicts_takes_no_time():
     assert time.perf_counter() - start < 8  # 100 million pairs take longer
 
 
+def test_a_dict_that_is_the_value_of_many_keys_takes_no_time():
+    items = b"".join(text(str(n)) + b"h\x01" for n in range(10_000)) + text("last") + b"N"
+    shared = tensor() + b"q\x010}(" + items + b"uq\x020"
+    program = (
+        shared + b"}(" + b"".join(b"M" + struct.pack("<H", n) + b"h\x02" for n in range(20_000))
+    )
+    start = time.perf_counter()
+    with pytest.raises(DataError, match="no dict of tensors; its keys are 0, 1, 2"):
+        read(archive(program + b"u."))
+    assert time.perf_counter() - start < 8  # 200 million looks at a tensor take longer
+
+
 def test_the_instructions_of_a_pickle_are_counted(monkeypatch):
     monkeypatch.setattr(torch_pickle, "_MOST_INSTRUCTIONS", 1_000)
     assert holds_arrays(read(archive(PICKLE)))
