@@ -83,13 +83,17 @@ def _step(place, node):
         raise DataError("it follows the softmax, which must be the last layer")
     if node.op_type not in ("MatMul", "Add", "Mul") and node.input[0] != place.value:
         raise DataError(f"its first input is {short(node.input[0])}, not the layer before")
-    if list(node.input).count(place.value) != 1 or not node.output:
+    if list(node.input).count(place.value) != 1 or not _makes_a_value(node):
         raise DataError("it must take the layer before once, and make a value")
     for name in filter(None, node.output[1:]):
         if place.graph.users(name) or name in place.graph.outputs:
             raise DataError(f"its second output {short(name)} is used")
     last = operator(place, node) or node
     return last.output[0]
+
+
+def _makes_a_value(node):
+    return bool(node.output and node.output[0])
 
 
 def _other(place, node):
@@ -249,7 +253,13 @@ def _adaptive(place, node):
     channels, *sizes = place.maps()
     users = place.graph.users(node.output[0])
     second = users[0] if len(users) == 1 else None
-    if second is None or second.op_type != "MatMul" or second.input[0] != node.output[0]:
+    if (
+        second is None
+        or (second.op_type, second.domain) != ("MatMul", node.domain)
+        or second.input[0] != node.output[0]
+        or len(second.input) != 2
+        or not _makes_a_value(second)
+    ):
         raise DataError("its first input is a constant, and no second MatMul averages columns")
     attributes(second)
     matrices = place.graph.weights(node.input[0]), place.graph.weights(second.input[1]).T
