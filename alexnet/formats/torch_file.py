@@ -185,7 +185,7 @@ class _Chain:
 
     def read(self, storage: Storage) -> np.ndarray:
         self._file.seek(self._places[storage.key])
-        # the numbers are little-endian on every machine: torch/csrc/serialization.cpp
+        # every machine writes little-endian: torch/csrc/generic/serialization.cpp, writeFileRaw
         return np.frombuffer(self._file.read(storage.size), storage.dtype)
 
 
