@@ -1,6 +1,6 @@
 """Read an ONNX model: its layers, arguments and weights, without running anything.
 
-The graph must be a chain from the images to the logits (onnx_layers.py). What exporters add is
+The graph must be a chain from the images to the logits (onnx_chain.py). What exporters add is
 understood: constants that nodes make, reshapes in place of flatten, pools with borders at one side.
 
 Source: onnx/onnx, onnx/onnx.proto and docs/IR.md; the ONNX Model Zoo's bvlcalexnet.
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
+from alexnet.formats.onnx_chain import walk
 from alexnet.formats.onnx_graph import Graph
-from alexnet.formats.onnx_layers import walk
 from alexnet.formats.onnx_message import parse
 from alexnet.formats.onnx_tensors import FLOATING, onnx_package
 from alexnet.formats.onnx_write import MOST_BYTES, PRODUCER, RECORD_BYTES

@@ -1,8 +1,8 @@
 """The operators of an ONNX model as layers of this project.
 
-walk follows the images from the graph's input to its output. Every operator must take one value and
-make one: AlexNets have no branches. Constants that some exporters write in two operators (MatMul
-and Add, two MatMuls that average) become one layer.
+Each function of OPERATORS takes the place where the walk is (onnx_chain.Walk) and the next node. It
+checks the node's attributes and inputs, and adds a layer, or none for the identity. Layers that
+exporters write as two operators (MatMul and Add, two MatMuls that average) become one layer.
 
 Source: onnx/onnx, docs/Operators.md.
 """
@@ -12,87 +12,16 @@ import math
 import numpy as np
 
 from alexnet.errors import DataError
-from alexnet.formats.onnx_graph import Graph, attributes, shortest, title
+from alexnet.formats.onnx_graph import attributes, shortest
 from alexnet.formats.onnx_tensors import FLOATING, averaging_matrix
 from alexnet.formats.onnx_windows import WINDOWS, convolution, one, pool
-from alexnet.weights.file_network import FileLayer
 from alexnet.weights.record import short
 
 _SCALED = ("ReLU", "Tanh", "Flatten")  # layers before a dropout that scales in test
 
 
-class Walk:
-    """Where the walk is.
-
-    graph   the Graph
-    value   the name of the value that the next node takes
-    shape   of one image's value: (channels, rows, columns) or (width,); None: not known
-    batch   the number of images, None where it is free
-    layers  of the nodes so far
-    """
-
-    def __init__(self, graph: Graph, value: str, shape: tuple, batch: int | None):
-        self.graph, self.value, self.shape, self.batch = graph, value, shape, batch
-        self.layers: list[FileLayer] = []
-
-    def add(self, node, kind, arguments=None, arrays=None, shape=None):
-        """Add a layer. shape: of its output, by default the shape before it."""
-        self.shape = self.shape if shape is None else shape
-        outputs = None if None in self.shape else self.shape
-        name = node.name or node.output[0]
-        self.layers.append(FileLayer(name, kind, arguments or {}, arrays or {}, outputs))
-
-    def maps(self):
-        """The shape of the maps. Raises DataError after they were flattened."""
-        if len(self.shape) != 3:
-            raise DataError("it needs maps (channels, rows, columns), but they were flattened")
-        return self.shape
-
-
-def walk(graph: Graph, value: str, shape: tuple, batch: int | None) -> list[FileLayer]:
-    """The layers from this value to the graph's only output. Raises DataError that names the node
-    which is no layer of an AlexNet."""
-    place = Walk(graph, value, shape, batch)
-    while place.value not in graph.outputs:
-        users = graph.users(place.value)
-        if len(users) != 1:
-            names = ", ".join(title(node) for node in users[:3]) or "none"
-            raise DataError(
-                f"its value {short(place.value)} goes to {len(users)} operators ({names}), should "
-                "be one: an AlexNet is a chain of layers without branches"
-            )
-        node = users[0]
-        try:
-            place.value = _step(place, node)
-        except DataError as error:
-            raise DataError(f"{title(node)}: {error}") from error
-    if graph.users(place.value):
-        raise DataError(f"its output {short(place.value)} goes to an operator, too")
-    return place.layers
-
-
-def _step(place, node):
-    """Add the node's layer, and return the name of the value it makes."""
-    operator = _OPERATORS.get(node.op_type)
-    if node.domain not in ("", "ai.onnx") or operator is None:
-        domain = f" of {short(node.domain)}" if node.domain else ""
-        raise DataError(
-            f"no layer of an AlexNet is this operator{domain}; there are {', '.join(_OPERATORS)}"
-        )
-    if place.layers and place.layers[-1].kind == "Softmax":
-        raise DataError("it follows the softmax, which must be the last layer")
-    if node.op_type not in ("MatMul", "Add", "Mul") and node.input[0] != place.value:
-        raise DataError(f"its first input is {short(node.input[0])}, not the layer before")
-    if list(node.input).count(place.value) != 1 or not _makes_a_value(node):
-        raise DataError("it must take the layer before once, and make a value")
-    for name in filter(None, node.output[1:]):
-        if place.graph.users(name) or name in place.graph.outputs:
-            raise DataError(f"its second output {short(name)} is used")
-    last = operator(place, node) or node
-    return last.output[0]
-
-
-def _makes_a_value(node):
+def makes_a_value(node) -> bool:
+    """Whether the node's first output has a name."""
     return bool(node.output and node.output[0])
 
 
@@ -258,7 +187,7 @@ def _adaptive(place, node):
         or (second.op_type, second.domain) != ("MatMul", node.domain)
         or second.input[0] != node.output[0]
         or len(second.input) != 2
-        or not _makes_a_value(second)
+        or not makes_a_value(second)
     ):
         raise DataError("its first input is a constant, and no second MatMul averages columns")
     attributes(second)
@@ -368,7 +297,8 @@ def _cast(place, node):
         raise DataError("it changes the maps to whole numbers")
 
 
-_OPERATORS = {
+# Each returns the last node of the layer, None for its argument.
+OPERATORS = {
     "Conv": _conv,
     "Gemm": _gemm,
     "MatMul": _matmul,

@@ -322,6 +322,7 @@ def pool_of(tmp_path, size, operator="MaxPool", **options):
         (10, {"auto_pad": "SAME_UPPER"}, 0, True, 5),
         (9, {"auto_pad": "SAME_UPPER"}, 1, False, 5),
         (9, {"auto_pad": "SAME_LOWER"}, 1, False, 5),
+        (10, {"auto_pad": "SAME_LOWER"}, 1, False, 5),
         (10, {"auto_pad": "NOTSET", "storage_order": 0, "dilations": [1, 1]}, 0, False, 4),
     ],
 )
@@ -399,6 +400,7 @@ def test_a_convolutions_border_behind_the_maps_may_be_left_out(tmp_path):
 
 CONV = node("Conv", ["x", "w"], "c")
 CONSTANTS = {"w": numbers(3, 3, 1, 1), "s": numbers(3, 3), "half": np.array(0.5, np.float32)}
+CONSTANTS["nine"] = numbers(9, 9)
 
 
 @pytest.mark.parametrize(
@@ -432,6 +434,17 @@ CONSTANTS = {"w": numbers(3, 3, 1, 1), "s": numbers(3, 3), "half": np.array(0.5,
         ([CONV, node("LRN", ["c"], "y", size=4)], "size is 4, should be odd"),
         ([CONV, node("LRN", ["c"], "y", size=5, alpha=float("nan"))], "attribute alpha is nan"),
         ([CONV, node("Softmax", ["c"], "y")], "follow the last fully connected"),
+        (
+            [
+                CONV, node("Flatten", ["c"], "f"), node("Softmax", ["f"], "p"),
+                node("Relu", ["p"], "y"),
+            ],
+            "must be the last layer",
+        ),
+        (
+            [CONV, node("MatMul", ["nine", "c"], "a"), node("MatMul", ["a", "nine"], "y")],
+            "no adaptive average pool's",
+        ),
         ([CONV, helper.make_node("Dropout", ["c"], ["d", "y"])], "second output 'y' is used"),
         ([CONV, node("Dropout", ["c"], "y", ratio=1.0)], "ratio is 1.0"),
         ([CONV, node("BatchNormalization", ["c", *"ssss"], "y")], "do not fit 3 channels"),
