@@ -51,17 +51,17 @@ class BatchNorm:
 @dataclass(frozen=True)
 class Pool:
     """Window and stride of every pool; ceil_mode rounds the output size up: one answer for all
-    pools, or one for each in their order."""
+    pools, or one for each in their order (a network that was cut short needs only the first)."""
 
     window: int
     stride: int
     ceil_mode: bool | tuple[bool, ...]
 
     def each(self, count: int) -> "list[Pool]":
-        """`count` pools, each with its own ceil_mode."""
+        """`count` pools, each with its own ceil_mode; fewer where the row has no more answers."""
         modes = self.ceil_mode
         modes = modes if isinstance(modes, tuple) else (modes,) * count
-        return [replace(self, ceil_mode=mode) for mode in modes]
+        return [replace(self, ceil_mode=mode) for mode in modes[:count]]
 
 
 @dataclass(frozen=True)
