@@ -12,10 +12,7 @@ arrays themselves, behind the length that the format wants in front of them.
 Source: onnx/onnx, docs/Operators.md and docs/IR.md; protobuf.dev, Encoding.
 """
 
-import contextlib
 import json
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +20,7 @@ import numpy as np
 from alexnet.errors import UsageError, writing
 from alexnet.formats.onnx_tensors import averaging_matrix, onnx_package
 from alexnet.network.plan import Layer, array_shapes
+from tinynet.serialization import replacing
 
 PRODUCER = "tinynet-alexnet"
 RECORD_BYTES = 1 << 25  # 32 MiB of JSON: a mean image of 700 x 700 pixels fits
@@ -58,7 +56,7 @@ def write(path: str | Path, layers: list[Layer], arrays: dict[str, np.ndarray], 
             f"the network takes {size:,} bytes as an ONNX model; one file holds {MOST_BYTES:,}; "
             "use float32, or write .npz or .safetensors"
         )
-    with writing(path), _replacing(path) as file:
+    with writing(path), replacing(path) as file:
         for piece in _pieces(onnx, model, constants):
             file.write(piece)
 
@@ -224,18 +222,3 @@ def _field(number, length):
             value >>= 7
         encoded.append(value)
     return bytes(encoded)
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    """A new file that takes the path's place when the block ends, and vanishes if it fails."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
