@@ -69,8 +69,9 @@ def find_fit(
         rows = [SPECS[network.spec]]
     fits = [compare(network, row, image_size) for row in rows or SPECS.values()]
     whole = [fit for fit in fits if not fit.differences]
-    if len(whole) == 1:
-        return whole[0]
+    if len(whole) == 1 or (whole and network.complete):
+        # Several rows that agree in every layer compute the same numbers at this image size.
+        return next((fit for fit in whole if fit.image_size == fit.spec.image_size), whole[0])
     if whole:
         names = ", ".join(fit.spec.name for fit in whole)
         raise UsageError(

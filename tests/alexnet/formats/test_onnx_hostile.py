@@ -10,7 +10,7 @@ from alexnet.errors import DataError
 from alexnet.formats import onnx_graph, onnx_message, onnx_tensors
 from alexnet.formats.onnx_file import read
 from tests.alexnet.formats.onnx_models import written
-from tests.alexnet.weights.test_onnx_file import node, numbers, save, typed
+from tests.alexnet.formats.test_onnx_file import node, numbers, save, typed
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 WEIGHT = np.arange(18, dtype=np.float32).reshape(2, 3, 1, 3)
