@@ -159,9 +159,8 @@ def add_network_flags(group) -> None:
     group.add_argument(
         "--init",
         choices=INITS,
-        help="initial weights, drawn at random: no trained ones are included. published: the "
-        "spec's own. he, meant for small images, also divides the inputs by the training set's "
-        "deviation",
+        help="initial weights, drawn at random. published: the spec's own. he, meant for small "
+        "images, also divides the inputs by the training set's deviation",
     )
 
 
