@@ -4,7 +4,8 @@ An HDF5 file is a tree of groups; its leaves are datasets, and each node has att
 can do more: links to other places and other files, arrays whose numbers lie in other files or that
 are put together from other arrays, compressed arrays, texts of any length that many elements share.
 Keras uses none of that. Here a name leads to what lies in the file itself, an array's numbers are
-one piece of it, and all arrays together have no more bytes than the file.
+one piece of it, and all arrays together have no more bytes than the file. Texts are read without
+the HDF5 library (hdf5_attributes.py).
 
 h5py is an optional package: it is imported when a file is opened.
 
@@ -12,7 +13,6 @@ Source: The HDF Group, HDF5 File Format Specification, version 3.
 """
 
 import contextlib
-import functools
 import io
 import math
 import mmap
@@ -22,12 +22,10 @@ import numpy as np
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
+from alexnet.formats import hdf5_attributes as attributes
 from alexnet.weights.record import short
 
-MOST_NAMES = 10_000  # in a group or an attribute
-LONGEST_TEXT = 1 << 22  # 4 MiB; the description of a network takes some 20 KiB
-MOST_TEXT = 1 << 26  # 64 MiB, of all elements of an attribute together
-_HEAP = b"GCOL\x01\0\0\0"  # where a global heap begins; its size follows, 8 bytes
+MOST_NAMES = 10_000  # in a group
 
 
 class HDF5File:
@@ -42,10 +40,17 @@ class HDF5File:
             import h5py
         except ImportError as error:
             raise UsageError("files of Keras are read by h5py: pip install h5py") from error
-        self._h5py, self._source = h5py, file
-        self._bytes_left = len(file) if isinstance(file, bytes) else file.stat().st_size
+        self._h5py, self._content, opened = h5py, file, io.BytesIO
+        if isinstance(file, Path):
+            if file.stat().st_size == 0:
+                raise DataError("it is empty")
+            with open(file, "rb") as mapped:
+                self._content = mmap.mmap(mapped.fileno(), 0, access=mmap.ACCESS_READ)
+            opened = str
+        self._bytes_left = len(self._content)
+        attributes.check_superblock(self._content)
         with _damaged("it"):
-            self._file = h5py.File(io.BytesIO(file) if isinstance(file, bytes) else file, "r")
+            self._file = h5py.File(opened(file), "r")
         self.root = self._file
 
     def __enter__(self):
@@ -88,35 +93,17 @@ class HDF5File:
             if attribute not in node.attrs:
                 return None
             value = self._h5py.h5a.open(node.id, attribute.encode())
-            shape = value.shape
+            shape, text = value.shape, None
             if shape is not None and 0 in shape:
                 return []  # of whatever type: Keras' empty lists are float64
-            text = self._h5py.check_string_dtype(value.dtype)
-            if text is None or shape is None:
+            if shape is not None:
+                text = self._h5py.check_string_dtype(value.dtype)
+            if text is None:
                 raise DataError(f"attribute {attribute} of {_at(node.name)} is no list of texts")
+            address = self._h5py.h5o.get_info(node.id).addr
             count = math.prod(shape)
-            longest = self._longest_text if text.length is None else text.length
-            if count > MOST_NAMES or count * longest > MOST_TEXT:
-                raise DataError(f"attribute {attribute} of {_at(node.name)} may be too long")
-            texts = np.atleast_1d(np.asarray(node.attrs[attribute], object)).tolist()
-            texts = [text.decode() if isinstance(text, bytes) else text for text in texts]
-        if any(len(text) > LONGEST_TEXT for text in texts):
-            raise DataError(f"attribute {attribute} of {_at(node.name)} is too long")
-        return texts
-
-    @functools.cached_property
-    def _longest_text(self):
-        """The most bytes that a text of variable length in the file can have.
-
-        Elements of an attribute may share such a text, and h5py copies it for each.
-        """
-        if isinstance(self._source, bytes):
-            return _longest_text(self._source)
-        with (
-            open(self._source, "rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
-            return _longest_text(content)
+            found = attributes.texts(self._content, address, attribute, count, text.length)
+            return [one.decode("utf-8") for one in found]
 
     def _find(self, node, names):
         """The object under these names, or None; each name is looked up by itself, so that none
@@ -155,31 +142,6 @@ class HDF5File:
         self._bytes_left -= claimed
         if self._bytes_left < 0 or dataset.id.get_storage_size() != claimed:
             raise DataError(f"{_at(place)} claims {claimed:,} bytes, more than the file has for it")
-
-
-def _longest_text(content):
-    """The size of the largest global heap in a file; texts of variable length lie there.
-
-        GCOL 1 0 0 0   size, 8 bytes   objects: index, 2 bytes; uses, 2; 0, 4; size, 8; the bytes,
-                                       to a multiple of 8. Index 0 is the rest, size and all.
-
-    HDF5 2.0 never returns from a heap whose object 0 has size 0, so each heap is walked here first.
-    """
-    largest, begin = 0, content.find(_HEAP)
-    while begin >= 0:
-        size = int.from_bytes(content[begin + 8 : begin + 16], "little")
-        place, end = begin + 16, begin + size
-        if not 16 <= size <= min(MOST_TEXT, len(content) - begin):
-            raise DataError(f"a heap of texts has {size:,} bytes")
-        while end - place >= 16:
-            index = int.from_bytes(content[place : place + 2], "little")
-            length = int.from_bytes(content[place + 8 : place + 16], "little")
-            step = 16 + -(-length // 8) * 8 if index else length
-            if not 16 <= step <= end - place:
-                raise DataError("a heap of texts is damaged")
-            place += step
-        largest, begin = max(largest, size), content.find(_HEAP, end)
-    return largest
 
 
 def _at(place):

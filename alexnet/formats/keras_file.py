@@ -22,7 +22,8 @@ from pathlib import Path
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.formats import keras_arrays, keras_config, keras_layers
-from alexnet.formats.hdf5 import LONGEST_TEXT, HDF5File
+from alexnet.formats.hdf5 import HDF5File
+from alexnet.formats.hdf5_attributes import LONGEST_TEXT
 from alexnet.formats.keras_arrays import shown
 from alexnet.weights.file_network import FileNetwork
 from alexnet.weights.record import short
