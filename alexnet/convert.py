@@ -23,10 +23,11 @@ from rich.table import Table
 from alexnet import formats
 from alexnet.cli import ending, flags
 from alexnet.cli.console import plain_console
+from alexnet.cli.output_file import keep_inputs
 from alexnet.data.class_names import read_class_names
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
-from alexnet.errors import DataError, UsageError
+from alexnet.errors import DataError, DiskError, UsageError
 from alexnet.weights.file_network import FileNetwork, arranged
 from alexnet.weights.imported import to_checkpoint
 
@@ -44,12 +45,16 @@ def _command(args):
     if args.output is None:
         raise UsageError("name the file to write: OUT ends with " + ", ".join(formats.WRITABLE))
     formats.check_ending(Path(args.output))
-    for given in (args.input, args.class_names):
-        if given and os.path.exists(args.output) and os.path.samefile(given, args.output):
-            raise UsageError(f"{args.output} is read, so it cannot be written; name another OUT")
+    keep_inputs(args.output, _inputs(args))
     network = formats.read(args.input)
     saved = _imported(args, network)
-    formats.write(saved, args.output)
+    try:
+        formats.write(saved, args.output)
+    except DiskError as error:  # whose words are about runs
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise DiskError(
+            f"cannot write {printable(args.output)}: {reason}; make room, or name another OUT"
+        ) from error
     print(f"read      {printable(saved.origin)}")
     print(f"network   {_network(saved)}")
     print(f"images    {_images(saved)}")
@@ -57,6 +62,13 @@ def _command(args):
     size = os.path.getsize(args.output)
     print(f"written   {printable(args.output)}, {size:,} bytes")
     return 0
+
+
+def _inputs(args):
+    """The files that are read, and a run's others: a converted network has lost their training."""
+    folder = Path(args.input)
+    files = sorted(folder.glob("*.npz")) if folder.is_dir() else []
+    return [args.input, *files, *filter(None, [args.class_names])]
 
 
 def _imported(args, network):
@@ -78,7 +90,11 @@ def _given_normalization(args):
     if args.mean is None and args.divisor is None:
         return None
     mean, divisor = args.mean or [0.0] * 3, args.divisor or [1.0] * 3
-    return Normalization(np.reshape(mean, (3, 1, 1)), np.reshape(divisor, (3, 1, 1)))
+    try:
+        with np.errstate(over="ignore"):  # Normalization refuses what is beyond float32
+            return Normalization(np.reshape(mean, (3, 1, 1)), np.reshape(divisor, (3, 1, 1)))
+    except ValueError as error:
+        raise UsageError(f"--mean and --divisor: {error}") from error
 
 
 def _need_no_output(args):
@@ -117,7 +133,8 @@ def _classes(saved):
 
 
 def _show(args):
-    """The table of --check, and which network it is."""
+    """The table of --check, and which network it is. Raises DataError if it is none, and UsageError
+    for what the user has to say."""
     network = formats.read(args.input)
     table = Table("layer", "kind", "numbers", box=box.SIMPLE, padding=(0, 1))
     for heading in ("arrays", "dtype", "bytes"):
@@ -132,11 +149,7 @@ def _show(args):
     print(f"{printable(args.input)}: {network.format}")
     plain_console().print(table)
     print(f"order     {_order(network)}")
-    try:
-        saved = _imported(args, network)
-    except (DataError, UsageError) as error:
-        print(f"network   {error}")
-        return
+    saved = _imported(args, network)  # an error after the table says what does not fit
     print(f"network   {_network(saved)}")
     print(f"images    {_images(saved)}")
     print(f"classes   {_classes(saved)}")
@@ -155,7 +168,7 @@ def _parser():
         prog="python -m alexnet.convert",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Bring an AlexNet's weights from another program here, or from here to another "
-        "program.\nOther programs need not be installed; .onnx needs the package onnx, "
+        "program.\nOther programs need not be installed; .onnx needs the package onnx, reading "
         ".safetensors safetensors,\n.h5 and .keras h5py.",
         epilog="examples:\n"
         "  python -m alexnet.convert alexnet-owt-7be5be79.pth alexnet.npz --class-names "
@@ -176,7 +189,8 @@ def _parser():
     )  # fmt: skip
     parser.add_argument(
         "--check", action="store_true",
-        help="write nothing: show a table of the layers and arrays in IN, and which network it is",
+        help="write nothing: show a table of the layers and arrays in IN, and which network it is; "
+        "ends with 3 if it is none, with 2 if a flag has to say more",
     )  # fmt: skip
     parser.add_argument(
         "--class-names", type=flags.path, metavar="FILE",

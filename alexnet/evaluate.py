@@ -92,6 +92,7 @@ def _need_same_classes(saved, data):
         f"{printable(data.description)} has {len(data.classes)}; "
         f"only in the data: {', '.join(new[:5]) or 'none'}; "
         f"only in the network: {', '.join(lost[:5]) or 'none'}; give data of the same classes"
+        + (", or convert the network with --class-names" if saved.origin else "")
     )
 
 

@@ -3,10 +3,13 @@
     tench                                   the class is the line
     n01440764 tench, Tinca tinca            the class is the wnid, the rest is its name
 
-ImageNet's lists (synset_words.txt) are of the second kind.
+ImageNet's lists (synset_words.txt) are of the second kind. Lists of its names alone have "crane"
+and "maillot" twice: a name that stands in several lines gets the number of its output, from 0:
+"crane (134)" is the bird and "crane (517)" the machine.
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from alexnet.data.names import printable
@@ -18,7 +21,7 @@ _WNID = re.compile(r"(?:\d+\t)?(n\d{8})[ \t]+(\S.*)")  # some lists number their
 
 def read_class_names(path: str | Path) -> tuple[list[str], dict[str, str]]:
     """(classes, {class: name} of those that are wnids). Raises DataError for a file that cannot be
-    read, is no text, or names a class twice."""
+    read, is no list in lines, or names a wnid twice."""
     name = printable(path)
     try:
         if not Path(path).is_file():
@@ -33,7 +36,10 @@ def read_class_names(path: str | Path) -> tuple[list[str], dict[str, str]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"class names: {name} is no text in UTF-8 ({error.reason})") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # str.splitlines would also split at letters that a name may hold.
+    lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
+    if lines and lines[0][0] in "{[":
+        raise DataError(f"class names: {name} is JSON or Python; a name on each line fits")
     if len(lines) > 1 and not _WNID.match(lines[0]) and all(map(_WNID.match, lines[1:])):
         lines = lines[1:]  # the names of the columns
     matches = [_WNID.fullmatch(line) for line in lines]
@@ -41,9 +47,14 @@ def read_class_names(path: str | Path) -> tuple[list[str], dict[str, str]]:
         classes = [match[1] for match in matches]
         words = {match[1]: match[2] for match in matches}
     else:
-        classes, words = lines, {}
+        classes, words = _told_apart(lines), {}
     _check_each_once(classes, name)
     return classes, words
+
+
+def _told_apart(lines):
+    counts = Counter(lines)
+    return [f"{line} ({i})" if counts[line] > 1 else line for i, line in enumerate(lines)]
 
 
 def _check_each_once(classes, name):

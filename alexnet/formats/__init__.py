@@ -25,7 +25,7 @@ from alexnet.formats import (
 )
 from alexnet.formats.named_arrays import torchvision_name
 from alexnet.weights.checkpoint import Checkpoint
-from alexnet.weights.file_kind import kind_of_file
+from alexnet.weights.file_kind import is_text, kind_of_file, what_to_export
 from alexnet.weights.file_network import FileNetwork
 
 READABLE = (
@@ -47,15 +47,21 @@ def read(path: str | Path) -> FileNetwork:
 
 def _reader(path):
     if path.is_dir():
+        if (path / "saved_model.pb").exists():
+            raise DataError(
+                f"{printable(path)} is a SavedModel of TensorFlow; save the model as .keras or .h5"
+            )
         return npz_file.read
     if not path.exists():
         raise DataError(f"{printable(path)} is not there")
     if not path.is_file():  # a pipe would be waited for
         raise DataError(f"{printable(path)} is no regular file")
     with open(path, "rb") as file:
-        start = file.read(9)
+        start = file.read(512)
     if start.startswith(b"PK"):
         return _zip_reader(path)
+    if is_text(start) or what_to_export(path):
+        raise _unknown(path)
     beginnings = {
         b"\x89HDF": keras_file.read,
         b"\x93NUMPY": numpy_dict.read,
@@ -65,16 +71,20 @@ def _reader(path):
     }
     for beginning, reader in beginnings.items():
         # A .safetensors file begins with the length of its header, which may be any byte.
-        if start.startswith(beginning) and start[8:] != b"{":
+        if start.startswith(beginning) and start[8:9] != b"{":
             return reader
-    if start[8:] == b"{":
+    if start[8:9] == b"{":
         return safetensors_file.read
     by_ending = {".onnx": onnx_file.read, ".caffemodel": caffe_file.read}
     if path.suffix.lower() in by_ending:
         return by_ending[path.suffix.lower()]
+    raise _unknown(path)
+
+
+def _unknown(path):
     kind = kind_of_file(path)
     seems = f"it seems to be {kind}; " if kind else ""
-    raise DataError(f"{printable(path)} holds no weights that can be read: {seems}{READABLE} can")
+    return DataError(f"{printable(path)} holds no weights that can be read: {seems}{READABLE} can")
 
 
 def _zip_reader(path):
@@ -85,7 +95,11 @@ def _zip_reader(path):
         raise DataError(f"{printable(path)} is no whole zip archive ({error})") from error
     if "data.pkl" in names:
         return torch_file.read
-    return keras_file.read if "model.weights.h5" in names else npz_file.read
+    if "model.weights.h5" in names:
+        return keras_file.read
+    if not any(name.endswith(".npy") for name in names):
+        raise _unknown(path)
+    return npz_file.read
 
 
 def write(saved: Checkpoint, path: str | Path) -> None:
@@ -109,15 +123,15 @@ def write(saved: Checkpoint, path: str | Path) -> None:
     elif ending == ".onnx":
         onnx_write.write(path, saved.layers(), saved.model, record)
     else:
-        arrays = saved.model
-        if saved.build["spec"] == "torchvision":
-            arrays = {_as_torchvision(name): array for name, array in arrays.items()}
-        torch_write.write(path, arrays, record)
+        torch_write.write(path, _named_for_torch(saved), record)
 
 
-def _as_torchvision(name):
-    layer, _, part = name.rpartition(".")
-    return f"{torchvision_name(layer)}.{part}"
+def _named_for_torch(saved):
+    """The arrays under torchvision's names, if torchvision's model has all of these layers."""
+    names = {name: torchvision_name(name.rpartition(".")[0]) for name in saved.model}
+    if saved.build["spec"] != "torchvision" or None in names.values():
+        return saved.model
+    return {f"{names[n]}.{n.rpartition('.')[2]}": array for n, array in saved.model.items()}
 
 
 def check_ending(path: Path) -> None:

@@ -72,9 +72,10 @@ def layers_of(arrays: dict[str, np.ndarray]) -> list[FileLayer]:
 _FITS = "names such as conv1.weight, conv1_b, norm1.running_mean or features.0.bias fit"
 
 
-def torchvision_name(layer: str) -> str:
-    """torchvision's name of a layer of the spec torchvision: features.0 for conv1."""
-    return _TORCHVISION[layer]
+def torchvision_name(layer: str) -> str | None:
+    """torchvision's name of a layer of the spec torchvision: features.0 for conv1; None for a layer
+    that torchvision's model does not have."""
+    return _TORCHVISION.get(layer)
 
 
 def spec_of(layers: list[FileLayer]) -> str | None:

@@ -17,9 +17,9 @@ from alexnet.formats.onnx_chain import walk
 from alexnet.formats.onnx_graph import Graph
 from alexnet.formats.onnx_message import parse
 from alexnet.formats.onnx_tensors import FLOATING, onnx_package
-from alexnet.formats.onnx_write import MOST_BYTES, PRODUCER, RECORD_BYTES
+from alexnet.formats.onnx_write import MOST_BYTES, PRODUCER
 from alexnet.weights.file_network import FileNetwork
-from alexnet.weights.record import short
+from alexnet.weights.record import FILE_BYTES, short
 
 _RECORD = ("build", "classes", "stored_size", "normalization", "words")
 _CAFFE2 = "onnx-caffe2"  # the converter of the Model Zoo's networks from Caffe, which take BGR
@@ -105,7 +105,7 @@ def _record(model):
     for entry in model.metadata_props:
         if entry.key not in _RECORD:
             continue
-        if len(entry.value) > RECORD_BYTES or entry.key in record:
+        if len(entry.value) > FILE_BYTES or entry.key in record:
             raise DataError(f"its metadata {entry.key} is too long, or stands there twice")
         try:
             record[entry.key] = json.loads(entry.value, parse_constant=_no_json)

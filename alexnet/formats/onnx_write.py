@@ -12,7 +12,6 @@ arrays themselves, behind the length that the format wants in front of them.
 Source: onnx/onnx, docs/Operators.md and docs/IR.md; protobuf.dev, Encoding.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,10 @@ import numpy as np
 from alexnet.errors import UsageError, writing
 from alexnet.formats.onnx_tensors import averaging_matrix, onnx_package
 from alexnet.network.plan import Layer, array_shapes
+from alexnet.weights.record import as_json
 from tinynet.serialization import replacing
 
 PRODUCER = "tinynet-alexnet"
-RECORD_BYTES = 1 << 25  # 32 MiB of JSON: a mean image of 700 x 700 pixels fits
 MOST_BYTES = (1 << 31) - 1  # of a protobuf message
 _OPSET, _IR_VERSION = 13, 7  # of 2020 (ONNX 1.8): older runtimes read them
 _INPUT = (
@@ -181,13 +180,7 @@ def _model(onnx, layers, nodes, dtype, record):
         ir_version=_IR_VERSION,
     )
     for key, value in record.items():
-        text = json.dumps(value, allow_nan=False)
-        if len(text) > RECORD_BYTES:  # read would refuse it
-            raise UsageError(
-                f"{key} takes {len(text):,} bytes in the ONNX model's metadata, {RECORD_BYTES:,} "
-                "fit"
-            )
-        model.metadata_props.add(key=key, value=text)
+        model.metadata_props.add(key=key, value=as_json(key, value))
     return model
 
 

@@ -2,13 +2,15 @@
 
     metadata (text)   one entry for each field of a checkpoint's record, as JSON
 
-Written files hold the state_dict under this program's names. The package `safetensors` reads and
-writes: it checks that the places lie inside the file and do not overlap.
+Written files hold the state_dict under this program's names. The package `safetensors` reads: it
+checks that the places lie inside the file and do not overlap. Nothing but Python writes, array by
+array, because the package takes the file's size in memory twice more.
 
 Source: github.com/huggingface/safetensors, README, "Format".
 """
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from alexnet.weights.file_network import FileNetwork
 from tinynet.serialization import replacing
 
 FLOATS = ("F16", "F32", "F64")  # NumPy has no other floats
+_DTYPES = {"float32": "F32", "float64": "F64"}
+_ALIGNMENT = 8  # bytes: where the arrays begin
 PRODUCER = "tinynet-alexnet"
 
 
@@ -44,16 +48,22 @@ def read(path: str | Path) -> FileNetwork:
 def write(path: str | Path, arrays: dict[str, np.ndarray], record: dict) -> None:
     """Write the arrays and the record, whole or not at all.
 
+    arrays  of float32 or float64
     record  {field: value that JSON holds}
-    Raises DiskError, and UsageError where the package is missing.
+    Raises DiskError, and UsageError for a record that is too long.
     """
-    _package()
-    from safetensors.numpy import save
-
-    metadata = {"producer": PRODUCER} | {name: json.dumps(v) for name, v in record.items()}
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    fields = {name: records.as_json(name, value) for name, value in record.items()}
+    header, place = {"__metadata__": {"producer": PRODUCER} | fields}, 0
+    for name, array in arrays.items():
+        places = [place, place := place + array.nbytes]
+        dtype = _DTYPES[array.dtype.name]
+        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": places}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
     with writing(path), replacing(path) as file:
-        file.write(data)
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in arrays.values():
+            file.write(np.asarray(array, array.dtype.newbyteorder("<"), order="C").data)
 
 
 def _package():

@@ -34,7 +34,6 @@ from alexnet.weights.file_network import FileNetwork
 
 FORMAT = "a PyTorch state dict"
 RECORD = "alexnet.json"  # the member of an archive in which torch_write.py puts its record
-RECORD_BYTES = 1 << 22
 _FITS = "a file of torch.save(model.state_dict(), FILE) fits"
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the chain of pickles
@@ -89,7 +88,7 @@ class _Archive:
         self.content = torch_pickle.load(self._read("data.pkl", torch_pickle.MOST_BYTES)).content
         self.record = {}
         if f"{self._prefix}{RECORD}" in self._members:
-            self.record = records.parse(self._read(RECORD, RECORD_BYTES))
+            self.record = records.parse(self._read(RECORD, records.FILE_BYTES))
 
     def _byte_order(self):
         """NumPy's letter for the order of bytes."""

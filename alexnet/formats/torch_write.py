@@ -11,7 +11,6 @@ that torch.load(weights_only=True) allows. As torch.save does, each storage begi
 Source: PyTorch's torch/serialization.py, torch/_utils.py; CPython's Lib/pickletools.py.
 """
 
-import json
 import math
 import pickle
 import struct
@@ -20,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet.data.names import printable
-from alexnet.errors import UsageError, writing
-from alexnet.formats.torch_file import RECORD, RECORD_BYTES
+from alexnet.errors import writing
+from alexnet.formats.torch_file import RECORD
+from alexnet.weights.record import as_json
 from tinynet.serialization import replacing
 
 _PREFIX = "archive/"
@@ -41,11 +40,7 @@ def write(path: str | Path, arrays: dict[str, np.ndarray], record: dict) -> None
     for name, array in arrays.items():
         if array.dtype.name not in _STORAGES:
             raise TypeError(f"write: {name} is {array.dtype}, where {', '.join(_STORAGES)} fit")
-    text = json.dumps(record).encode()
-    if len(text) > RECORD_BYTES:
-        raise UsageError(
-            f"the record of {printable(path)} takes {len(text):,} bytes, {RECORD_BYTES:,} fit"
-        )
+    text = as_json("the record", record).encode()
     with writing(path), replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         _add(archive, "data.pkl", _pickle(arrays))
         _add(archive, "byteorder", b"little")

@@ -170,7 +170,10 @@ def _not_readable(path, error):
     if not reason:
         kind = kind_of_file(path)
         if kind:
-            return f"{name} is no checkpoint of alexnet.train: it seems to be {kind}; {fits}"
+            return (
+                f"{name} is no checkpoint of alexnet.train: it seems to be {kind}; {fits}; python "
+                "-m alexnet.convert makes such a file from weights of other programs"
+            )
         reason = str(error).replace(f"load: {path}", "it")
     return f"checkpoint {name} cannot be read: {reason}; {fits}"
 

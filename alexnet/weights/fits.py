@@ -68,10 +68,9 @@ def find_fit(
     if rows is None and network.spec:
         rows = [SPECS[network.spec]]
     fits = [compare(network, row, image_size) for row in rows or SPECS.values()]
-    whole = [fit for fit in fits if not fit.differences]
-    if len(whole) == 1 or (whole and network.complete):
-        # Several rows that agree in every layer compute the same numbers at this image size.
-        return next((fit for fit in whole if fit.image_size == fit.spec.image_size), whole[0])
+    whole = _without_repeats([fit for fit in fits if not fit.differences])
+    if len(whole) == 1:
+        return whole[0]
     if whole:
         names = ", ".join(fit.spec.name for fit in whole)
         raise UsageError(
@@ -85,6 +84,16 @@ def find_fit(
         f"it is no AlexNet of this program; from the nearest, {nearest.spec.name}, it differs in\n"
         + "\n".join(f"  {line}" for line in lines)
     )
+
+
+def _without_repeats(fits):
+    """The fits that compute different numbers, of those that compute the same the first: at 227 a
+    pool gives the same maps whether its size rounds up or down."""
+    computed = [
+        [(x.kind, _numbers(x.kind, x.arguments), x.inputs, x.outputs) for x in fit.layers]
+        for fit in fits
+    ]
+    return [fit for i, fit in enumerate(fits) if computed[i] not in computed[:i]]
 
 
 def _distance(network, fit):

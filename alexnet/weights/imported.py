@@ -51,37 +51,47 @@ def to_checkpoint(
     Raises DataError for a file that fits no row, and UsageError for what the user has to say.
     """
     record = checked_record(network.record)
-    if channels and not record:
-        network = replace(network, channels=channels)
+    recorded = dict(record.get("build", {}))
+    if record and channels == "bgr":
+        raise UsageError("--channels bgr: this program wrote the file, and its images are RGB")
+    network = replace(network, channels=channels or network.channels)
     arranged_network = arranged(network)
-    build = dict(record.get("build", {}))
-    if build and spec is None and not changes:
-        row = changed(find_spec(build["spec"]), **records.changes_of(build))
-        rows, image_size = [row], image_size or build["image_size"]
-    else:
-        rows, build = _rows(network, spec, changes or {}), dict(changes or {})
+    if recorded and spec is None:
+        spec, changes = recorded["spec"], records.changes_of(recorded) | (changes or {})
+        image_size = image_size or recorded["image_size"]
+    rows = _rows(network, spec, changes or {})
     fit = find_fit(arranged_network, rows, image_size)
-    dtype = record.get("build", {}).get("dtype", "float32")
+    build = dict(changes or {})
     build |= {"spec": fit.spec.name, "num_classes": fit.num_classes, "image_size": fit.image_size}
-    build |= {"dtype": dtype}
-    classes = classes or record.get("classes") or [str(n) for n in range(fit.num_classes)]
-    if len(classes) != fit.num_classes:
+    build |= {"dtype": recorded.get("dtype", "float32")}
+    if classes is None:
+        classes = record.get("classes") or [str(n) for n in range(fit.num_classes)]
+        words = record.get("words")
+        if len(classes) != fit.num_classes:
+            raise DataError(
+                f"its record has {len(classes):,} classes, its last layer {fit.num_classes:,}"
+            )
+    elif len(classes) != fit.num_classes:
         raise UsageError(
             f"--class-names: {len(classes):,} names for {fit.num_classes:,} classes of the network"
         )
     if normalization is None and record:
         normalization = recorded_normalization(record, fit.image_size)
+    stored_size = _stored_size(fit.image_size)
+    if recorded.get("image_size") == fit.image_size:
+        stored_size = record["stored_size"]
+    model = state_of(arranged_network, fit, build["dtype"])
     return Checkpoint(
         build=build,
         classes=list(classes),
-        stored_size=record.get("stored_size") or _stored_size(fit.image_size),
+        stored_size=stored_size,
         normalization=normalization or usual_normalization(fit.spec),
-        model=state_of(arranged_network, fit, dtype),
+        model=model,
         velocities=None,
         options={},
         training={},
-        words=words or record.get("words", {}),
-        origin=_origin(network, path),
+        words=words or {},
+        origin=_origin(network, path, model),
     )
 
 
@@ -97,6 +107,9 @@ def _rows(network, spec, changes) -> list[Spec] | None:
         except ValueError as error:
             if spec:
                 raise UsageError(str(error)) from error
+            fault = error
+    if not rows:
+        raise UsageError(f"no published network can be changed so: {fault}") from fault
     return rows
 
 
@@ -115,13 +128,14 @@ def recorded_normalization(record: dict, image_size: int) -> Normalization:
     """The Normalization of a checked record for images of this size: a mean image of another size
     becomes its colour. Raises DataError if its numbers do not fit."""
     try:
-        arrays = {n: np.asarray(a, np.float32) for n, a in record["normalization"].items()}
+        with np.errstate(over="ignore"):  # Normalization refuses what is not finite
+            arrays = {n: np.asarray(a, np.float32) for n, a in record["normalization"].items()}
         own = Normalization.from_arrays(arrays)
         if own.mean.shape[1:] in ((1, 1), (image_size, image_size)):
             return own
         colour = own.mean.mean(axis=(1, 2), dtype=np.float64)
         return Normalization(colour.reshape(3, 1, 1), own.divisor)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"its record has no normalization that fits: {error}") from error
 
 
@@ -134,9 +148,9 @@ def usual_normalization(row: Spec) -> Normalization:
         mean, divisor = CAFFE_MEAN, (1.0, 1.0, 1.0)
     else:
         raise UsageError(
-            "the file does not tell how its images were prepared, and a wrong guess would give "
-            "wrong answers: say --mean and --divisor, in units of 0 to 255. For pixels from 0 to 1 "
-            "without a mean: --mean 0 0 0 --divisor 255 255 255"
+            f"it fits {row.name}, but does not tell how its images were prepared, and a wrong "
+            "guess would give wrong answers: say --mean and --divisor, in units of 0 to 255. For "
+            "pixels from 0 to 1 without a mean: --mean 0 0 0 --divisor 255 255 255"
         )
     return Normalization(*(np.reshape(three, (3, 1, 1)) for three in (mean, divisor)))
 
@@ -146,10 +160,14 @@ def _stored_size(image_size):
     return STORED if image_size in (224, 227) else usual_stored_size(image_size)
 
 
-def _origin(network, path):
+def _origin(network, path, model):
+    """Where the model's numbers come from, and what was changed in them."""
     turned = []
     if network.channels == "bgr":
         turned.append("conv1 turned from BGR to RGB")
     if network.flatten == "hwc":
         turned.append("the first fully connected layer from rows, columns, channels")
+    float64 = any(a.dtype == np.float64 for x in network.weighted() for a in x.arrays.values())
+    if float64 and next(iter(model.values())).dtype == np.float32:
+        turned.append("numbers rounded from float64 to float32")
     return "; ".join([f"{printable(Path(path).name)}, {network.format}", *turned])

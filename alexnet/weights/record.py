@@ -9,7 +9,7 @@ import math
 import sys
 from collections.abc import Callable
 
-from alexnet.errors import DataError
+from alexnet.errors import DataError, UsageError
 from alexnet.network.layer_names import layers_with_parameters
 from alexnet.network.plan import Layer, plan
 from alexnet.network.specs import SPECS, find_spec
@@ -20,6 +20,8 @@ Kind = tuple[str, Callable[[object], bool]]
 LARGEST_IMAGE = 4096  # rows and columns; a batch of such images fills any machine
 MOST_THREADS = 4096  # each holds a batch
 MOST = 1 << 53  # whole numbers up to here are the same in every reader of JSON
+# Of the JSON in .pth, .onnx and .safetensors, where a mean image is text: 700 x 700 pixels fit.
+FILE_BYTES = 1 << 25
 
 
 def check(field: str, value, kind: Kind) -> None:
@@ -31,8 +33,23 @@ def check(field: str, value, kind: Kind) -> None:
 
 def short(value) -> str:
     """A value from a file for a message: repr(value), cut to 60 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} of many others"
     return text if len(text) <= 60 else text[:60] + "..."
+
+
+def as_json(field: str, value) -> str:
+    """The JSON of a value for .pth, .onnx or .safetensors. Raises UsageError if it is longer than
+    a reader takes."""
+    text = json.dumps(value, allow_nan=False)
+    if len(text) > FILE_BYTES:
+        raise UsageError(
+            f"{field} takes {len(text):,} bytes as JSON, {FILE_BYTES:,} fit; .npz holds mean "
+            "images of any size"
+        )
+    return text
 
 
 def check_fields(name: str, record, kinds: dict[str, Kind], needed=(), known=None) -> None:
@@ -132,6 +149,8 @@ def parse(data: bytes) -> dict:
 
 def parse_json(data: bytes | str, name: str):
     """The value of a JSON text. Raises DataError that names the field."""
+    if len(data) > FILE_BYTES:
+        raise DataError(f"{name} has {len(data):,} bytes, {FILE_BYTES:,} fit")
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError too

@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 def test_what_does_not_fit_the_format_is_an_error_before_anything_is_written(tmp_path):
     path = tmp_path / "model.onnx"
     model, layers = network("cifar10", 8)
-    with pytest.raises(UsageError, match="words takes .* bytes in the ONNX model's metadata"):
+    with pytest.raises(UsageError, match="words takes .* bytes as JSON, 33,554,432 fit"):
         onnx_write.write(path, layers, model.state_dict(), {"words": "a" * (1 << 25)})
     with pytest.raises(ValueError, match="state_dict of a network of these layers"):
         onnx_write.write(path, layers, network("cifar10", 16)[0].state_dict(), RECORD)
