@@ -66,10 +66,8 @@ def kind_of_file(path: Path) -> str:
         return ""
     if not start:
         return "an empty file"
-    starts = [start, start.lstrip().lower()] if is_text(start) else [start]
-    kinds = [
-        kind for beginning, kind in _BEGINNINGS if any(s.startswith(beginning) for s in starts)
-    ]
+    shown = start.lstrip().lower() if is_text(start) else start
+    kinds = [kind for b, kind in _BEGINNINGS if start.startswith(b) or shown.startswith(b)]
     kinds += ["a tar archive"] if start[257:262] == b"ustar" else []
     kinds += [what_to_export(path)] if what_to_export(path) else []
     kinds += ["text"] if is_text(start) else []

@@ -83,6 +83,8 @@ def find_fit(
     raise DataError(
         f"it is no AlexNet of this program; from the nearest, {nearest.spec.name}, it differs in\n"
         + "\n".join(f"  {line}" for line in lines)
+        + "\n--spec, --width and other flags name a changed network; alexnet.convert --check shows "
+        "the layers of the file"
     )
 
 
