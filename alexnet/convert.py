@@ -104,9 +104,11 @@ def _need_no_output(args):
 
 # --- what is shown --------------------------------------------------------------------------------
 
+_SHOWN = [name for name in flags.CHANGES if name != "init"]  # no weight of the file is drawn
+
 
 def _network(saved):
-    changes = {n: v for n, v in saved.build.items() if n in flags.CHANGES and v not in (None, 1.0)}
+    changes = {n: v for n, v in saved.build.items() if n in _SHOWN and v not in (None, 1.0)}
     count = sum(array.size for array in saved.model.values())
     parts = [saved.build["spec"], *(f"{name} {value}" for name, value in changes.items())]
     size = saved.build["image_size"]
@@ -200,7 +202,7 @@ def _parser():
     group = parser.add_argument_group(
         "network, where IN does not tell it (arrays alone fit several published networks)"
     )
-    flags.add_network_flags(group)
+    flags.add_network_flags(group, init=False)
     group = parser.add_argument_group("images, where IN does not tell how they were prepared")
     group.add_argument(
         "--channels", choices=("rgb", "bgr"),

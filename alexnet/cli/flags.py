@@ -142,8 +142,9 @@ def add_version_flag(parser) -> None:
     )  # fmt: skip
 
 
-def add_network_flags(group) -> None:
-    """--spec, --image-size and CHANGES, the changes of a spec that alexnet.build takes."""
+def add_network_flags(group, init: bool = True) -> None:
+    """--spec, --image-size and CHANGES, the changes of a spec that alexnet.build takes; without
+    --init for a network whose weights are there."""
     group.add_argument("--spec", choices=SPECS, help="which published AlexNet")
     group.add_argument("--image-size", type=image_size, metavar="N", help="input rows and columns")
     group.add_argument("--activation", choices=ACTIVATIONS, help="instead of the spec's")
@@ -156,6 +157,8 @@ def add_network_flags(group) -> None:
     )
     group.add_argument("--groups", type=int, choices=(1, 2), help="1 or 2 towers")
     group.add_argument("--width", type=positive, metavar="F", help="factor on every width (1)")
+    if not init:
+        return
     group.add_argument(
         "--init",
         choices=INITS,
@@ -166,7 +169,7 @@ def add_network_flags(group) -> None:
 
 def network_changes(args: argparse.Namespace) -> dict:
     """{name: value} of the CHANGES whose flags are set."""
-    changes = {name: getattr(args, name) for name in CHANGES}
+    changes = {name: getattr(args, name, None) for name in CHANGES}
     return {name: value for name, value in changes.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import tinynet as tn
 from alexnet.cli.machine import use_machine
 from alexnet.data import open_dataset
+from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
 from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.pretrained import Pretrained
@@ -61,6 +62,12 @@ def _resumed_run(args):
     folder = RunFolder(file.parent)
     with folder.in_use():
         saved = checkpoint.load(file)
+        if saved.origin and not saved.options:
+            raise UsageError(
+                f"{printable(file)} was converted, not trained here, so there is no training to go "
+                f"on with; --pretrained {printable(file)} in place of --resume starts one from its "
+                "weights"
+            )
         if saved.velocities is None:
             raise UsageError(
                 f"{file} holds no velocities, so training cannot go on from it; --resume "

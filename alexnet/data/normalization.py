@@ -17,11 +17,14 @@ class Normalization:
 
     mean      (3, S, S), a mean image, or (3, 1, 1), a mean for each channel
     divisor   (3, 1, 1), above 0; ones leave the images undivided
-    Both are kept as float32 and saved with the model (arrays, from_arrays). Raises ValueError for
-    other shapes, for numbers that are not finite, and for a divisor that is not above 0.
+    dtype     of the images that it returns: float32 or float64, as the network
+    Mean and divisor are kept as float32 and saved with the model (arrays, from_arrays). Raises
+    ValueError for other shapes, for numbers that are not finite, and for a divisor that is not
+    above 0.
     """
 
-    def __init__(self, mean: np.ndarray, divisor: np.ndarray):
+    def __init__(self, mean: np.ndarray, divisor: np.ndarray, dtype=np.float32):
+        self.dtype = np.dtype(dtype)
         self.mean = np.asarray(mean, np.float32)
         self.divisor = np.asarray(divisor, np.float32)
         height = self.mean.shape[-1] if self.mean.ndim else 0
@@ -37,7 +40,7 @@ class Normalization:
             raise ValueError(f"Normalization: divisor {self.divisor.ravel()} must be above 0")
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 (N, 3, S, S).
+        """(N, 3, S, S) of the dtype.
 
         images  uint8 (N, 3, S, S), of the mean image's size; of any size if mean is (3, 1, 1)
         """
@@ -53,8 +56,8 @@ class Normalization:
                 f"{self.mean.shape[1:]}; read them at its size"
             )
         # New memory would cost page faults in every batch; empty() uses old memory again.
-        values = empty(images.shape, np.float32)
-        np.subtract(images, self.mean, out=values, dtype=np.float32)
+        values = empty(images.shape, self.dtype)
+        np.subtract(images, self.mean, out=values, dtype=self.dtype)
         if (self.divisor != 1).any():
             values /= self.divisor
         return values
@@ -64,12 +67,12 @@ class Normalization:
         return {"mean": self.mean, "divisor": self.divisor}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Normalization":
+    def from_arrays(cls, arrays: dict[str, np.ndarray], dtype=np.float32) -> "Normalization":
         """The Normalization from its arrays(). Raises ValueError for a missing or wrong one."""
         missing = {"mean", "divisor"} - set(arrays)
         if missing:
             raise ValueError(f"Normalization: {' and '.join(sorted(missing))} is missing")
-        return cls(arrays["mean"], arrays["divisor"])
+        return cls(arrays["mean"], arrays["divisor"], dtype)
 
 
 def measure_normalization(

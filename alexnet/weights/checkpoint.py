@@ -205,7 +205,7 @@ def _read(file, path):
         parts[part][key] = array
     saved = Checkpoint(
         **{name: record[name] for name in _NEEDED},
-        normalization=_normalization(parts["normalization"]),
+        normalization=_normalization(parts["normalization"], dtype),
         model=parts["model"],
         velocities=parts["velocity"] or None,
         path=path,
@@ -274,8 +274,8 @@ def _finite(name, array):
     return array
 
 
-def _normalization(arrays):
+def _normalization(arrays, dtype):
     try:
-        return Normalization.from_arrays(arrays)
+        return Normalization.from_arrays(arrays, dtype)
     except ValueError as error:
         raise DataError(str(error)) from error
