@@ -123,7 +123,7 @@ def test_a_network_with_another_number_of_layers_says_both_numbers():
 
 def test_arrays_alone_that_fit_several_rows_need_the_users_word():
     network = file_network(SPECS["caffe"], complete=False)
-    with pytest.raises(UsageError, match="fit paper, caffe, onnx-zoo, caffenet alike.*--spec"):
+    with pytest.raises(UsageError, match="fit paper, caffe, caffenet alike.*--spec"):
         find_fit(network)
     assert find_fit(network, [SPECS["caffenet"]]).spec.name == "caffenet"
     assert find_fit(replace(network, spec="caffe")).spec.name == "caffe"
