@@ -197,20 +197,21 @@ def test_neither_are_the_class_names_nor_a_runs_checkpoints(saved, run):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 def test_a_full_disk_ends_with_6_and_keeps_the_old_file(saved, tmp_path):
+    names = ["a.npz", "a.safetensors"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"old")
     program = (
         "import resource, sys; from alexnet.convert import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); sys.exit(main(sys.argv[1:]))"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "sys.exit([main(['ours.pth', name]) for name in sys.argv[1:]] != [6, 6])"
     )
-    for name in ("a.npz", "a.safetensors"):
-        (tmp_path / name).write_bytes(b"old")
-        done = subprocess.run(
-            [sys.executable, "-c", program, "ours.pth", name], capture_output=True, text=True
-        )
-        assert done.returncode == 6
-        assert f"cannot write {name}: File too large; make room, or name another" in done.stderr
+    command = [sys.executable, "-c", program, *names]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name, line in zip(names, done.stderr.splitlines(), strict=True):
+        assert f"cannot write {name}: File too large; make room, or name another OUT" in line
         assert (tmp_path / name).read_bytes() == b"old"
-    names = {"a.npz", "a.safetensors", "ours.pth", "arrays.npz"}
-    assert set(os.listdir(tmp_path)) == names  # no temporary file
+    assert set(os.listdir(tmp_path)) == {*names, "ours.pth", "arrays.npz"}  # no temporary file
 
 
 # --- --check --------------------------------------------------------------------------------------
