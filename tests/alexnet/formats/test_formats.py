@@ -421,6 +421,14 @@ def forge_metadata(path, saved, **fields):
     save_file(saved.model, path, {name: text for name, text in metadata.items() if text})
 
 
+def test_a_value_that_is_too_deep_to_show_is_still_an_error_in_words():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(DataError, match="words is a list of many others, should be"):
+        records.check("words", deep, records.WORDS)
+
+
 def test_a_record_without_its_producer_is_another_programs(tmp_path):
     saved, path = small(), tmp_path / "a.safetensors"
     formats.write(saved, path)
