@@ -105,7 +105,7 @@ def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) 
     """Train from the run's position to the end of its last epoch, or to --max-steps. Raises
     NotFinite, Interrupted, DataError, DiskError and OSError."""
     step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
-    training, validation = batches_for(run)
+    training, validation = batches_for(run, interrupts.between)
     while run.epoch < run.options.epochs:
         batches = training.epoch(run.epoch, start_batch=run.batch)
         train_epoch(run, step, islice(batches, run.steps_left()), progress, interrupts)

@@ -7,8 +7,8 @@
                  computed once, and the others, which start at random, are trained on that
 
 Each method is one command of alexnet.train, which is printed. It runs in a process of its own,
-whose time and largest memory are measured. The network of its best validation epoch is then tried
-once on the test images.
+whose time and largest memory are measured. At the end the network of each one's best validation
+epoch is tried once on the test images.
 
 Source: Donahue and others, DeCAF (2014), for features of AlexNet; Yosinski and others, How
 transferable are features in deep neural networks? (2014), for fine-tuning.
@@ -17,33 +17,34 @@ transferable are features in deep neural networks? (2014), for fine-tuning.
 import argparse
 import os
 import shlex
-import subprocess
 import sys
-import time
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 from alexnet.cli import ending, flags
 from alexnet.cli.console import plain_console
-from alexnet.cli.interrupts import handled_by
 from alexnet.cli.machine import use_machine
+from alexnet.cli.measured import measured
 from alexnet.cli.output_file import written_whole
+from alexnet.cli.train_flags import train_parser
 from alexnet.data import open_dataset
 from alexnet.data.loader import Loader
 from alexnet.data.names import printable
 from alexnet.data.prefetch import prefetch
 from alexnet.errors import DataError, UsageError
 from alexnet.evaluation.metrics import evaluate
+from alexnet.network.layer_names import as_ranges, layers_with_parameters
 from alexnet.network.plan import plan
 from alexnet.network.specs import find_spec
 from alexnet.network.variants import CHANGES, changed
 from alexnet.pictures.methods import draw_methods
 from alexnet.training import method_results
 from alexnet.training.method_results import Result
-from alexnet.training.options import absolute, data_folder
+from alexnet.training.options import absolute, data_folder, resolve
 from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.saved import check_training, saved_options
 from alexnet.weights import checkpoint
 
 METHODS = ("scratch", "fine-tuning", "features")
@@ -68,23 +69,30 @@ def _command(args):
     args = pretrained.with_flags(args)
     train_set = open_dataset(data, "train")  # an error now, not after the first method
     test_set = _test_images(data, train_set.classes)
-    kept = _kept_layers(args, pretrained, len(train_set.classes))
-    commands = {method: _train_words(method, args, data, kept) for method in args.methods}
+    layers = _plan(args, len(train_set.classes))
+    kept = _kept_layers(args, pretrained, layers)
+    ranges = as_ranges(kept, layers)
+    commands = {method: _train_words(method, args, data, ranges) for method in args.methods}
     folder = Path(args.out) if args.out else method_results.new_folder(_name(data))
-    results = []
+    results = {}
     for method, words in commands.items():
-        result = method_results.load(folder, method, words)
-        if result is None:
+        results[method] = method_results.load(folder, method, words)
+        if results[method] is None:
+            _check_begun(RunFolder(folder / method), words, len(train_set))
+    del pretrained, train_set  # the measured memory of a process begins with its parent's
+    for method, words in commands.items():
+        if results[method] is None:
             code, result = _train(method, words, folder)
             if code:
                 _say_how_to_go_on(args, method, folder, code)
                 return code
             result.save(folder)
+            results[method] = result
+    for method, result in results.items():
         if result.test is None and test_set is not None:
-            result = _tried(result, folder, test_set, args)
-            result.save(folder)
-        results.append(result)
-    _show(results, folder, test_set)
+            results[method] = _tried(result, folder, test_set, args)
+            results[method].save(folder)
+    _show(list(results.values()), folder, test_set)
     return 0
 
 
@@ -104,18 +112,27 @@ def _test_images(data, classes):
     return test_set
 
 
-def _kept_layers(args, pretrained, classes):
-    """The names of the layers that start from the file: all that fit but the last of the network,
-    which names other classes."""
-    changes = {name: getattr(args, name) for name in CHANGES if getattr(args, name) is not None}
+def _plan(args, classes):
+    """The plan of the network that is trained."""
     try:
-        row = changed(find_spec(args.spec), **changes)
-        layers = plan(row, classes, args.image_size or row.image_size)
+        row = changed(find_spec(args.spec), **flags.network_changes(args))
+        return plan(row, classes, args.image_size or row.image_size)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    kept = [name for name in pretrained.layers_from_file(layers) if name != layers[-1].name]
+
+
+def _kept_layers(args, pretrained, layers):
+    """The names of the layers that start from the file: all that fit but the last of the network,
+    which names other classes."""
+    first, *_, last = layers_with_parameters(layers)
+    kept = [name for name in pretrained.layers_from_file(layers) if name != last]
     if not kept:
-        raise DataError(f"{printable(pretrained.path)} holds no layer that fits {row.name}")
+        raise DataError(f"{printable(pretrained.path)} holds no layer that fits {args.spec}")
+    if "features" in args.methods and kept[0] != first:
+        raise DataError(
+            f"{printable(pretrained.path)} holds no {first} that fits {args.spec}, so it computes "
+            "no features; --methods scratch fine-tuning needs none"
+        )
     return kept
 
 
@@ -123,8 +140,8 @@ def _kept_layers(args, pretrained, classes):
 
 
 def _train_words(method, args, data, kept):
-    """DATA and flags of alexnet.train for a method."""
-    words = [data, "--epochs", str(args.epochs or EPOCHS[method]), "--lr", f"{args.lr:g}"]
+    """DATA and flags of alexnet.train for a method. kept: the layers from FILE, as ranges."""
+    words = [data, "--epochs", str(args.epochs or EPOCHS[method]), "--lr", str(args.lr)]
     words += ["--batch-size", str(args.batch_size), "--seed", str(args.seed)]
     for name in ("spec", "image_size", *CHANGES, "backend", "threads", "workers"):
         value = getattr(args, name)
@@ -132,12 +149,28 @@ def _train_words(method, args, data, kept):
             values = value if isinstance(value, (list, tuple)) else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     if method != "scratch":
-        words += ["--pretrained", os.path.abspath(args.pretrained)]
+        words += ["--pretrained", str(Path(args.pretrained).absolute())]
     if method == "fine-tuning":
-        words += ["--lr-scale", ",".join(f"{name}={PRETRAINED_SCALE:g}" for name in kept)]
+        words += ["--lr-scale", ",".join(f"{part}={PRETRAINED_SCALE:g}" for part in kept)]
     if method == "features":
         words += ["--freeze", ",".join(kept), "--augment", "none", "--keep-features"]
     return words
+
+
+def _check_begun(run, words, images):
+    """Raise UsageError if a method that began in this run's folder had other flags or data."""
+    if not run.last.exists():
+        return
+    before = saved_options(checkpoint.load(run.last))
+    args = train_parser().parse_args(words)
+    if args.pretrained:
+        args = Pretrained.read(args.pretrained).with_flags(args)
+    now = resolve(args, before.backend, images)
+    machine = {n: getattr(before, n) for n in ("threads", "workers", "precision", "cuda_graph")}
+    if replace(now, **machine) != before:
+        raise UsageError(
+            f"{printable(run.path)} began with other flags or data; choose another --out"
+        )
 
 
 def _train(method, words, folder):
@@ -145,8 +178,10 @@ def _train(method, words, folder):
     run = RunFolder(folder / method)
     resumed = run.last.exists()
     words_of_run = ["--resume", str(run.path)] if resumed else [*words, "--out", str(run.path)]
-    print(f"\n{method}: python -m alexnet.train {shlex.join(words_of_run)}", flush=True)
-    code, seconds, memory = measured([sys.executable, "-m", "alexnet.train", *words_of_run])
+    code, seconds, memory = 0, 0.0, 0
+    if not (resumed and _is_complete(run)):
+        print(f"\n{method}: python -m alexnet.train {shlex.join(words_of_run)}", flush=True)
+        code, seconds, memory = measured([sys.executable, "-m", "alexnet.train", *words_of_run])
     if code:
         return code, None
     saved = checkpoint.load(run.best)
@@ -163,24 +198,21 @@ def _train(method, words, folder):
     )
 
 
-def measured(command: list[str], folder: Path | None = None) -> tuple[int, float, int]:
-    """(exit code, seconds, largest resident memory in bytes) of a command, in this working folder.
-    Signals to stop go to it, once: in a session of its own it gets none from the terminal."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder, start_new_session=True)
-    with handled_by(lambda number, frame: process.send_signal(number)):
-        _, status, usage = os.wait4(process.pid, 0)
-    code = process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return 128 - code if code < 0 else code, time.monotonic() - began, usage.ru_maxrss * unit
+def _is_complete(run):
+    """Whether the run has all its epochs: this command was killed between its end and the result's
+    writing."""
+    saved = checkpoint.load(run.last)
+    check_training(saved)
+    return saved.training["epoch"] >= saved_options(saved).epochs
 
 
 def _say_how_to_go_on(args, method, folder, code):
     words = ["python", "-m", "alexnet.transfer", *args.words]
-    words += [] if "--out" in args.words else ["--out", str(folder)]
+    words += [] if args.out else ["--out", str(folder)]
+    when = "this goes on" if code > 128 else "once its cause is mended, this goes on"
     ending.say(
         f"alexnet.transfer: {method} ended with exit code {code}; finished methods are kept, and "
-        f"this goes on: {shlex.join(words)}"
+        f"{when}: {shlex.join(words)}"
     )
 
 

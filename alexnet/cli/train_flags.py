@@ -88,7 +88,8 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--keep-features", action="store_const", const=True,
         help="compute the outputs of the frozen first layers once for each image and keep them in "
-        "memory: only the layers above are computed in a step; needs --augment none",
+        "memory: only the layers above are computed in a step. Dropout between the frozen layers "
+        "is off, as in test; needs --augment none",
     )  # fmt: skip
     group.add_argument(
         "--lr-scale", type=flags.not_empty, metavar="LAYERS=FACTOR,...",

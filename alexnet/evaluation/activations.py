@@ -74,7 +74,7 @@ def gathered(arrays: Iterable[np.ndarray], count: int) -> np.ndarray:
     rows, place = np.empty(0, np.float32), 0
     for array in arrays:
         if not place:
-            _need_memory(count, array.shape[1:])
+            need_memory(count, array.shape[1:])
             rows = np.empty((count, *array.shape[1:]), np.float32)
         rows[place : place + len(array)] = array
         place += len(array)
@@ -102,7 +102,9 @@ def dataset_activations(
     return features, np.concatenate(labels) if labels else np.empty(0, np.int64)
 
 
-def _need_memory(count, shape):
+def need_memory(count: int, shape: tuple[int, ...]) -> None:
+    """Raise UsageError if float32 arrays (count, *shape) take more than half of the machine's
+    memory."""
     needed = count * math.prod(shape) * np.dtype(np.float32).itemsize
     memory = _memory()
     if needed > memory // 2:

@@ -31,6 +31,22 @@ def chosen_layers(text: str, layers: list[Layer]) -> list[str]:
     return [name for name in layers_with_parameters(layers) if name in chosen]
 
 
+def as_ranges(names: list[str], layers: list[Layer]) -> list[str]:
+    """The shortest way to write these names, all with parameters: `conv1-conv3` for layers that
+    follow each other in the plan. chosen_layers of it, joined by commas, gives the names again."""
+    order = layers_with_parameters(layers)
+    parts, last = [], -2
+    for position, name in enumerate(order):
+        if name not in names:
+            continue
+        if last == position - 1:
+            parts[-1][1:] = [name]
+        else:
+            parts.append([name])
+        last = position
+    return ["-".join(part) for part in parts]
+
+
 def layer_factors(text: str, layers: list[Layer]) -> dict[str, float]:
     """{name: factor} of `fc8=10,conv1-conv5=0.1`, the factors of learning rates, in the order of
     the plan.

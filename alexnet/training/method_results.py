@@ -14,8 +14,9 @@ from rich import box
 from rich.table import Table
 
 from alexnet.data.names import printable
-from alexnet.errors import UsageError, writing
+from alexnet.errors import DataError, UsageError, writing
 from alexnet.training.progress import clock
+from alexnet.weights import record
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,28 @@ class Result:
         _write(folder / self.method / "result.json", asdict(self))
 
 
+def _list_of(kind):
+    words, fits = kind
+    return f"a list: {words}", lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+_KINDS = {
+    "method": record.TEXT,
+    "words": _list_of(record.TEXT),
+    "parameters": record.whole(1),
+    "frozen": _list_of(record.TEXT),
+    "seconds": record.real(0),
+    "resumed": record.TRUTH,
+    "memory": record.whole(0),
+    "validation": (
+        "a share for each epoch",
+        lambda value: value != [] and _list_of(record.SHARE)[1](value),
+    ),
+    "test": record.optional(record.SHARE),
+    "test_images": record.whole(0),
+}
+
+
 def new_folder(name: str) -> Path:
     """runs/transfer-<name>-<date>."""
     return Path("runs") / f"transfer-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -62,9 +85,12 @@ def load(folder: Path, method: str, words: list[str] | None = None) -> Result | 
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_bytes())
+        values = record.parse(path.read_bytes())
+        record.check_fields(
+            "its record", values, {**_KINDS, "method": record.one_of([method])}, _KINDS
+        )
         result = Result(**{field.name: values[field.name] for field in fields(Result)})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, DataError) as error:
         raise UsageError(
             f"{printable(path)} is no result of this command ({error}); remove it, or choose "
             "another --out"

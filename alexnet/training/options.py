@@ -181,7 +181,8 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
         **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
         **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
         **{"keep_features": False},
-        **{"norm": recipe.norm if spec == recipe.spec else None},
+        # The network of a file has the norm that it was trained with.
+        **{"norm": recipe.norm if spec == recipe.spec and not flags.get("pretrained") else None},
         **{
             "precision": "float32",
             "cuda_graph": tn.gpu.device() is not None and not flags.get("keep_features"),
@@ -227,25 +228,28 @@ def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
     for name, value in new.items():
         before = getattr(saved, name)
         if value != before and name not in (*CHANGEABLE, "data"):
+            flag = f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}"
+            began = "without" if before is None or before is False else f"with {before}"
             raise UsageError(
-                f"--{name.replace('_', '-')} {value} does not fit: this run began "
-                f"{'without' if before is None else f'with {before}'}; leave it out to go on, or "
-                "start another run"
+                f"{flag} does not fit: this run began {began}; leave it out to go on, or start "
+                "another run"
             )
     return Options(**new)
 
 
 def flags_of(options: Options, images: int = MANY) -> str:
     """DATA and the flags that give these options with this number of training images. Options with
-    the recipe's value need no flag."""
+    the recipe's value need no flag, unless a pretrained network could bring another."""
     # Photos had no init in older files: it is the spec's own, and today's recipe has another.
     options = replace(options, init=options.init or "published")
     published = options.init if options.init == "published" else None
     plain = Namespace(data=options.data, spec=options.spec, init=published)
     usual = replace(resolve(plain, "numba", images), spec=RECIPES[kind_of(options.data)].spec)
+    brought = ("spec", "image_size", *CHANGES) if options.pretrained else ()
     words = [options.data]
     for name, value in asdict(options).items():
-        if name == "init" and published or value not in (None, getattr(usual, name)):
+        common = None if name in brought else getattr(usual, name)
+        if name == "init" and published or value not in (None, common):
             words.append(f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
             if not isinstance(value, bool):
                 words += map(str, value if isinstance(value, (list, tuple)) else [value])

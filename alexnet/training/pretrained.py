@@ -1,25 +1,28 @@
 """Start a training from the weights of another one: --pretrained FILE.
 
 The n-th convolution, fully connected layer and batch norm of the file start the n-th of the network
-where their shapes are equal. Other layers keep their random weights; a last layer for other classes
-is one of them. Images are normalised as the file's network takes them.
+where all their shapes are equal. Other layers keep their random weights; a last layer for other
+classes is one of them. Images are normalised as the file's network takes them.
 """
 
 import contextlib
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alexnet import formats
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError
+from alexnet.network.layer_names import as_ranges
 from alexnet.network.plan import Layer, plan
-from alexnet.network.specs import SPECS
-from alexnet.network.variants import CHANGES
+from alexnet.network.specs import SPECS, find_spec
+from alexnet.network.variants import CHANGES, changed
 from alexnet.weights.file_network import FileNetwork, arranged
-from alexnet.weights.fits import find_fit, what_fits
+from alexnet.weights.fits import compare, find_fit, what_fits
 from alexnet.weights.imported import checked_record, recorded_normalization, usual_normalization
+
+_SHOWN = 5  # arrays of the file, in an error
 
 
 @dataclass(frozen=True)
@@ -44,61 +47,105 @@ class Pretrained:
             return cls(str(path), arranged(network), checked_record(network.record))
 
     def with_flags(self, args: Namespace) -> Namespace:
-        """The flags of a command, with --spec and the changes of the spec as the file has them
-        where the user set none of these, and its image size where the user set none. Raises
-        UsageError if the file's arrays fit several specs."""
+        """The flags of a command, with the file's network where the user set none: --spec, and for
+        this spec the changes and --image-size. Raises UsageError if the file's arrays fit several
+        specs, and DataError if they fit none."""
         flags = dict(vars(args))
         # Initial weights are for the layers that the file has nothing for.
-        network = ("spec", *(name for name in CHANGES if name != "init"))
-        if all(flags.get(name) is None for name in network):
-            build = self.record.get("build") or {"spec": self._spec()}
-            flags |= {name: build.get(name) for name in network}
-            if flags.get("image_size") is None:
-                flags["image_size"] = build.get("image_size")
-        return Namespace(**flags)
+        names = [name for name in CHANGES if name != "init"]
+        changes = {name: flags[name] for name in names if flags.get(name) is not None}
+        build = self.record.get("build")
+        spec = flags.get("spec") or (build["spec"] if build else self._spec(changes))
+        own = build or {"image_size": self._image_size(spec, changes)}
+        if spec == own.get("spec", spec):
+            flags |= {n: own.get(n) for n in (*names, "image_size") if flags.get(n) is None}
+        return Namespace(**flags | {"spec": spec})
 
-    def _spec(self):
+    def _spec(self, changes):
+        """The name of the spec that the file holds, with these changes made to it."""
+        if self.network.spec:
+            return self.network.spec
+        rows = _changed_rows(changes)
         with _naming(self.path):
-            if self.network.spec:
-                return self.network.spec
-            with contextlib.suppress(DataError):
-                return find_fit(self.network).spec.name
-            counts = {row.name: len(self._arrays_for(row)) for row in SPECS.values()}
+            try:
+                return find_fit(self.network, rows).spec.name
+            except DataError:  # perhaps a part of one
+                counts = {row.name: self._fitting(row) for row in rows}
             best = [name for name, count in counts.items() if count == max(counts.values())]
+            if not counts[best[0]]:
+                raise DataError(f"none of its arrays fits any spec{self._held()}")
             if len(best) > 1:
                 raise UsageError(
                     f"its arrays fit {', '.join(best)} alike; say which to train: --spec {best[0]}"
                 )
             return best[0]
 
-    def _arrays_for(self, row):
-        return what_fits(self.network, plan(row, row.num_classes, row.image_size))[0]
+    def _fitting(self, row):
+        return len(what_fits(self.network, plan(row, row.num_classes, row.image_size))[0])
+
+    def _image_size(self, spec, changes):
+        """The image size of the file's network, which may tell it by its first fully connected
+        layer; else None."""
+        tells = any(layer.kind == "Linear" for layer in self.network.layers)
+        row = next((row for row in _changed_rows(changes) if row.name == spec), None)
+        if not tells or row is None:  # changes that do not fit the spec are found later
+            return self.network.image_size
+        return compare(self.network, row).image_size
+
+    def _held(self):
+        """The first arrays of the file, in words."""
+        arrays = [
+            f"{layer.name}.{key} {array.shape}"
+            for layer in self.network.weighted()
+            for key, array in layer.arrays.items()
+        ]
+        more = ", ..." if len(arrays) > _SHOWN else ""
+        return f"; in the file: {', '.join(arrays[:_SHOWN])}{more}" if arrays else ""
 
     def layers_from_file(self, layers: list[Layer]) -> list[str]:
         """The names of the layers of this plan whose arrays the file holds, in its order."""
-        arrays, _, missing = what_fits(self.network, layers)
-        incomplete = {name.rpartition(".")[0] for name in missing}
-        return [name for name in _layer_names(arrays) if name not in incomplete]
+        with _naming(self.path):
+            return _layer_names(what_fits(self.network, layers)[0])
 
-    def start(self, model) -> list[str]:
+    def start(self, model, classes: list[str]) -> list[str]:
         """Load what fits into the model, and say what did, and what was left, in lines of text.
-        Raises DataError if nothing fits."""
+
+        classes  of the training: a last layer for other classes is left in the file, where its
+                 record names them
+        Raises DataError if nothing fits.
+        """
+        network, left_for_classes = self._for_classes(classes)
         layers = plan(model.spec, model.num_classes, model.image_size)
-        arrays, left, missing = what_fits(self.network, layers)
         name = printable(self.path)
-        if not arrays:
-            raise DataError(
-                f"{name}: none of its arrays fits {model.spec.name}; in the file: "
-                + "; ".join(left[:5])
-            )
-        dtype = next(iter(arrays.values())).dtype
-        model.load_state_dict({n: a.astype(dtype) for n, a in arrays.items()}, strict=False)
-        lines = [f"{name}, {self.network.format}: {', '.join(_layer_names(arrays))}"]
+        with _naming(self.path):
+            arrays, left, missing = what_fits(network, layers)
+            if not arrays:
+                raise DataError(f"none of its arrays fits {model.spec.name}{self._held()}")
+        model.load_state_dict(arrays, strict=False)
+        lines = [f"{name}, {network.format}: {', '.join(as_ranges(_layer_names(arrays), layers))}"]
         if missing:
-            lines.append(f"random: {', '.join(_layer_names(missing))}")
+            lines.append(f"random: {', '.join(as_ranges(_layer_names(missing), layers))}")
+        left += left_for_classes
         if left:
             lines.append("left in the file: " + "; ".join(left))
         return lines
+
+    def _for_classes(self, classes):
+        """(the network without its last layer if that is for other classes than these, lines that
+        say so)."""
+        theirs, linear = self.record.get("classes"), self._last_linear()
+        if theirs in (None, classes) or linear is None:
+            return self.network, []
+        weight = linear.arrays["weight"]
+        if len(weight) != len(classes):  # its shape says so
+            return self.network, []
+        layers = [layer for layer in self.network.layers if layer is not linear]
+        some = ", ".join(map(printable, theirs[:3])) + (", ..." if len(theirs) > 3 else "")
+        return replace(self.network, layers=layers), [f"{linear.name}: it names classes {some}"]
+
+    def _last_linear(self):
+        linear = [layer for layer in self.network.layers if layer.kind == "Linear"]
+        return linear[-1] if linear else None
 
     def normalization(self, row, image_size: int) -> Normalization | None:
         """How the file's network takes its images: as its record says, else as the published
@@ -110,6 +157,17 @@ class Pretrained:
             return usual_normalization(row)
         except UsageError:
             return None
+
+
+def _changed_rows(changes):
+    """The rows of SPECS that these changes fit, changed."""
+    rows = []
+    for name in SPECS:
+        with contextlib.suppress(ValueError):
+            row = changed(find_spec(name), **changes)
+            plan(row, row.num_classes, row.image_size)
+            rows.append(row)
+    return rows
 
 
 def _layer_names(names):

@@ -1,5 +1,6 @@
 """The first and last lines of alexnet.train: the recipe of the run, and commands to try next."""
 
+import itertools
 import os
 import shlex
 import time
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 import tinynet as tn
 from alexnet.data.names import printable
+from alexnet.network.layer_names import as_ranges
 from alexnet.network.variants import CHANGES
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
@@ -34,8 +36,8 @@ def print_recipe(run) -> None:
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
-    if run.started_from:
-        lines["weights"] = "\n".join(run.started_from)
+    if run.network.started_from:
+        lines["weights"] = "\n".join(run.network.started_from)
     if run.remarks:
         lines["resumed"] = "\n".join(run.remarks)
     for name, text in lines.items():
@@ -47,13 +49,18 @@ def _frozen(run):
     """A line that names the frozen layers and counts the other parameters, or ""."""
     if not run.frozen:
         return ""
+    frozen = ", ".join(as_ranges(run.frozen, run.network.layers))
     trained = sum(parameter.size for parameter in run.model.parameters() if parameter.requires_grad)
-    return f"\n{trained:,} of them trained; frozen: {', '.join(run.frozen)}"
+    return f"\n{trained:,} of them trained; frozen: {frozen}"
 
 
 def _rates(run):
     """A line that names the layers with a rate of their own, or ""."""
-    rates = [f"{factor:g} lr in {name}" for name, factor in run.rate_factors.items()]
+    rates = [
+        f"{factor:g} lr in {part}"
+        for factor, pairs in itertools.groupby(run.rate_factors.items(), key=lambda pair: pair[1])
+        for part in as_ranges([name for name, _ in pairs], run.network.layers)
+    ]
     return f"\nrates: {', '.join([*rates, 'lr in the others'])}" if rates else ""
 
 

@@ -22,15 +22,14 @@ from alexnet.data.loader import Loader
 from alexnet.data.normalization import Normalization, measure_normalization
 from alexnet.errors import DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
-from alexnet.network.build import build
-from alexnet.network.plan import plan
 from alexnet.network.specs import find_spec
 from alexnet.training import diagnosis, resuming
-from alexnet.training.features import head_start
-from alexnet.training.frozen import freeze, frozen_layers, parameter_groups, rate_factors
+from alexnet.training.features import check_memory
+from alexnet.training.frozen import parameter_groups
 from alexnet.training.options import Options
 from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_network import RunNetwork
 from alexnet.training.saved import check_training
 from alexnet.training.schedules import SCHEDULES
 from alexnet.weights import checkpoint as checkpoints
@@ -53,11 +52,7 @@ class Run:
     best                 {"top1", "epoch"} of the best whole epoch, or None
     in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
                          batch is 0 at the end of an epoch
-    head                 the layers that batches go through: the model; with --keep-features its
-                         layers above the frozen ones (training/features.py)
-    started_from         what came from the file of --pretrained and what did not: lines of text
-    frozen               names of the layers that keep their weights, in order
-    rate_factors         {name: factor on the learning rate} of the layers with a rate of their own
+    network              a RunNetwork; model, head, frozen and rate_factors are its own
     remarks              what a resumed run should tell: lines of text
     validated            the Metrics of the newest epoch, or None before its end
     guessing_loss        the loss of guessing each class by its frequency among the training images
@@ -77,17 +72,12 @@ class Run:
         self.val_set = _open(options, "val")
         self.classes = list(self.train_set.classes)
         tn.seed(options.seed)
-        self.model = _build(options, len(self.classes))
-        self.head, self.pretrained = self.model, pretrained
-        self.started_from = pretrained.start(self.model) if pretrained else []
-        layers = plan(self.model.spec, self.model.num_classes, self.model.image_size)
-        self.frozen = _named_by("--freeze", frozen_layers, options, layers)
-        self.rate_factors = _named_by("--lr-scale", rate_factors, options, layers)
-        freeze(self.model, self.frozen)
-        if options.keep_features:
-            self.head = self.model[_named_by("--keep-features", head_start, options, layers) :]
+        self.network, self.pretrained = RunNetwork.of(options, self.classes, pretrained), pretrained
+        self.model, self.head = self.network.model, self.network.head
+        self.frozen, self.rate_factors = self.network.frozen, self.network.rate_factors
         self.batches, self.validation = self._loaders()
-        _check_batch_norm(self.model, layers, self.batches.batch_size)
+        self.network.check_batch_norm(self.batches.batch_size)
+        check_memory(self)
         self.optimizer = tn.optim.SGD(
             parameter_groups(self.model, self.rate_factors), options.lr, options.momentum,
             options.weight_decay, options.rule,
@@ -303,33 +293,3 @@ def _open(options, split):
     return open_dataset(
         options.data, split, seed=options.seed, skip_bad_images=options.skip_bad_images
     )
-
-
-def _check_batch_norm(model, layers, images):
-    """One image alone has no variance where maps are 1 x 1. A frozen layer, in test mode, needs
-    none. Raises UsageError."""
-    if images > 1:
-        return
-    for layer in layers:
-        is_norm = layer.kind == "BatchNorm2d" and layer.outputs[1:] == (1, 1)
-        if is_norm and model[layer.name].training:
-            raise UsageError(
-                f"{layer.name}: batch normalisation of maps of 1 x 1 needs batches of at least 2 "
-                "images; --batch-size 2, and as many images in the training set, or a larger "
-                "--image-size"
-            )
-
-
-def _build(options, classes):
-    try:
-        return build(options.spec, classes, options.image_size, **options.changes())
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def _named_by(flag, function, options, layers):
-    """function(options, layers), with its ValueError as a UsageError that names the flag."""
-    try:
-        return function(options, layers)
-    except ValueError as error:
-        raise UsageError(f"{flag}: {error}") from error

@@ -139,13 +139,19 @@ def state_of(network: FileNetwork, fit: Fit, dtype="float32") -> dict[str, np.nd
     found = {f"{name}.{key}": a for name, layer in pairs for key, a in layer.arrays.items()}
     state = {}
     for name, shape in (parameters | buffers).items():
-        missing = np.ones if name.endswith(("weight", "running_var")) else np.zeros
-        array = found[name] if name in found else missing(shape, dtype)
-        with np.errstate(over="ignore"):  # float64 beyond float32 is found below
-            state[name] = np.ascontiguousarray(array, dtype)
-        if not np.isfinite(state[name]).all():
-            raise DataError(f"{name} holds numbers that are not finite in {dtype}")
+        state[name] = _array(name, shape, found, dtype)
     return state
+
+
+def _array(name, shape, found, dtype):
+    """The array of this name, of this dtype; what the file does not have changes nothing."""
+    missing = np.ones if name.endswith(("weight", "running_var")) else np.zeros
+    array = found[name] if name in found else missing(shape, dtype)
+    with np.errstate(over="ignore"):  # float64 beyond float32 is found below
+        array = np.ascontiguousarray(array, dtype)
+    if not np.isfinite(array).all():
+        raise DataError(f"{name} holds numbers that are not finite in {np.dtype(dtype)}")
+    return array
 
 
 def what_fits(network: FileNetwork, layers: list[Layer]) -> tuple[dict, list[str], list[str]]:
@@ -155,7 +161,9 @@ def what_fits(network: FileNetwork, layers: list[Layer]) -> tuple[dict, list[str
     network  arranged()
     layers   the plan of the network that is started
     The n-th convolution, fully connected layer and batch norm of the file go to the n-th of the
-    network; an array is taken if its shape fits.
+    network. A layer is taken if all its arrays have the network's shapes: a trained bias says
+    nothing beside random weights. A bias that the file does not have is 0. Raises DataError for
+    numbers that are not finite in float32.
     """
     parameters, buffers = array_shapes(layers)
     shapes = parameters | buffers
@@ -164,12 +172,16 @@ def what_fits(network: FileNetwork, layers: list[Layer]) -> tuple[dict, list[str
         ours = [layer.name for layer in layers if layer.kind == kind]
         theirs = [layer for layer in network.layers if layer.kind == kind]
         for name, layer in zip(ours, theirs, strict=False):
-            for key, array in layer.arrays.items():
-                shape = shapes.get(f"{name}.{key}")
-                if shape == array.shape:
-                    arrays[f"{name}.{key}"] = np.ascontiguousarray(array, np.float32)
-                else:
-                    left.append(f"{layer.name}.{key} {array.shape}: {name} has {shape}")
+            differences = [
+                f"{layer.name}.{key} {array.shape}: {name} has {shapes[f'{name}.{key}']}"
+                for key, array in layer.arrays.items()
+                if array.shape != shapes[f"{name}.{key}"]
+            ]
+            left += differences
+            if not differences:
+                own = {key for key in shapes if key.rpartition(".")[0] == name}
+                found = {f"{name}.{key}": array for key, array in layer.arrays.items()}
+                arrays |= {key: _array(key, shapes[key], found, np.float32) for key in own}
         left += [f"{layer.name}: the network has no such layer" for layer in theirs[len(ours) :]]
     missing = [name for name in shapes if name not in arrays]
     return {name: arrays[name] for name in shapes if name in arrays}, left, missing

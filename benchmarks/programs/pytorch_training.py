@@ -51,6 +51,7 @@ def main(folder: str, file: str) -> None:
     for epoch in range(options.epochs):
         training.epoch(epoch)
         accuracies.append(training.accuracy(run.validation))
+        run.schedule.epoch_ended(1 - accuracies[-1])
         print(f"epoch {epoch + 1}: validation top-1 {accuracies[-1]:.1%}", flush=True)
         if accuracies[-1] == max(accuracies) and accuracies.count(accuracies[-1]) == 1:
             best = copy.deepcopy(training.head.state_dict())
@@ -77,7 +78,7 @@ class Training:
                     tensor.copy_(torch.from_numpy(state[name]))
         for name in run.frozen:
             network.get_submodule(name).requires_grad_(False)
-        start = len(network) - len(run.head)
+        start, self.network = len(network) - len(run.head), network
         self.below, self.head = network[:start].eval(), network[start:]
         rates = {name: run.rate_factors.get(name, 1.0) for name, _ in run.head}
         groups = [
@@ -119,6 +120,8 @@ class Training:
     def epoch(self, number):
         """Take a step with each batch of an epoch."""
         self.head.train()
+        for name in self.run.frozen:  # a frozen batch norm keeps its statistics
+            self.network.get_submodule(name).eval()
         for x, labels in self.batches(self.run.batches, number):
             rate = self.run.schedule.rate(self.step)
             for group in self.optimizer.param_groups:

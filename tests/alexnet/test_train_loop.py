@@ -16,7 +16,7 @@ class Run:
 
     def __init__(self, events, save_after=()):
         self.events, self.step, self._save_after, self._calls = events, 0, save_after, 0
-        self.model = self.optimizer = None
+        self.head = self.optimizer = None
         self.schedule = SimpleNamespace(rate=lambda step: 0.5**step)
 
     def save_is_due(self):

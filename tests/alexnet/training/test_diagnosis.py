@@ -141,9 +141,10 @@ def test_a_start_is_judged_by_steps_or_epochs_and_then_rarely(steps, steps_per_e
 
 
 def dead_run(model, init, lr, validated=None):
+    model = alexnet.build(**(model.build_arguments | {"init": init}))
     return SimpleNamespace(
-        model=alexnet.build(**(model.build_arguments | {"init": init})), classes=list("ab"),
-        options=SimpleNamespace(lr=lr), step=45, guessing_loss=0.6, validated=validated,
+        model=model, head=model, classes=list("ab"), options=SimpleNamespace(lr=lr), step=45,
+        guessing_loss=0.6, validated=validated,
     )  # fmt: skip
 
 
