@@ -245,7 +245,8 @@ def flags_of(options: Options, images: int = MANY) -> str:
     published = options.init if options.init == "published" else None
     plain = Namespace(data=options.data, spec=options.spec, init=published)
     usual = replace(resolve(plain, "numba", images), spec=RECIPES[kind_of(options.data)].spec)
-    brought = ("spec", "image_size", *CHANGES) if options.pretrained else ()
+    names = ("spec", "image_size", *(name for name in CHANGES if name != "init"))
+    brought = names if options.pretrained else ()
     words = [options.data]
     for name, value in asdict(options).items():
         common = None if name in brought else getattr(usual, name)
