@@ -67,12 +67,13 @@ def _command(args):
     data = absolute(args.data)
     pretrained = Pretrained.read(args.pretrained)
     args = pretrained.with_flags(args)
-    train_set = open_dataset(data, "train")  # an error now, not after the first method
-    test_set = _test_images(data, train_set.classes)
+    train_set = open_dataset(
+        data, "train", seed=args.seed
+    )  # an error now, not after the first method
+    test_set = _test_images(data, args.seed, train_set.classes)
     layers = _plan(args, len(train_set.classes))
-    kept = _kept_layers(args, pretrained, layers)
-    ranges = as_ranges(kept, layers)
-    commands = {method: _train_words(method, args, data, ranges) for method in args.methods}
+    kept = as_ranges(_kept_layers(args, pretrained, layers), layers)
+    commands = {method: _train_words(method, args, data, kept) for method in args.methods}
     folder = Path(args.out) if args.out else method_results.new_folder(_name(data))
     results = {}
     for method, words in commands.items():
@@ -82,12 +83,11 @@ def _command(args):
     del pretrained, train_set  # the measured memory of a process begins with its parent's
     for method, words in commands.items():
         if results[method] is None:
-            code, result = _train(method, words, folder)
+            code, results[method] = _train(method, words, folder)
             if code:
                 _say_how_to_go_on(args, method, folder, code)
                 return code
-            result.save(folder)
-            results[method] = result
+            results[method].save(folder)
     for method, result in results.items():
         if result.test is None and test_set is not None:
             results[method] = _tried(result, folder, test_set, args)
@@ -97,13 +97,13 @@ def _command(args):
 
 
 def _name(data):
-    return "synthetic" if data_folder(data) is None else os.path.basename(os.path.normpath(data))
+    return os.path.basename(os.path.normpath(data)) if data_folder(data) else "synthetic"
 
 
-def _test_images(data, classes):
+def _test_images(data, seed, classes):
     """The test images, or None if the data has none."""
     try:
-        test_set = open_dataset(data, "test")
+        test_set = open_dataset(data, "test", seed=seed)
     except DataError as error:
         print(f"no test images, so the validation images tell the result: {error}")
         return None

@@ -47,6 +47,8 @@ def main(folder: str, file: str) -> None:
         run = Run(options, RunFolder(nowhere), pretrained=pretrained)
     run.normalization = saved.normalization
     training = Training(torch, run)
+    # The memory of the process is to be PyTorch's: nothing below reads tinynet's weights.
+    run.network = run.model = run.head = run.optimizer = run.pretrained = pretrained = None
     accuracies, best = [], None
     for epoch in range(options.epochs):
         training.epoch(epoch)
