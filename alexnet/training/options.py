@@ -8,6 +8,9 @@ Initial weights are `he` and inputs are divided by their deviation: with the pub
 loss can stay at the loss of guessing for thousands of steps. The rate falls by a cosine, because
 the error on a few validation images is too noisy to steer it.
 
+Layers that --pretrained has nothing for start with the spec's own weights: their inputs have the
+scale of the published network's activations.
+
 With --init published a folder is trained on as in the paper: batch 128, 90 epochs, the rate divided
 by 10 when the validation error stops falling.
 
@@ -57,16 +60,19 @@ IMAGES, EPOCHS = 60_000, (20, 90)
 MANY = 1_000_000  # images, where their number is not known: the largest batch, the fewest epochs
 
 
-def recipe_for(data: str, init: str | None, images: int) -> Recipe:
+def recipe_for(data: str, init: str | None, images: int, pretrained: bool = False) -> Recipe:
     """The recipe for this DATA.
 
-    init    the flag --init, or None
-    images  the number of training images
+    init        the flag --init, or None
+    images      the number of training images
+    pretrained  whether layers start from a file
     """
     kind = kind_of(data)
-    if kind == "folder" and init == "published":
+    if kind == "folder" and init == "published" and not pretrained:
         return RECIPES["published"]
     recipe = RECIPES[kind]
+    if pretrained:  # new layers read what the published layers below make
+        recipe = replace(recipe, init=None)
     batch_size = max([BATCHES[0], *(size for size in BATCHES if size * STEPS <= images)])
     epochs = min(max(IMAGES // images, EPOCHS[0]), EPOCHS[1])
     return replace(
@@ -173,7 +179,7 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
     """
     data, args = absolute(args.data), _with_absolute_file(args)
     flags = {name: value for name, value in vars(args).items() if value is not None}
-    recipe = recipe_for(data, flags.get("init"), images)
+    recipe = recipe_for(data, flags.get("init"), images, "pretrained" in flags)
     spec = flags.get("spec", recipe.spec)
     values = {
         **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
@@ -240,12 +246,15 @@ def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
 def flags_of(options: Options, images: int = MANY) -> str:
     """DATA and the flags that give these options with this number of training images. Options with
     the recipe's value need no flag, unless a pretrained network could bring another."""
-    # Photos had no init in older files: it is the spec's own, and today's recipe has another.
-    options = replace(options, init=options.init or "published")
+    if not options.pretrained:
+        # Photos had no init in older files: the spec's own, and today's recipe has another.
+        options = replace(options, init=options.init or "published")
     published = options.init if options.init == "published" else None
-    plain = Namespace(data=options.data, spec=options.spec, init=published)
+    plain = Namespace(
+        data=options.data, spec=options.spec, init=published, pretrained=options.pretrained
+    )
     usual = replace(resolve(plain, "numba", images), spec=RECIPES[kind_of(options.data)].spec)
-    names = ("spec", "image_size", *(name for name in CHANGES if name != "init"))
+    names = ("pretrained", "spec", "image_size", *(n for n in CHANGES if n != "init"))
     brought = names if options.pretrained else ()
     words = [options.data]
     for name, value in asdict(options).items():

@@ -140,7 +140,7 @@ def test_synthetic_images_and_cifar10_take_the_files_network(file):
     for data in ("synthetic", "cifar10:/c"):
         chosen = resolved(file, data)
         assert (chosen.spec, chosen.image_size, chosen.width) == ("paper", 67, 0.03)
-        assert chosen.norm is None and chosen.init == "he"
+        assert chosen.norm is None and chosen.init is None  # new layers: the spec's own weights
 
 
 def test_the_norm_of_a_recipe_is_not_put_into_the_files_network(tmp_path):
