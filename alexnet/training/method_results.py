@@ -15,6 +15,7 @@ from rich.table import Table
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError, writing
+from alexnet.training.options import data_folder
 from alexnet.training.progress import clock
 from alexnet.weights import record
 
@@ -73,8 +74,9 @@ _KINDS = {
 }
 
 
-def new_folder(name: str) -> Path:
-    """runs/transfer-<name>-<date>."""
+def new_folder(data: str) -> Path:
+    """runs/transfer-<name of DATA>-<date>."""
+    name = os.path.basename(os.path.normpath(data)) if data_folder(data) else "synthetic"
     return Path("runs") / f"transfer-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 

@@ -11,7 +11,7 @@ import pytest
 import tinynet as tn
 from alexnet.cli.train_flags import train_parser
 from alexnet.train import main
-from alexnet.training.options import resolve
+from alexnet.training.options import flags_of, resolve
 from alexnet.training.pretrained import Pretrained
 from alexnet.weights import checkpoint
 from tests.alexnet.looked_into import save
@@ -128,12 +128,22 @@ def test_a_path_may_be_relative_or_in_the_home_folder(images, file, tmp_path, mo
     assert saved.is_absolute() and saved.samefile(tmp_path / "net.npz")
 
 
-def resolved(file, data):
-    """The options of this DATA with this file."""
-    args = Pretrained.read(file).with_flags(
-        train_parser().parse_args([data, "--pretrained", str(file)])
-    )
-    return resolve(args, "numba")
+def resolved(file, *words):
+    """The options of these words with this file."""
+    args = train_parser().parse_args([*words, "--pretrained", str(file)])
+    return resolve(Pretrained.read(file).with_flags(args), "numba")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["", "--width 1", "--spec torchvision", "--image-size 99", "--norm batch --init glorot"],
+)
+@pytest.mark.parametrize("data", ["synthetic", "/photos"])
+def test_flags_of_options_give_the_same_network_beside_the_file(file, data, flags):
+    options = resolved(file, data, *flags.split())
+    words = shlex.split(flags_of(options))
+    args = train_parser().parse_args(words)
+    assert resolve(Pretrained.read(file).with_flags(args), "numba") == options
 
 
 def test_synthetic_images_and_cifar10_take_the_files_network(file):

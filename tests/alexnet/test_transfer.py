@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 import tinynet as tn
 from alexnet import evaluate, train, transfer
+from alexnet.cli.console import plain_console
 from alexnet.errors import UsageError
 from alexnet.pictures.methods import draw_methods
 from alexnet.training import method_results
@@ -158,6 +160,15 @@ def test_other_flags_do_not_go_into_the_same_folder(finished, images, file, caps
 
 def children_of(pid):
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_the_last_layer_of_a_file_for_the_same_classes_learns_at_the_whole_rate(
+    finished, images, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(transfer, "measured", lambda command: (5, 1.0, 10**8))
+    words = [images, "--pretrained", str(finished[0] / "scratch"), *FLAGS]
+    assert transfer.main([*words, "--methods", "fine-tuning", "--out", str(tmp_path)]) == 5
+    assert " --lr-scale conv1-fc7=0.1 " in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="children are read from /proc")
@@ -330,6 +341,14 @@ def test_a_file_that_is_no_result_is_an_error_in_words(tmp_path, change):
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UsageError, match="result.json is no result of this command"):
         method_results.load(tmp_path, "features")
+
+
+def test_the_table_shows_the_best_validation_and_what_was_interrupted(capsys):
+    console = plain_console()
+    result = replace(RESULT, validation=[0.75, 0.5], resumed=True)
+    console.print(method_results.table([result]))
+    row = next(line for line in capsys.readouterr().out.splitlines() if "features" in line)
+    assert row.split() == ["features", "30", "2", "over", "2:00", "1.00", "GB", "75.0%", "62.5%"]
 
 
 def test_the_picture_draws_each_epoch_at_its_share_of_the_time(tmp_path, monkeypatch):

@@ -3,7 +3,12 @@
 import pytest
 
 from alexnet import SPECS
-from alexnet.network.layer_names import chosen_layers, layer_factors, layers_with_parameters
+from alexnet.network.layer_names import (
+    as_ranges,
+    chosen_layers,
+    layer_factors,
+    layers_with_parameters,
+)
 from tests.alexnet.network.small_networks import plan_of
 
 PAPER, BATCH_NORM = plan_of("paper"), plan_of("batch-norm")
@@ -104,3 +109,14 @@ WRONG_FACTORS = {
 def test_a_wrong_factor_is_an_error_that_says_what_fits(text):
     with pytest.raises(ValueError, match=WRONG_FACTORS[text]):
         layer_factors(text, PAPER)
+
+
+@pytest.mark.parametrize("text", ["conv1", "conv1-conv3,fc8", "conv1,conv3,conv5-fc6", "conv1-fc8"])
+def test_names_are_written_as_ranges_of_neighbours(text):
+    assert as_ranges(chosen_layers(text, PAPER), PAPER) == text.split(",")
+
+
+def test_a_batch_norm_that_is_left_out_ends_a_range():
+    names = ["conv1", "conv2", "norm2", "conv3"]
+    assert as_ranges(names, BATCH_NORM) == ["conv1", "conv2-conv3"]
+    assert as_ranges([], BATCH_NORM) == []
