@@ -14,7 +14,6 @@ Source: Donahue and others, DeCAF (2014), for features of AlexNet; Yosinski and 
 transferable are features in deep neural networks? (2014), for fine-tuning.
 """
 
-import argparse
 import shlex
 import sys
 from argparse import Namespace
@@ -27,6 +26,7 @@ from alexnet.cli.machine import use_machine
 from alexnet.cli.measured import measured
 from alexnet.cli.output_file import written_whole
 from alexnet.cli.train_flags import train_parser
+from alexnet.cli.transfer_flags import BATCH, EPOCHS, PRETRAINED_SCALE, RATES, transfer_parser
 from alexnet.data import open_dataset
 from alexnet.data.loader import Loader
 from alexnet.data.names import printable
@@ -46,19 +46,13 @@ from alexnet.training.run_folder import RunFolder
 from alexnet.training.saved import check_training, saved_options
 from alexnet.weights import checkpoint
 
-METHODS = ("scratch", "fine-tuning", "features")
-EPOCHS = {"scratch": 7, "fine-tuning": 5, "features": 8}  # each in ten minutes on two slow cores
-# From scratch torchvision's network, which has no LRN, diverges at 0.01 with He's weights.
-RATES = {"scratch": 0.003, "fine-tuning": 0.01, "features": 0.01}
-PRETRAINED_SCALE, BATCH = 0.1, 32
-
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
     words = sys.argv[1:] if argv is None else list(argv)
 
     def command():
-        args = _parser().parse_args(words)
+        args = transfer_parser().parse_args(words)
         return _command(Namespace(**vars(args), words=words))
 
     return ending.run(command, "alexnet.transfer")
@@ -138,14 +132,9 @@ def _kept_layers(args, pretrained, layers):
 
 def _train_words(method, args, data, kept):
     """DATA and flags of alexnet.train for a method. kept: the layers from FILE, as ranges."""
-    words = [
-        data,
-        "--epochs",
-        str(args.epochs or EPOCHS[method]),
-        "--lr",
-        str(args.lr or RATES[method]),
-    ]
-    words += ["--batch-size", str(args.batch_size), "--seed", str(args.seed)]
+    words = [data, "--epochs", str(args.epochs or EPOCHS[method])]
+    words += ["--lr", str(args.lr or RATES[method]), "--batch-size", str(args.batch_size)]
+    words += ["--seed", str(args.seed)]
     for name in ("spec", "image_size", *CHANGES, "backend", "threads", "workers"):
         value = getattr(args, name)
         if value is not None:
@@ -245,63 +234,6 @@ def _show(results, folder, test_set):
         print("(pip install matplotlib, and this command also draws the methods' curves)")
     tried = f"test: {len(test_set):,} images; " if test_set else ""
     print(f"{tried}written to {printable(folder)}: {names}, a run folder for each method")
-
-
-# --- the command ----------------------------------------------------------------------------------
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m alexnet.transfer",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Train three times on the same photos: from scratch, by fine-tuning the "
-        "layers of FILE, and on the\nfeatures that these layers compute. A table and a picture "
-        "compare time, memory and accuracy.",
-        epilog="examples:\n"
-        "  python -m alexnet.transfer photos --pretrained alexnet-owt-7be5be79.pth\n"
-        "  python -m alexnet.transfer photos --pretrained runs/first --methods features\n"
-        "  python -m alexnet.transfer photos --pretrained trunk.npz --spec torchvision\n"
-        "\nA command that was interrupted goes on with the same --out.",
-    )
-    parser.add_argument(
-        "data", type=flags.data, metavar="DATA",
-        help="as for alexnet.train: FOLDER with train/<class>/*, val/<class>/* and, for the last "
-        "column, test/<class>/*",
-    )  # fmt: skip
-    parser.add_argument(
-        "--pretrained", type=flags.path, metavar="FILE", required=True,
-        help="the weights: a run, or any file that alexnet.convert reads",
-    )  # fmt: skip
-    parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=METHODS, help="(all three)"
-    )
-    group = parser.add_argument_group("network (as in FILE)")
-    flags.add_network_flags(group)
-    group = parser.add_argument_group("training")
-    epochs, rates = (
-        ", ".join(f"{name} {number:g}" for name, number in numbers.items())
-        for numbers in (EPOCHS, RATES)
-    )
-    group.add_argument(
-        "--epochs", type=flags.count, metavar="N", help=f"of every method ({epochs})"
-    )
-    group.add_argument(
-        "--lr", type=flags.positive, metavar="R",
-        help=f"learning rate of every method; fine-tuning multiplies it by {PRETRAINED_SCALE:g} "
-        f"for the layers of FILE ({rates})",
-    )  # fmt: skip
-    group.add_argument(
-        "--batch-size", type=flags.count, default=BATCH, metavar="N", help=f"images ({BATCH})"
-    )
-    group.add_argument("--seed", type=flags.seed, default=0, metavar="N", help="(0)")
-    group = parser.add_argument_group("machine")
-    flags.add_machine_flags(group)
-    parser.add_argument(
-        "--out", type=flags.path, metavar="FOLDER",
-        help="a folder for the runs of the methods (runs/transfer-<data>-<date>)",
-    )  # fmt: skip
-    flags.add_version_flag(parser)
-    return parser
 
 
 if __name__ == "__main__":

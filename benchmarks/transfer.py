@@ -16,12 +16,12 @@ from rich.table import Table
 from alexnet.cli import flags
 from alexnet.cli.console import plain_console
 from alexnet.cli.measured import measured
+from alexnet.cli.transfer_flags import METHODS
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
 from alexnet.training import method_results
 from alexnet.training.method_results import Result
 from alexnet.training.progress import clock
-from alexnet.transfer import METHODS
 from benchmarks import machine
 from benchmarks.flags import add_output_flags, add_wait_flag, benchmark_parser
 from benchmarks.programs.process import ROOT, ProgramError, run_command

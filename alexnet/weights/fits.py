@@ -1,19 +1,13 @@
 """Which row of SPECS a file's network is, and its arrays under this project's names.
 
-A network is cut into blocks, each a convolution or fully connected layer with what follows it:
-
-    conv1 relu lrn maxpool | conv2 relu lrn maxpool | conv3 relu | ...
-
-The n-th block of the file is compared with the n-th block of the row: the shapes of its arrays, and
-where the file tells them, its layers and their numbers. Left out of the comparison are layers that
-change nothing in test mode: flatten, inverted dropout, softmax at the end, an adaptive pool that
-keeps the size. relu before maxpool counts as maxpool before relu: the largest stays the largest.
+The n-th block of the file (blocks.py) is compared with the n-th block of the row: the shapes of its
+arrays, and where the file tells them, its layers and their numbers. An adaptive pool that keeps the
+size may be there or not.
 
 Files that hold arrays alone fit several rows: `paper`, `caffe` and `caffenet` have the same shapes
 and compute different numbers. Then the format must tell (FileNetwork.spec), or the user.
 """
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,8 +15,8 @@ import numpy as np
 from alexnet.errors import DataError, UsageError
 from alexnet.network.plan import Layer, array_shapes, plan, smallest_image_size
 from alexnet.network.specs import SPECS, Spec
-from alexnet.weights.file_network import WEIGHTED, FileLayer, FileNetwork
-from tinynet.ops.windows import output_size
+from alexnet.weights.blocks import block_difference, blocks_of, numbers_of
+from alexnet.weights.file_network import WEIGHTED, FileNetwork
 
 LARGEST_SEARCHED = 512  # rows and columns: image sizes tried where the file tells none
 _SHOWN = 6  # differences in an error
@@ -92,7 +86,7 @@ def _without_repeats(fits):
     """The fits that compute different numbers, of those that compute the same the first: at 227 a
     pool gives the same maps whether its size rounds up or down."""
     computed = [
-        [(x.kind, _numbers(x.kind, x.arguments), x.inputs, x.outputs) for x in fit.layers]
+        [(x.kind, numbers_of(x.kind, x.arguments), x.inputs, x.outputs) for x in fit.layers]
         for fit in fits
     ]
     return [fit for i, fit in enumerate(fits) if computed[i] not in computed[:i]]
@@ -100,7 +94,7 @@ def _without_repeats(fits):
 
 def _distance(network, fit):
     """Blocks that differ, and blocks that only one of them has."""
-    return len(fit.differences) + abs(len(_blocks(fit.layers)) - len(_blocks(network.layers)))
+    return len(fit.differences) + abs(len(blocks_of(fit.layers)) - len(blocks_of(network.layers)))
 
 
 def compare(network: FileNetwork, row: Spec, image_size: int | None = None) -> Fit:
@@ -113,17 +107,17 @@ def compare(network: FileNetwork, row: Spec, image_size: int | None = None) -> F
     except ValueError as error:
         return Fit(row, size, classes, [], [str(error).removeprefix("build: ")])
     idle = [x for x in layers if x.kind == "AdaptiveAvgPool2d" and x.inputs == x.outputs]
-    sizes = [_numbers(x.kind, x.arguments) for x in idle]
-    ours = _blocks([layer for layer in layers if layer not in idle])
-    theirs = _blocks(
+    sizes = [numbers_of(x.kind, x.arguments) for x in idle]
+    ours = blocks_of([layer for layer in layers if layer not in idle])
+    theirs = blocks_of(
         layer
         for layer in network.layers
-        if layer.kind != "AdaptiveAvgPool2d" or _numbers(layer.kind, layer.arguments) not in sizes
+        if layer.kind != "AdaptiveAvgPool2d" or numbers_of(layer.kind, layer.arguments) not in sizes
     )
     differences = [
         line
         for block, other in zip(ours, theirs, strict=False)
-        if (line := _block_difference(block, other, network.complete))
+        if (line := block_difference(block, other, network.complete))
     ]
     if len(ours) != len(theirs):
         differences.append(f"{len(theirs)} layers with weights, {row.name} has {len(ours)}")
@@ -201,126 +195,3 @@ def _image_size(row, linear):
         if width is None or first.arguments["in_features"] == width:
             return size
     return row.image_size
-
-
-# --- blocks ---------------------------------------------------------------------------------------
-
-
-def _blocks(layers):
-    """The layers in blocks, without layers that change nothing in test mode."""
-    blocks = []
-    for layer in layers:
-        if layer.kind in ("Conv2d", "Linear"):
-            blocks.append([layer])
-        elif blocks and not _changes_nothing(layer):
-            blocks[-1].append(layer)
-    for block in blocks:
-        for i in range(1, len(block) - 1):
-            if (block[i].kind, block[i + 1].kind) == ("MaxPool2d", "ReLU"):
-                block[i], block[i + 1] = block[i + 1], block[i]
-    return blocks
-
-
-def _changes_nothing(layer):
-    arguments = layer.arguments
-    match layer.kind:
-        case "Flatten" | "Softmax":
-            return True
-        case "Dropout":
-            return arguments.get("scale", "train") == "train"
-        case "AvgPool2d":
-            return _pair(arguments["window"]) == (1, 1) == _pair(arguments.get("stride", 1))
-    return False
-
-
-def _block_difference(ours, theirs, complete):
-    """What differs in a block, in words; "" if nothing does."""
-    if not complete:  # the file holds no other layers
-        ours = [layer for layer in ours if layer.kind in WEIGHTED]
-    kinds = [layer.kind for layer in ours], [layer.kind for layer in theirs]
-    if kinds[0] != kinds[1]:
-        if kinds[0][0] != kinds[1][0]:
-            return f"{theirs[0].name}: a {kinds[1][0]}, where {ours[0].name} is a {kinds[0][0]}"
-        has, needs = (", ".join(kinds[1:]) or "nothing" for kinds in reversed(kinds))
-        return f"{theirs[0].name}: after it come {has}; after {ours[0].name} come {needs}"
-    for layer, other in zip(ours, theirs, strict=True):
-        difference = _array_difference(layer, other) or (
-            _argument_difference(layer, other) if complete else ""
-        )
-        if difference:
-            return difference
-    return ""
-
-
-def _array_difference(layer, other: FileLayer):
-    shapes = array_shapes([layer])
-    for name, shape in (shapes[0] | shapes[1]).items():
-        key = name.rpartition(".")[2]
-        array = other.arrays.get(key)
-        if array is not None and array.shape != shape:
-            return f"{other.name}: {key} {array.shape}, {layer.name} has {shape}"
-    return ""
-
-
-def _argument_difference(layer: Layer, other: FileLayer):
-    ours, theirs = _numbers(layer.kind, layer.arguments), _numbers(layer.kind, other.arguments)
-    for name, value in theirs.items():
-        if name in ours and not _equal(ours[name], value):
-            return f"{other.name}: {name} {value}, {layer.name} has {ours[name]}"
-    if layer.kind in ("MaxPool2d", "AvgPool2d"):
-        outputs = other.outputs or _pooled(layer, other.arguments)
-        if outputs[-2:] != layer.outputs[-2:]:
-            return (
-                f"{other.name}: maps of {outputs[-2]} x {outputs[-1]}, {layer.name} gives "
-                f"{layer.outputs[-2]} x {layer.outputs[-1]} of {layer.inputs[-2]} x "
-                f"{layer.inputs[-1]}"
-            )
-    return ""
-
-
-def _numbers(kind, arguments):
-    """The arguments of a layer that its output depends on in test mode, pairs where sizes may be
-    pairs."""
-    match kind:
-        case "Conv2d":
-            names = ("stride", "padding", "groups")
-        case "MaxPool2d" | "AvgPool2d":
-            names = ("window", "stride", "padding")  # rounding shows in the size of the maps
-        case "LocalResponseNorm":
-            alpha, size = arguments["alpha"], arguments["size"]
-            share = alpha / size if arguments.get("divide_by_size") else alpha
-            others = {name: arguments[name] for name in ("size", "beta", "k")}
-            return others | {"alpha of each square": share}
-        case "BatchNorm2d":
-            names = ("eps",)
-        case "AdaptiveAvgPool2d":
-            names = ("size",)
-        case "Dropout":
-            names = ("drop",)
-        case _:
-            names = ()
-    single = ("groups", "eps", "drop")
-    numbers = {name: arguments[name] for name in names if name in arguments}
-    numbers |= {"padding": 0} if "padding" in names and "padding" not in numbers else {}
-    return {name: v if name in single else _pair(v) for name, v in numbers.items()}
-
-
-def _pair(value):
-    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-
-
-def _equal(ours, theirs):
-    if isinstance(ours, tuple):
-        return ours == theirs
-    return math.isclose(ours, theirs, rel_tol=1e-5)
-
-
-def _pooled(layer, arguments):
-    """The size of the maps that a pool of these arguments makes of the layer's inputs."""
-    window = _pair(arguments["window"])
-    stride, padding = _pair(arguments.get("stride", window)), _pair(arguments.get("padding", 0))
-    up = arguments.get("ceil_mode", False)
-    return tuple(
-        output_size(layer.inputs[1 + axis], window[axis], stride[axis], padding[axis], up)
-        for axis in (0, 1)
-    )

@@ -17,6 +17,7 @@ import pytest
 import tinynet as tn
 from alexnet import evaluate, train, transfer
 from alexnet.cli.console import plain_console
+from alexnet.cli.transfer_flags import METHODS
 from alexnet.errors import UsageError
 from alexnet.pictures.methods import draw_methods
 from alexnet.training import method_results
@@ -71,7 +72,7 @@ def finished(images, file, tmp_path_factory):
 def test_the_figures_are_those_of_the_runs(finished):
     folder, _ = finished
     results = json.loads((folder / "transfer.json").read_text())
-    assert [result["method"] for result in results] == list(transfer.METHODS)
+    assert [result["method"] for result in results] == list(METHODS)
     for result in results:
         place = folder / result["method"]
         assert json.loads((place / "result.json").read_text()) == result
@@ -87,7 +88,7 @@ def test_the_figures_are_those_of_the_runs(finished):
 
 def test_the_test_accuracy_is_that_of_alexnet_evaluate(finished, capsys):
     folder, _ = finished
-    for method in transfer.METHODS:
+    for method in METHODS:
         command = [str(folder / method / "best.npz"), "--split", "test", "--json", *MACHINE]
         assert evaluate.main(command) == 0
         result = method_results.load(folder, method)
@@ -98,7 +99,7 @@ def test_the_test_accuracy_is_that_of_alexnet_evaluate(finished, capsys):
 def test_the_table_shows_the_results(finished):
     folder, text = finished
     table = text[text.rindex("  method ") :]
-    for method in transfer.METHODS:
+    for method in METHODS:
         result = method_results.load(folder, method)
         cells = next(line for line in table.splitlines() if line.split()[:1] == [method]).split()
         assert cells[1:3] == [f"{result.parameters:,}", "2"]
@@ -131,7 +132,7 @@ def test_features_keep_the_files_weights_and_scratch_has_none_of_them(finished, 
     folder, _ = finished
     theirs = checkpoint.load(file).model["conv2.weight"]
     own = {m: checkpoint.load(folder / m / "last.npz").model["conv2.weight"]
-           for m in transfer.METHODS}  # fmt: skip
+           for m in METHODS}  # fmt: skip
     assert np.array_equal(own["features"], theirs)
     assert 0 < np.abs(own["fine-tuning"] - theirs).max() < 0.1
     assert np.abs(own["scratch"] - theirs).max() > 0.2

@@ -1,0 +1,66 @@
+"""The flags of alexnet.transfer, its help, and the numbers of its methods without flags."""
+
+import argparse
+
+from alexnet.cli import flags
+
+METHODS = ("scratch", "fine-tuning", "features")
+EPOCHS = {"scratch": 7, "fine-tuning": 5, "features": 8}  # each in ten minutes on two slow cores
+# From scratch torchvision's network, which has no LRN, diverges at 0.01 with He's weights.
+RATES = {"scratch": 0.003, "fine-tuning": 0.01, "features": 0.01}
+PRETRAINED_SCALE, BATCH = 0.1, 32
+
+
+def transfer_parser() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m alexnet.transfer",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train three times on the same photos: from scratch, by fine-tuning the "
+        "layers of FILE, and on the\nfeatures that these layers compute. A table and a picture "
+        "compare time, memory and accuracy.",
+        epilog="examples:\n"
+        "  python -m alexnet.transfer photos --pretrained alexnet-owt-7be5be79.pth\n"
+        "  python -m alexnet.transfer photos --pretrained runs/first --methods features\n"
+        "  python -m alexnet.transfer photos --pretrained trunk.npz --spec torchvision\n"
+        "\nA command that was interrupted goes on with the same --out.",
+    )
+    parser.add_argument(
+        "data", type=flags.data, metavar="DATA",
+        help="as for alexnet.train: FOLDER with train/<class>/*, val/<class>/* and, for the last "
+        "column, test/<class>/*",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pretrained", type=flags.path, metavar="FILE", required=True,
+        help="the weights: a run, or any file that alexnet.convert reads",
+    )  # fmt: skip
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=METHODS, help="(all three)"
+    )
+    group = parser.add_argument_group("network (as in FILE)")
+    flags.add_network_flags(group)
+    group = parser.add_argument_group("training")
+    epochs, rates = (
+        ", ".join(f"{name} {number:g}" for name, number in numbers.items())
+        for numbers in (EPOCHS, RATES)
+    )
+    group.add_argument(
+        "--epochs", type=flags.count, metavar="N", help=f"of every method ({epochs})"
+    )
+    group.add_argument(
+        "--lr", type=flags.positive, metavar="R",
+        help=f"learning rate of every method; fine-tuning multiplies it by {PRETRAINED_SCALE:g} "
+        f"for the layers of FILE ({rates})",
+    )  # fmt: skip
+    group.add_argument(
+        "--batch-size", type=flags.count, default=BATCH, metavar="N", help=f"images ({BATCH})"
+    )
+    group.add_argument("--seed", type=flags.seed, default=0, metavar="N", help="(0)")
+    group = parser.add_argument_group("machine")
+    flags.add_machine_flags(group)
+    parser.add_argument(
+        "--out", type=flags.path, metavar="FOLDER",
+        help="a folder for the runs of the methods (runs/transfer-<data>-<date>)",
+    )  # fmt: skip
+    flags.add_version_flag(parser)
+    return parser

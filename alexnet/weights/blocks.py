@@ -1,0 +1,135 @@
+"""The blocks of a network, and what differs between two of them.
+
+A block is a convolution or fully connected layer with what follows it:
+
+    conv1 relu lrn maxpool | conv2 relu lrn maxpool | conv3 relu | ...
+
+Left out are layers that change nothing in test mode: flatten, inverted dropout, softmax at the end.
+relu before maxpool counts as maxpool before relu: the largest stays the largest.
+"""
+
+import math
+
+from alexnet.network.plan import Layer, array_shapes
+from alexnet.weights.file_network import WEIGHTED, FileLayer
+from tinynet.ops.windows import output_size
+
+
+def blocks_of(layers):
+    """The layers in blocks, without layers that change nothing in test mode."""
+    blocks = []
+    for layer in layers:
+        if layer.kind in ("Conv2d", "Linear"):
+            blocks.append([layer])
+        elif blocks and not _changes_nothing(layer):
+            blocks[-1].append(layer)
+    for block in blocks:
+        for i in range(1, len(block) - 1):
+            if (block[i].kind, block[i + 1].kind) == ("MaxPool2d", "ReLU"):
+                block[i], block[i + 1] = block[i + 1], block[i]
+    return blocks
+
+
+def _changes_nothing(layer):
+    arguments = layer.arguments
+    match layer.kind:
+        case "Flatten" | "Softmax":
+            return True
+        case "Dropout":
+            return arguments.get("scale", "train") == "train"
+        case "AvgPool2d":
+            return _pair(arguments["window"]) == (1, 1) == _pair(arguments.get("stride", 1))
+    return False
+
+
+def block_difference(ours, theirs, complete):
+    """What differs in a block, in words; "" if nothing does."""
+    if not complete:  # the file holds no other layers
+        ours = [layer for layer in ours if layer.kind in WEIGHTED]
+    kinds = [layer.kind for layer in ours], [layer.kind for layer in theirs]
+    if kinds[0] != kinds[1]:
+        if kinds[0][0] != kinds[1][0]:
+            return f"{theirs[0].name}: a {kinds[1][0]}, where {ours[0].name} is a {kinds[0][0]}"
+        has, needs = (", ".join(kinds[1:]) or "nothing" for kinds in reversed(kinds))
+        return f"{theirs[0].name}: after it come {has}; after {ours[0].name} come {needs}"
+    for layer, other in zip(ours, theirs, strict=True):
+        difference = _array_difference(layer, other) or (
+            _argument_difference(layer, other) if complete else ""
+        )
+        if difference:
+            return difference
+    return ""
+
+
+def _array_difference(layer, other: FileLayer):
+    shapes = array_shapes([layer])
+    for name, shape in (shapes[0] | shapes[1]).items():
+        key = name.rpartition(".")[2]
+        array = other.arrays.get(key)
+        if array is not None and array.shape != shape:
+            return f"{other.name}: {key} {array.shape}, {layer.name} has {shape}"
+    return ""
+
+
+def _argument_difference(layer: Layer, other: FileLayer):
+    ours, theirs = numbers_of(layer.kind, layer.arguments), numbers_of(layer.kind, other.arguments)
+    for name, value in theirs.items():
+        if name in ours and not _equal(ours[name], value):
+            return f"{other.name}: {name} {value}, {layer.name} has {ours[name]}"
+    if layer.kind in ("MaxPool2d", "AvgPool2d"):
+        outputs = other.outputs or _pooled(layer, other.arguments)
+        if outputs[-2:] != layer.outputs[-2:]:
+            return (
+                f"{other.name}: maps of {outputs[-2]} x {outputs[-1]}, {layer.name} gives "
+                f"{layer.outputs[-2]} x {layer.outputs[-1]} of {layer.inputs[-2]} x "
+                f"{layer.inputs[-1]}"
+            )
+    return ""
+
+
+def numbers_of(kind, arguments):
+    """The arguments of a layer that its output depends on in test mode, pairs where sizes may be
+    pairs."""
+    match kind:
+        case "Conv2d":
+            names = ("stride", "padding", "groups")
+        case "MaxPool2d" | "AvgPool2d":
+            names = ("window", "stride", "padding")  # rounding shows in the size of the maps
+        case "LocalResponseNorm":
+            alpha, size = arguments["alpha"], arguments["size"]
+            share = alpha / size if arguments.get("divide_by_size") else alpha
+            others = {name: arguments[name] for name in ("size", "beta", "k")}
+            return others | {"alpha of each square": share}
+        case "BatchNorm2d":
+            names = ("eps",)
+        case "AdaptiveAvgPool2d":
+            names = ("size",)
+        case "Dropout":
+            names = ("drop",)
+        case _:
+            names = ()
+    single = ("groups", "eps", "drop")
+    numbers = {name: arguments[name] for name in names if name in arguments}
+    numbers |= {"padding": 0} if "padding" in names and "padding" not in numbers else {}
+    return {name: v if name in single else _pair(v) for name, v in numbers.items()}
+
+
+def _pair(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
+def _equal(ours, theirs):
+    if isinstance(ours, tuple):
+        return ours == theirs
+    return math.isclose(ours, theirs, rel_tol=1e-5)
+
+
+def _pooled(layer, arguments):
+    """The size of the maps that a pool of these arguments makes of the layer's inputs."""
+    window = _pair(arguments["window"])
+    stride, padding = _pair(arguments.get("stride", window)), _pair(arguments.get("padding", 0))
+    up = arguments.get("ceil_mode", False)
+    return tuple(
+        output_size(layer.inputs[1 + axis], window[axis], stride[axis], padding[axis], up)
+        for axis in (0, 1)
+    )
