@@ -26,7 +26,7 @@ from alexnet.cli.machine import use_machine
 from alexnet.cli.measured import measured
 from alexnet.cli.output_file import written_whole
 from alexnet.cli.train_flags import train_parser
-from alexnet.cli.transfer_flags import BATCH, EPOCHS, PRETRAINED_SCALE, RATES, transfer_parser
+from alexnet.cli.transfer_flags import BATCH, EPOCHS, PRETRAINED_SCALE, transfer_parser
 from alexnet.data import open_dataset
 from alexnet.data.loader import Loader
 from alexnet.data.names import printable
@@ -133,7 +133,7 @@ def _kept_layers(args, pretrained, layers):
 def _train_words(method, args, data, kept):
     """DATA and flags of alexnet.train for a method. kept: the layers from FILE, as ranges."""
     words = [data, "--epochs", str(args.epochs or EPOCHS[method])]
-    words += ["--lr", str(args.lr or RATES[method]), "--batch-size", str(args.batch_size)]
+    words += ["--lr", str(args.lr), "--batch-size", str(args.batch_size)]
     words += ["--seed", str(args.seed)]
     for name in ("spec", "image_size", *CHANGES, "backend", "threads", "workers"):
         value = getattr(args, name)

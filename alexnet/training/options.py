@@ -8,6 +8,9 @@ Initial weights are `he` and inputs are divided by their deviation: with the pub
 loss can stay at the loss of guessing for thousands of steps. The rate falls by a cosine, because
 the error on a few validation images is too noisy to steer it.
 
+torchvision's network has neither response nor batch normalisation: He's weights are too large for
+it, and it starts with Glorot's.
+
 Layers that --pretrained has nothing for start with the spec's own weights: their inputs have the
 scale of the published network's activations.
 
@@ -60,12 +63,15 @@ IMAGES, EPOCHS = 60_000, (20, 90)
 MANY = 1_000_000  # images, where their number is not known: the largest batch, the fewest epochs
 
 
-def recipe_for(data: str, init: str | None, images: int, pretrained: bool = False) -> Recipe:
+def recipe_for(
+    data: str, init: str | None, images: int, pretrained: bool = False, spec: str | None = None
+) -> Recipe:
     """The recipe for this DATA.
 
     init        the flag --init, or None
     images      the number of training images
     pretrained  whether layers start from a file
+    spec        the flag --spec, or None
     """
     kind = kind_of(data)
     if kind == "folder" and init == "published" and not pretrained:
@@ -73,6 +79,8 @@ def recipe_for(data: str, init: str | None, images: int, pretrained: bool = Fals
     recipe = RECIPES[kind]
     if pretrained:  # new layers read what the published layers below make
         recipe = replace(recipe, init=None)
+    elif kind == "folder" and spec == "torchvision":
+        recipe = replace(recipe, init="glorot")
     batch_size = max([BATCHES[0], *(size for size in BATCHES if size * STEPS <= images)])
     epochs = min(max(IMAGES // images, EPOCHS[0]), EPOCHS[1])
     return replace(
@@ -179,7 +187,7 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
     """
     data, args = absolute(args.data), _with_absolute_file(args)
     flags = {name: value for name, value in vars(args).items() if value is not None}
-    recipe = recipe_for(data, flags.get("init"), images, "pretrained" in flags)
+    recipe = recipe_for(data, flags.get("init"), images, "pretrained" in flags, flags.get("spec"))
     spec = flags.get("spec", recipe.spec)
     values = {
         **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
@@ -281,6 +289,7 @@ def recipe_table() -> str:
     return "\n".join(
         [
             *lines,
+            "  folder with --spec torchvision: init glorot; with --pretrained: init spec's",
             f"  folder: the largest batch that leaves {STEPS} steps an epoch, epochs that show "
             f"{IMAGES:,} images",
             "  published: a folder with --init published, as the paper trained",
