@@ -33,6 +33,23 @@ def test_photos_are_trained_on_with_weights_that_start_and_a_rate_that_needs_no_
     assert resolve(parse("/photos", "--image-size", "67"), "numba", images=1350).init == "he"
 
 
+def test_a_network_without_normalisation_starts_with_smaller_weights():
+    """He's make torchvision's loss infinite within six steps at this rate."""
+    options = resolve(parse("/photos", "--spec", "torchvision"), "numba", images=1350)
+    assert (options.init, options.lr) == ("glorot", 0.01)
+    flagged = parse("/photos", "--spec", "torchvision", "--init", "he")
+    assert resolve(flagged, "numba", images=1350).init == "he"
+    assert resolve(parse("--spec", "torchvision"), "numba").init == "he"  # synthetic, at 67
+
+
+def test_layers_that_a_pretrained_file_lacks_start_with_the_specs_own_weights():
+    words = ["/photos", "--spec", "torchvision", "--pretrained", "/net.pth"]
+    options = resolve(parse(*words), "numba", images=1350)
+    assert (options.init, options.batch_size, options.epochs) == (None, 32, 44)
+    published = resolve(parse(*words, "--init", "published"), "numba", images=1350)
+    assert (published.init, published.batch_size, published.epochs) == ("published", 32, 44)
+
+
 @pytest.mark.parametrize(
     ("images", "batch_size", "epochs"),
     [
@@ -107,6 +124,9 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "/photos --init published --image-size 67",
         "/photos --init glorot --batch-size 32",
         "--freeze conv1-conv3,fc6 --lr-scale conv4=0.1,fc8=10",
+        "/photos --spec torchvision --epochs 3",
+        "/photos --pretrained /net.pth --spec caffe --image-size 67 --width 0.5",
+        "/photos --pretrained /net.pth --spec caffe --init published",
     ],
 )
 @pytest.mark.parametrize("images", [72, 1350, 10**6])
