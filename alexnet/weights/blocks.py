@@ -4,8 +4,9 @@ A block is a convolution or fully connected layer with what follows it:
 
     conv1 relu lrn maxpool | conv2 relu lrn maxpool | conv3 relu | ...
 
-Left out are layers that change nothing in test mode: flatten, inverted dropout, softmax at the end.
-relu before maxpool counts as maxpool before relu: the largest stays the largest.
+A layer before the first of them is a block of its own. Left out are layers that change nothing in
+test mode: flatten, inverted dropout, softmax at the end, an adaptive pool that keeps the size. relu
+before maxpool counts as maxpool before relu: the largest stays the largest.
 """
 
 import math
@@ -17,11 +18,15 @@ from tinynet.ops.windows import output_size
 
 def blocks_of(layers):
     """The layers in blocks, without layers that change nothing in test mode."""
-    blocks = []
+    layers, blocks = list(layers), []
+    while layers and layers[-1].kind == "Softmax":  # it changes no order of the classes
+        layers.pop()
     for layer in layers:
-        if layer.kind in ("Conv2d", "Linear"):
+        if _changes_nothing(layer):
+            continue
+        if layer.kind in ("Conv2d", "Linear") or not blocks:
             blocks.append([layer])
-        elif blocks and not _changes_nothing(layer):
+        else:
             blocks[-1].append(layer)
     for block in blocks:
         for i in range(1, len(block) - 1):
@@ -33,7 +38,7 @@ def blocks_of(layers):
 def _changes_nothing(layer):
     arguments = layer.arguments
     match layer.kind:
-        case "Flatten" | "Softmax":
+        case "Flatten":
             return True
         case "Dropout":
             return arguments.get("scale", "train") == "train"
@@ -43,9 +48,15 @@ def _changes_nothing(layer):
 
 
 def block_difference(ours, theirs, complete):
-    """What differs in a block, in words; "" if nothing does."""
+    """What differs in a block, in words; "" if nothing does.
+
+    ours      rows of a plan
+    theirs    layers of a file
+    complete  whether the file tells its layers without arrays, and all numbers
+    """
     if not complete:  # the file holds no other layers
         ours = [layer for layer in ours if layer.kind in WEIGHTED]
+    ours, theirs = _without_idle_pools(ours, theirs)
     kinds = [layer.kind for layer in ours], [layer.kind for layer in theirs]
     if kinds[0] != kinds[1]:
         if kinds[0][0] != kinds[1][0]:
@@ -59,6 +70,18 @@ def block_difference(ours, theirs, complete):
         if difference:
             return difference
     return ""
+
+
+def _without_idle_pools(ours, theirs):
+    """Both blocks without an adaptive pool that keeps the size of the maps."""
+    idle = [x for x in ours if x.kind == "AdaptiveAvgPool2d" and x.inputs == x.outputs]
+    sizes = [numbers_of(x.kind, x.arguments) for x in idle]
+    theirs = [
+        layer
+        for layer in theirs
+        if layer.kind != "AdaptiveAvgPool2d" or numbers_of(layer.kind, layer.arguments) not in sizes
+    ]
+    return [layer for layer in ours if layer not in idle], theirs
 
 
 def _array_difference(layer, other: FileLayer):

@@ -1,8 +1,7 @@
 """Which row of SPECS a file's network is, and its arrays under this project's names.
 
 The n-th block of the file (blocks.py) is compared with the n-th block of the row: the shapes of its
-arrays, and where the file tells them, its layers and their numbers. An adaptive pool that keeps the
-size may be there or not.
+arrays, and where the file tells them, its layers and their numbers.
 
 Files that hold arrays alone fit several rows: `paper`, `caffe` and `caffenet` have the same shapes
 and compute different numbers. Then the format must tell (FileNetwork.spec), or the user.
@@ -106,14 +105,7 @@ def compare(network: FileNetwork, row: Spec, image_size: int | None = None) -> F
         layers = plan(row, classes, size)
     except ValueError as error:
         return Fit(row, size, classes, [], [str(error).removeprefix("build: ")])
-    idle = [x for x in layers if x.kind == "AdaptiveAvgPool2d" and x.inputs == x.outputs]
-    sizes = [numbers_of(x.kind, x.arguments) for x in idle]
-    ours = blocks_of([layer for layer in layers if layer not in idle])
-    theirs = blocks_of(
-        layer
-        for layer in network.layers
-        if layer.kind != "AdaptiveAvgPool2d" or numbers_of(layer.kind, layer.arguments) not in sizes
-    )
+    ours, theirs = blocks_of(layers), blocks_of(network.layers)
     differences = [
         line
         for block, other in zip(ours, theirs, strict=False)

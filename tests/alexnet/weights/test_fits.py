@@ -67,6 +67,42 @@ def test_dropout_that_scales_in_test_is_a_layer_of_its_own():
         find_fit(without(file_network(SPECS["paper"]), "Dropout"))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        FileLayer("first", "ReLU"),
+        FileLayer("first", "AvgPool2d", {"window": 2, "stride": 2}),
+        FileLayer("first", "BatchNorm2d", {"eps": 1e-5}, {"weight": np.ones(3, np.float32)}),
+        FileLayer("first", "Dropout", {"drop": 0.5, "scale": "test"}),
+    ],
+)
+def test_a_layer_before_the_first_convolution_is_no_part_of_an_alexnet(layer):
+    """It would change the image; left out, the network would compute other numbers."""
+    network = file_network(SPECS["caffe"])
+    network = replace(network, layers=[layer, *network.layers])
+    with pytest.raises(DataError, match=f"first: a {layer.kind}, where conv1 is a Conv2d"):
+        find_fit(network, [SPECS["caffe"]])
+
+
+def test_a_softmax_is_left_out_at_the_end_alone():
+    network = file_network(SPECS["caffe"])
+    end = FileLayer("prob", "Softmax")
+    assert find_fit(replace(network, layers=[*network.layers, end])).spec.name == "caffe"
+    place = next(i for i, layer in enumerate(network.layers) if layer.name == "fc8")
+    middle = [*network.layers[:place], end, *network.layers[place:]]
+    with pytest.raises(DataError, match="fc7: after it come ReLU, Softmax; after fc7 come ReLU"):
+        find_fit(replace(network, layers=middle))
+
+
+def test_an_adaptive_pool_of_the_same_size_in_another_place_differs():
+    network = file_network(SPECS["torchvision"])
+    layers = [layer for layer in network.layers if layer.kind != "AdaptiveAvgPool2d"]
+    place = next(i for i, layer in enumerate(layers) if layer.name == "conv4")
+    layers.insert(place, FileLayer("pool", "AdaptiveAvgPool2d", {"size": 6}))
+    with pytest.raises(DataError, match="conv3: after it come ReLU, AdaptiveAvgPool2d"):
+        find_fit(replace(network, layers=layers), [SPECS["torchvision"]])
+
+
 def test_relu_may_come_before_or_after_a_max_pool():
     row = replace(SPECS["cifar10"], blocks=("conv relu maxpool", *SPECS["cifar10"].blocks[1:]))
     assert find_fit(file_network(row)).spec.name == "cifar10"
