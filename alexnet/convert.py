@@ -27,8 +27,8 @@ from alexnet.cli.output_file import keep_inputs
 from alexnet.data.class_names import read_class_names
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
-from alexnet.errors import DataError, DiskError, UsageError
-from alexnet.weights.file_network import FileNetwork, arranged
+from alexnet.errors import DataError, UsageError
+from alexnet.weights.file_network import FileNetwork
 from alexnet.weights.imported import to_checkpoint
 
 
@@ -48,13 +48,7 @@ def _command(args):
     keep_inputs(args.output, _inputs(args))
     network = formats.read(args.input)
     saved = _imported(args, network)
-    try:
-        formats.write(saved, args.output)
-    except DiskError as error:  # whose words are about runs
-        reason = getattr(error.__cause__, "strerror", None) or error
-        raise DiskError(
-            f"cannot write {printable(args.output)}: {reason}; make room, or name another OUT"
-        ) from error
+    formats.write(saved, args.output)
     print(f"read      {printable(saved.origin)}")
     print(f"network   {_network(saved)}")
     print(f"images    {_images(saved)}")
@@ -160,7 +154,7 @@ def _show(args):
 def _order(network: FileNetwork):
     """The order of channels and of flattened maps in the file, in words."""
     channels = "RGB" if network.channels == "rgb" else "BGR, turned into RGB here"
-    if arranged(network).flatten == network.flatten:
+    if network.flatten == "chw":
         return f"channels {channels}; maps are flattened as channels, rows, columns"
     return f"channels {channels}; maps are flattened as rows, columns, channels, turned here"
 

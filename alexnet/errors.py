@@ -23,14 +23,16 @@ class DiskError(Exception):
     """A file that cannot be written."""
 
 
+ELSEWHERE = "make room, or write to another folder"
+RUN_ELSEWHERE = (
+    "make room, or use another folder: --out for a new run, a copy of the folder for --resume"
+)
+
+
 @contextlib.contextmanager
-def writing(path) -> Iterator[None]:
-    """Inside the block, an OSError becomes a DiskError that names the path."""
+def writing(path, remedy: str = ELSEWHERE) -> Iterator[None]:
+    """Inside the block, an OSError becomes a DiskError that names the path and the remedy."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise DiskError(
-            f"cannot write {path}: {reason}; make room, or use another folder: --out for a new "
-            "run, a copy of the folder for --resume"
-        ) from error
+        raise DiskError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error

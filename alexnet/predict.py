@@ -26,7 +26,7 @@ from alexnet.cli.counting import counted
 from alexnet.cli.gallery import Gallery
 from alexnet.cli.image_arguments import Faults, image_paths
 from alexnet.cli.machine import use_machine
-from alexnet.cli.output_file import disk_errors, keep_inputs
+from alexnet.cli.output_file import keep_inputs
 from alexnet.data import open_dataset
 from alexnet.data.crops import centre_crop
 from alexnet.data.folder import read_image
@@ -35,7 +35,7 @@ from alexnet.data.loader import Loader
 from alexnet.data.names import printable
 from alexnet.data.prefetch import prefetch
 from alexnet.data.words import words_for
-from alexnet.errors import DataError, NotFinite, UsageError
+from alexnet.errors import DataError, NotFinite, UsageError, writing
 from alexnet.evaluation.activations import (
     activations,
     dataset_activations,
@@ -145,14 +145,6 @@ def _answers(saved, model, paths, near, faults) -> Iterator[Answer]:
             yield Answer(path, pixels[n], classes, found)
 
 
-def probabilities(model, saved: checkpoint.Checkpoint, images: list[np.ndarray]) -> np.ndarray:
-    """float32 (len(images), classes): the probability of each class for each image, as read_image
-    read it at the stored size. Raises NotFinite if the model's outputs are not finite."""
-    pixels = centre_crop(np.stack(images), saved.build["image_size"])
-    (logits,) = outputs(model, tn.Tensor(saved.normalization(pixels)), [_last(model)])
-    return _softmax(logits)
-
-
 def _last(model):
     return list(model)[-1][0]
 
@@ -204,7 +196,7 @@ def _write_features(args, saved, paths, faults):
         "labels": labels.astype(np.int64),
         "classes": classes,
     }
-    with disk_errors(args.out):
+    with writing(args.out):
         tn.save(args.out, arrays)
     shape = ", ".join(f"{size:,}" for size in features.shape)
     print(

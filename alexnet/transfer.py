@@ -62,10 +62,10 @@ def _command(args):
     data = absolute(args.data)
     pretrained = Pretrained.read(args.pretrained)
     args = pretrained.with_flags(args)
-    train_set = open_dataset(
-        data, "train", seed=args.seed
-    )  # an error now, not after the first method
-    test_set = _test_images(data, args.seed, train_set.classes)
+    # Errors of the data come now, not after the first method.
+    options = {"seed": args.seed, "skip_bad_images": args.skip_bad_images or 0}
+    train_set = open_dataset(data, "train", **options)
+    test_set = _test_images(data, options, train_set.classes)
     layers = _plan(args, len(train_set.classes))
     kept = as_ranges(_kept_layers(args, pretrained, layers), layers)
     commands = {method: _train_words(method, args, data, kept) for method in args.methods}
@@ -91,10 +91,10 @@ def _command(args):
     return 0
 
 
-def _test_images(data, seed, classes):
+def _test_images(data, options, classes):
     """The test images, or None if the data has none."""
     try:
-        test_set = open_dataset(data, "test", seed=seed)
+        test_set = open_dataset(data, "test", **options)
     except DataError as error:
         print(f"no test images, so the validation images tell the result: {error}")
         return None
@@ -135,7 +135,8 @@ def _train_words(method, args, data, kept):
     words = [data, "--epochs", str(args.epochs or EPOCHS[method])]
     words += ["--lr", str(args.lr), "--batch-size", str(args.batch_size)]
     words += ["--seed", str(args.seed)]
-    for name in ("spec", "image_size", *CHANGES, "backend", "threads", "workers"):
+    others = ("backend", "threads", "workers", "skip_bad_images")
+    for name in ("spec", "image_size", *CHANGES, *others):
         value = getattr(args, name)
         if value is not None:
             values = value if isinstance(value, (list, tuple)) else [value]

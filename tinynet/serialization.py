@@ -173,7 +173,7 @@ class ArrayFile:
             )
         with self._archive.open(member) as entry:
             start = io.BytesIO(entry.read(_HEADER_BYTES))
-        shape, dtype = _parse_header(start, name)
+        shape, dtype = read_header(start, name)
         if dtype.kind not in KINDS:
             raise ValueError(f"{name} is an array of {dtype}, not of numbers")
         size = start.tell() + math.prod(shape) * dtype.itemsize
@@ -197,8 +197,13 @@ class ArrayFile:
             ) from error
 
 
-def _parse_header(start, name):
-    """(shape, dtype) from the first bytes of a member."""
+def read_header(start, name):
+    """(shape, dtype) of an array in NumPy's format, from the file's header, which is passed over.
+
+    start  an open file
+    name   of the array, for messages
+    Raises ValueError for bytes that are no header.
+    """
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from alexnet.data.names import printable
-from alexnet.errors import DiskError, UsageError
+from alexnet.errors import UsageError, writing
 from tinynet.serialization import replacing
 
 
@@ -34,18 +34,5 @@ def written_whole(path: str) -> Iterator[BinaryIO]:
     """`with written_whole(path) as file:` a new file, which takes its name at the end of the block.
     If the block raises, an older file of that name stays. Raises DiskError if it cannot be
     written."""
-    with disk_errors(path), replacing(path) as file:
+    with writing(path), replacing(path) as file:
         yield file
-
-
-@contextlib.contextmanager
-def disk_errors(path: str) -> Iterator[None]:
-    """Inside the block, an OSError becomes a DiskError that names the file."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise DiskError(
-            f"cannot write {printable(path)}: {printable(reason)}; make room, or write to another "
-            "folder"
-        ) from error

@@ -29,6 +29,10 @@ def transfer_parser() -> argparse.ArgumentParser:
         "column, test/<class>/*",
     )  # fmt: skip
     parser.add_argument(
+        "--skip-bad-images", type=flags.count_or_zero, metavar="N",
+        help="leave out up to N broken files of each split (0)",
+    )  # fmt: skip
+    parser.add_argument(
         "--pretrained", type=flags.path, metavar="FILE", required=True,
         help="the weights: a run, or any file that alexnet.convert reads",
     )  # fmt: skip

@@ -6,41 +6,24 @@ name becomes a StandIn of the reader's choice, or an error: no module is importe
 gets no object of Python's but numbers, text, bytes, lists, tuples, sets and dicts.
 
 A program cannot take more time or memory than its length allows: its instructions are counted, no
-length in it is believed before it is compared with the data, and keys of dicts are numbers or text.
-(Python computes the hash of a tuple anew each time, so that a tuple of two tuples of two tuples ...
-as a key would take for ever.)
+length in it is believed before it is compared with the data (pickle_program.py), and keys of dicts
+are numbers or text. (Python computes the hash of a tuple anew each time, so that a tuple of two
+tuples of two tuples ... as a key would take for ever.)
 
 Source: CPython's Lib/pickletools.py for the instructions, Lib/pickle.py for what they do.
 """
 
 import codecs
 import pickle
-import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from alexnet.data.names import printable
+from alexnet.data.pickle_program import Program
 
 _MOST_ARGUMENTS = 20  # of a call: a program could give a long tuple to many calls
 _LARGEST_KEY = 1 << 60  # whole numbers below it have different hashes
-
-# The argument of each instruction: a line of text, two lines, a struct format of a number, or
-# "bytes" and the format of the number of bytes that follow.
-_FORMS = {
-    "line": "INT LONG FLOAT STRING UNICODE PERSID GET PUT",
-    "lines": "GLOBAL INST",
-    "<B": "PROTO BININT1 BINGET BINPUT",
-    "<H": "BININT2",
-    "<i": "BININT",
-    "<I": "LONG_BINGET LONG_BINPUT",
-    "<Q": "FRAME",
-    ">d": "BINFLOAT",
-    "bytes <B": "LONG1 SHORT_BINSTRING SHORT_BINBYTES SHORT_BINUNICODE",
-    "bytes <i": "LONG4 BINSTRING",
-    "bytes <I": "BINBYTES BINUNICODE",
-    "bytes <Q": "BINBYTES8 BINUNICODE8 BYTEARRAY8",
-}
-_ARGUMENTS = {getattr(pickle, name): form for form, all in _FORMS.items() for name in all.split()}
 
 
 @dataclass(frozen=True)
@@ -55,12 +38,12 @@ class StandIn:
     call: Callable | None = None
 
 
-class Stateful:
+class Stateful(ABC):
     """What a StandIn's call may return, if the pickle then gives it a state."""
 
+    @abstractmethod
     def set_state(self, state) -> None:
         """Take the argument of the instruction BUILD."""
-        raise NotImplementedError
 
 
 def run(
@@ -81,59 +64,29 @@ def run(
     Raises pickle.UnpicklingError for a forbidden instruction and nearly any other exception for a
     damaged program.
     """
-    machine = _Machine(data, start, find, persistent, encoding)
+    program = Program(data, start)
+    machine = _Machine(program, find, persistent, encoding)
     for _ in range(most_instructions):
-        code = machine.take(1)
+        code = program.take(1)
         if code == pickle.STOP:
-            return machine.stack.pop(), machine.place
-        machine.step(code, machine.argument(code))
+            return machine.stack.pop(), program.place
+        machine.step(code, program.argument(code))
     raise pickle.UnpicklingError(f"it has more than {most_instructions:,} instructions")
 
 
 class _Machine:
     """stack holds the objects above the last MARK, below holds the stacks under each MARK."""
 
-    def __init__(self, data, start, find, persistent, encoding):
-        self.data, self.place, self._encoding = data, start, encoding
+    def __init__(self, program, find, persistent, encoding):
+        self.program, self._encoding = program, encoding
         self._find, self._persistent = find, persistent
         self.stack, self._below, self._memo = [], [], {}
 
-    def argument(self, code):
-        """The argument of this instruction, as it stands in the data."""
-        form = _ARGUMENTS.get(code)
-        if form is None:
-            return None
-        if form == "line":
-            return self._line()
-        if form == "lines":
-            return self._line().decode("utf-8"), self._line().decode("utf-8")
-        number_form = form.removeprefix("bytes ")
-        (number,) = struct.unpack(number_form, self.take(struct.calcsize(number_form)))
-        return number if number_form == form else self.take(number)
-
-    def take(self, count):
-        """The next bytes of the data."""
-        self._check_rest(count)
-        self.place += count
-        return self.data[self.place - count : self.place]
-
-    def _check_rest(self, count):
-        left = len(self.data) - self.place
-        if not 0 <= count <= left:
-            raise pickle.UnpicklingError(
-                f"an instruction needs {count:,} bytes at byte {self.place:,}, where {left:,} are"
-            )
-
     def _memo_number(self, argument):
         number = int(argument)
-        if not 0 <= number <= len(self.data):  # each takes an instruction
+        if not 0 <= number <= len(self.program.data):  # each takes an instruction
             raise pickle.UnpicklingError("it keeps a value under a number larger than its length")
         return number
-
-    def _line(self):
-        end = self.data.index(b"\n", self.place)
-        line, self.place = self.data[self.place : end], end + 1
-        return line
 
     def step(self, code, argument):
         """Run one instruction."""
@@ -188,7 +141,7 @@ class _Machine:
             case pickle.PROTO:
                 pass
             case pickle.FRAME:
-                self._check_rest(argument)
+                self.program.check_rest(argument)
             # --- tuples, lists, dicts, sets
             case pickle.EMPTY_TUPLE:
                 stack.append(())

@@ -13,12 +13,14 @@ Source: BVLC/caffe, src/caffe/proto/caffe.proto; src/caffe/net.cpp, FilterNet an
 """
 
 import mmap
+import os
 from pathlib import Path
 
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.formats.caffe_layers import CaffeLayer, convert
 from alexnet.formats.protobuf import Message
+from alexnet.formats.reading import reading
 from alexnet.weights.file_network import FileLayer, FileNetwork
 from alexnet.weights.record import LARGEST_IMAGE, short
 
@@ -45,6 +47,7 @@ _V1_TYPES = {
     20: "Softmax", 21: "SoftmaxWithLoss", 22: "Split", 33: "Slice", 23: "TanH", 24: "WindowData",
     31: "Threshold",
 }  # fmt: skip
+FORMAT = "a Caffe model"
 _DATA = ("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "DummyData", "Input")
 _BRANCHES = ("Accuracy", "ArgMax", "Silence", "HDF5Output")  # and every type that ends with Loss
 _TEST = 1  # of the enum Phase
@@ -56,23 +59,12 @@ def read(path: str | Path) -> FileNetwork:
     Takes the memory of its arrays; the file is mapped, not read. Raises DataError for a file that
     is none, is damaged, or holds another network than a chain of the layers of AlexNets.
     """
-    path, name = Path(path), printable(path)
-    try:
-        if not path.is_file():
-            raise DataError(f"{name} is no file" if path.exists() else f"there is no file {name}")
-        if path.stat().st_size == 0:
-            raise DataError(f"{name} is an empty file")
-        with open(path, "rb") as file:
-            # Not closed here: it lives as long as the parts that refer to it.
-            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
-    try:
-        return _network(Message(content))
-    except DataError as error:
-        raise DataError(f"the Caffe model {name} cannot be used: {error}") from error
-    except ValueError as error:
-        raise DataError(f"{name} is no Caffe model, or a damaged one: {error}") from error
+    with reading(path, FORMAT, "a .caffemodel with weights fits") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise DataError("it is empty")
+        # Not closed here: the map lives as long as the parts that refer to it.
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return _network(Message(memoryview(content)))
 
 
 def _network(net):
@@ -106,7 +98,7 @@ def _network(net):
             about = f"layer {short(layer.name or number)} of type {short(layer.type)}"
             raise DataError(f"{about}: {error}") from error
     return FileNetwork(
-        "a Caffe model",
+        FORMAT,
         _with_flatten(layers),
         complete=True,
         channels="bgr",

@@ -154,8 +154,8 @@ def _blob(buffer):
     needed = math.prod(shape) * np.dtype(dtype).itemsize
     if needed != len(content):
         raise DataError(
-            f"it has an array of shape {short(tuple(shape))}, which takes {needed:,} bytes; there "
-            f"are {len(content):,}"
+            f"it has an array of shape {short(tuple(shape))} of {np.dtype(dtype)}, and "
+            f"{len(content):,} bytes for it"
         )
     return np.frombuffer(content, in_file).reshape(shape).astype(dtype, copy=False)
 

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 
 from alexnet.errors import DataError
 from alexnet.formats.keras_arrays import shown
+from alexnet.weights import record as records
 from alexnet.weights.record import LARGEST_IMAGE, short
 
 MOST_LAYERS = 1_000
+SIZE = records.whole(1, 1 << 20)
 _KERAS = ("keras", "tf_keras")  # modules of Keras' own layers
 
 
@@ -38,6 +40,24 @@ class KerasLayer:
     settings: dict
     group: str
     sources: tuple[str, ...] | None
+
+    def pair(self, name: str, default=None) -> tuple[int, int]:
+        """A setting that is a size for rows and columns: one number or two. Raises DataError."""
+        value = listed(self.settings.get(name, default))
+        both = value if isinstance(value, list) else [value] * 2
+        records.check(f"{shown(self.name)}: {name}", both, records.pair(SIZE))
+        return tuple(both)
+
+    def flag(self, name: str) -> bool:
+        """A setting that is true or false; true if it is left out. Raises DataError."""
+        value = self.settings.get(name, True)
+        records.check(f"{shown(self.name)}: {name}", value, records.TRUTH)
+        return value
+
+
+def listed(value):
+    """A list where Keras 3 writes {"class_name": "__tuple__", "items": a list}."""
+    return value.get("items") if isinstance(value, dict) else value
 
 
 def parse(text: str) -> tuple[list[KerasLayer], int | None]:
@@ -139,8 +159,7 @@ def _input_shape(layer):
 
 def _square(shape):
     """Rows and columns of images of shape (N, rows, columns, 3), or None if they may vary."""
-    if isinstance(shape, dict):
-        shape = shape.get("items")
+    shape = listed(shape)
     if shape is None or (isinstance(shape, list) and shape[1:3] == [None, None]):
         return None
     if not isinstance(shape, list) or len(shape) != 4:

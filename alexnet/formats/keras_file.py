@@ -19,12 +19,12 @@ import zipfile
 from itertools import zip_longest
 from pathlib import Path
 
-from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.formats import keras_arrays, keras_config, keras_layers
 from alexnet.formats.hdf5 import HDF5File
 from alexnet.formats.hdf5_attributes import LONGEST_TEXT
 from alexnet.formats.keras_arrays import shown
+from alexnet.formats.reading import reading
 from alexnet.weights.file_network import FileNetwork
 from alexnet.weights.record import short
 
@@ -37,26 +37,17 @@ _MOST_COMPRESSED, _SMALL = 4, 1 << 20
 def read(path: str | Path) -> FileNetwork:
     """The network in a file of Keras, with channels "rgb" and maps flattened as "hwc".
 
-    spec is "batch-norm" if five layers of batch normalisation are there, else "single-tower".
-    Takes the memory of the arrays, for .keras twice. Raises UsageError if h5py is missing, and
-    DataError for a file that is none of Keras, is damaged, holds a program (Lambda), or holds
-    another network than a chain of the layers of AlexNets.
+    Of weights alone, spec is "batch-norm" if five layers of batch normalisation are there, else
+    "single-tower". Takes the memory of the arrays, for .keras twice. Raises UsageError if h5py is
+    missing, and DataError for a file that is none of Keras, is damaged, holds a program (Lambda),
+    or holds another network than a chain of the layers of AlexNets.
     """
-    path, name = Path(path), printable(path)
-    try:
-        if not path.is_file():
-            raise DataError("it is no file" if path.exists() else "there is no such file")
-        size = path.stat().st_size
-        with open(path, "rb") as file:
-            zipped = file.read(4) == b"PK\x03\x04"
-        if zipped:
-            return _from_archive(path, size)
+    path = Path(path)
+    with reading(path, "a file of Keras", "a whole .keras or .h5 file fits") as opened:
+        if opened.read(4) == b"PK\x03\x04":
+            return _from_archive(path, path.stat().st_size)
         with HDF5File(path) as file:
             return _from_hdf5(file)
-    except OSError as error:
-        raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
-    except DataError as error:
-        raise DataError(f"the file of Keras {name} cannot be used: {error}") from error
 
 
 # --- the four layouts -----------------------------------------------------------------------------
@@ -130,7 +121,7 @@ def _network(layers, image_size=None):
         layers,
         complete=complete,
         flatten="hwc",
-        spec="batch-norm" if norms == 5 else "single-tower",
+        spec=None if complete else "batch-norm" if norms == 5 else "single-tower",
         image_size=image_size,
     )
 

@@ -1,9 +1,9 @@
 """Layers of Keras in this project's words: their kinds, arguments and arrays.
 
-An activation may be an argument of a layer: here it is a layer, of
-the same name. Zero padding may be a layer: here it is an argument of the convolution behind it.
-padding="same" gives ceil(size / stride) outputs; the zeros that this takes depend on the size of
-the map, and where their number is odd one more lies below and on the right, which is refused.
+An activation may be an argument of a layer: here it is a layer, of the same name. Zero padding may
+be a layer: here it is an argument of the convolution behind it. padding="same" gives
+ceil(size / stride) outputs; the zeros that this takes depend on the size of the map, and where
+their number is odd one more lies below and on the right, which is refused.
 
 Source: keras-team/keras, keras/src/layers; the padding: keras/src/ops/operation_utils.py and
 TensorFlow's notes on tf.nn (the section on padding).
@@ -16,13 +16,12 @@ import numpy as np
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.formats.keras_arrays import batch_norm, convolution, dense, shown
-from alexnet.formats.keras_config import KerasLayer
+from alexnet.formats.keras_config import SIZE, KerasLayer, listed
 from alexnet.weights import record as records
 from alexnet.weights.file_network import FileLayer
 from tinynet.ops.windows import output_size
 
 _ACTIVATIONS = {"linear": None, "relu": "ReLU", "tanh": "Tanh", "softmax": "Softmax"}
-_SIZE = records.whole(1, 1 << 20)
 
 
 def convert(
@@ -99,8 +98,8 @@ class _Conversion:
             raise DataError(f"{shown(layer.name)} is an input behind other layers")
 
     def _zero_padding(self, layer):
-        around = _listed(layer.settings.get("padding", 1))
-        around = [_listed(both) for both in around] if isinstance(around, list) else [around] * 2
+        around = listed(layer.settings.get("padding", 1))
+        around = [listed(both) for both in around] if isinstance(around, list) else [around] * 2
         around = [both if isinstance(both, list) else [both] * 2 for both in around]
         sides = [number for both in around for number in both]
         if len(around) != 2 or len(sides) != 4:
@@ -118,14 +117,14 @@ class _Conversion:
     def _conv2d(self, layer):
         settings = layer.settings
         self._maps(layer)
-        kernel, stride = _pair(layer, "kernel_size"), _pair(layer, "strides", 1)
+        kernel, stride = layer.pair("kernel_size"), layer.pair("strides", 1)
         groups, out = settings.get("groups", 1), settings.get("filters")
-        records.check(f"{shown(layer.name)}: groups", groups, _SIZE)
-        records.check(f"{shown(layer.name)}: filters", out, _SIZE)
-        if _pair(layer, "dilation_rate", 1) != (1, 1):
+        records.check(f"{shown(layer.name)}: groups", groups, SIZE)
+        records.check(f"{shown(layer.name)}: filters", out, SIZE)
+        if layer.pair("dilation_rate", 1) != (1, 1):
             raise DataError(f"{shown(layer.name)} has a dilated kernel")
         padding = self._padding(layer, kernel, stride)
-        arrays = self.arrays(layer, ["kernel"] + ["bias"] * _flag(layer, "use_bias"))
+        arrays = self.arrays(layer, ["kernel"] + ["bias"] * layer.flag("use_bias"))
         if arrays["kernel"].ndim != 4 or arrays["kernel"].shape[:2] != kernel:
             raise DataError(
                 f"{shown(layer.name)} has kernel_size {kernel} and a kernel of shape "
@@ -139,8 +138,8 @@ class _Conversion:
         zeros, self.zeros = self.zeros, (0, 0)
         arguments = {
             "in_channels": arrays["kernel"].shape[2] * groups,
-            "stride": _short_pair(stride),
-            "padding": _short_pair((padding[0] + zeros[0], padding[1] + zeros[1])),
+            "stride": _one_or_two(stride),
+            "padding": _one_or_two((padding[0] + zeros[0], padding[1] + zeros[1])),
             "groups": groups,
         }
         self.layers.append(convolution(layer.name, arrays["kernel"], arrays.get("bias"), arguments))
@@ -149,17 +148,17 @@ class _Conversion:
 
     def _pool(self, layer):
         self._maps(layer)
-        window = _pair(layer, "pool_size", 2)
-        stride = window if layer.settings.get("strides") is None else _pair(layer, "strides")
+        window = layer.pair("pool_size", 2)
+        stride = window if layer.settings.get("strides") is None else layer.pair("strides")
         padding = self._padding(layer, window, stride)
         arguments = {
-            "window": _short_pair(window),
-            "stride": _short_pair(stride),
+            "window": _one_or_two(window),
+            "stride": _one_or_two(stride),
             "ceil_mode": False,
         }
         average = layer.kind == "AveragePooling2D"
         if padding != (0, 0):
-            arguments["padding"] = _short_pair(padding)
+            arguments["padding"] = _one_or_two(padding)
             arguments |= {"count_include_pad": False} if average else {}
         self._add(layer, "AvgPool2d" if average else "MaxPool2d", arguments)
         self._shrink(window, stride, padding)
@@ -201,15 +200,13 @@ class _Conversion:
 
     def _batch_norm(self, layer):
         self._maps(layer)
-        axis = _listed(layer.settings.get("axis", -1))
+        axis = listed(layer.settings.get("axis", -1))
         if axis not in (-1, 3, [-1], [3]):
             raise DataError(f"{shown(layer.name)} normalises axis {records.short(axis)}")
-        names = ["gamma"] * _flag(layer, "scale") + ["beta"] * _flag(layer, "center")
+        names = ["gamma"] * layer.flag("scale") + ["beta"] * layer.flag("center")
         arrays = self.arrays(layer, [*names, "moving_mean", "moving_variance"])
-        momentum, eps = (
-            layer.settings.get("momentum", 0.99),
-            layer.settings.get("epsilon", 1e-3),
-        )
+        momentum = layer.settings.get("momentum", 0.99)
+        eps = layer.settings.get("epsilon", 1e-3)
         records.check(f"{shown(layer.name)}: momentum", momentum, records.SHARE)
         records.check(f"{shown(layer.name)}: epsilon", eps, records.real(0, above=True))
         # Keras' momentum is the share of the old statistics; 1 - 0.99 is not quite 0.01.
@@ -229,7 +226,7 @@ class _Conversion:
     def _dense(self, layer):
         if not self.flat:
             raise DataError(f"{shown(layer.name)} reads maps that are not flattened")
-        arrays = self.arrays(layer, ["kernel"] + ["bias"] * _flag(layer, "use_bias"))
+        arrays = self.arrays(layer, ["kernel"] + ["bias"] * layer.flag("use_bias"))
         one = dense(layer.name, arrays["kernel"], arrays.get("bias"))
         if one.arguments["out_features"] != layer.settings.get("units"):
             raise DataError(
@@ -275,28 +272,5 @@ _METHODS = {
 }
 
 
-# --- settings -------------------------------------------------------------------------------------
-
-
-def _listed(value):
-    """A list where Keras 3 writes {"class_name": "__tuple__", "items": a list}."""
-    return value.get("items") if isinstance(value, dict) else value
-
-
-def _pair(layer, name, default=None):
-    """A size for rows and columns, from one number or two."""
-    value = _listed(layer.settings.get(name, default))
-    pair = value if isinstance(value, list) else [value] * 2
-    words = f"{shown(layer.name)}: {name}"
-    records.check(words, pair, records.pair(_SIZE))
-    return tuple(pair)
-
-
-def _short_pair(pair):
+def _one_or_two(pair):
     return pair[0] if pair[0] == pair[1] else pair
-
-
-def _flag(layer, name):
-    value = layer.settings.get(name, True)
-    records.check(f"{shown(layer.name)}: {name}", value, records.TRUTH)
-    return value

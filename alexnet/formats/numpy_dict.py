@@ -14,7 +14,6 @@ Source: ethereon/caffe-tensorflow, kaffe/transformers.py and kaffe/tensorflow/tr
 """
 
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from alexnet.errors import DataError
 from alexnet.formats.named_arrays import layers_of
 from alexnet.formats.reading import reading
 from alexnet.weights.file_network import FileNetwork
+from tinynet.serialization import read_header
 
 FORMAT = "Caffe weights in a NumPy dict"
 _FITS = "np.save(FILE, {layer: [weights, biases]}) fits"
@@ -51,16 +51,7 @@ def read(path: str | Path) -> FileNetwork:
 
 def _check_header(file):
     """Pass over the header of an array of one object."""
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's, of odd literals in a damaged header
-            shape, _, dtype = readers[np.lib.format.read_magic(file)](file)
-    except Exception as error:  # deep nesting is a MemoryError in Python's parser
-        raise DataError(f"it has no header of an array ({error})") from error
+    shape, dtype = read_header(file, "it")
     if dtype.kind != "O" or shape != ():
         raise DataError(f"it holds an array of {dtype} {shape}, no dict")
 

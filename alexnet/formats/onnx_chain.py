@@ -5,7 +5,8 @@ Every operator must take one value and make one: AlexNets have no branches.
 
 from alexnet.errors import DataError
 from alexnet.formats.onnx_graph import Graph, title
-from alexnet.formats.onnx_layers import OPERATORS, makes_a_value
+from alexnet.formats.onnx_layers import OPERATORS
+from alexnet.formats.onnx_weights import makes_a_value
 from alexnet.weights.file_network import FileLayer
 from alexnet.weights.record import short
 

@@ -8,16 +8,15 @@ Source: onnx/onnx, onnx/onnx.proto and docs/IR.md; the ONNX Model Zoo's bvlcalex
 
 import json
 import os
-import stat
 from pathlib import Path
 
-from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.formats.onnx_chain import walk
 from alexnet.formats.onnx_graph import Graph
 from alexnet.formats.onnx_message import parse
 from alexnet.formats.onnx_tensors import FLOATING, onnx_package
 from alexnet.formats.onnx_write import MOST_BYTES, PRODUCER
+from alexnet.formats.reading import reading
 from alexnet.weights.file_network import FileNetwork
 from alexnet.weights.record import FILE_BYTES, short
 
@@ -28,33 +27,17 @@ _CAFFE2 = "onnx-caffe2"  # the converter of the Model Zoo's networks from Caffe,
 def read(path: str | Path) -> FileNetwork:
     """The network of an ONNX model. Raises DataError for another file, and for a model that is no
     chain of an AlexNet's layers; UsageError without the package onnx."""
-    path = Path(path)
     onnx = onnx_package()
-    try:
-        return _network(_model(onnx, path), path.parent)
-    except DataError as error:
-        raise DataError(f"{printable(path)} cannot be used as an ONNX model: {error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{printable(path)} cannot be used as an ONNX model: it holds names that are no UTF-8"
-        ) from error
+    with reading(path, "an ONNX model", "a whole .onnx file of an AlexNet fits") as file:
+        return _network(_model(onnx, file), Path(path).parent)
 
 
-def _model(onnx, path):
-    """The ModelProto of a file."""
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError("it is no regular file")
-        if status.st_size > MOST_BYTES:
-            raise DataError(
-                f"it has {status.st_size:,} bytes; protobuf, the format of ONNX, has {MOST_BYTES:,}"
-            )
-        with open(path, "rb") as file:
-            data = file.read(status.st_size)
-    except OSError as error:
-        raise DataError(error.strerror) from error
-    model = parse(onnx.ModelProto, data)
+def _model(onnx, file):
+    """The ModelProto of an open file."""
+    size = os.fstat(file.fileno()).st_size
+    if size > MOST_BYTES:
+        raise DataError(f"it has {size:,} bytes; protobuf, the format of ONNX, has {MOST_BYTES:,}")
+    model = parse(onnx.ModelProto, file.read(size))
     if not model.HasField("graph"):
         raise DataError("it holds no graph")
     return model

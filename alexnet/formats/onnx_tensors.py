@@ -58,8 +58,8 @@ def dimensions(dims) -> tuple[int, ...]:
         raise DataError(f"it has the impossible shape {short(shape)}")
     if math.prod(shape) > MOST_NUMBERS:
         raise DataError(
-            f"its shape {short(shape)} has {math.prod(shape):,} numbers; up to {MOST_NUMBERS:,} "
-            "are read, AlexNet's largest array has 37,748,736"
+            f"its shape {short(shape)} has too many numbers: up to {MOST_NUMBERS:,} are read, "
+            "AlexNet's largest array has 37,748,736"
         )
     return shape
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from alexnet.errors import UsageError, writing
 from alexnet.formats.onnx_tensors import averaging_matrix, onnx_package
+from alexnet.formats.protobuf import field_start
 from alexnet.network.plan import Layer, array_shapes
 from alexnet.weights.record import as_json
 from tinynet.serialization import replacing
@@ -194,24 +195,12 @@ def _pieces(onnx, model, arrays):
     for name, array in arrays.items():
         data = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         tensor = proto(name=name, dims=array.shape, data_type=kinds(array.dtype))
-        head = tensor.SerializeToString() + _field(proto.RAW_DATA_FIELD_NUMBER, data.nbytes)
-        entry = _field(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(head) + data.nbytes)
+        head = tensor.SerializeToString() + field_start(proto.RAW_DATA_FIELD_NUMBER, data.nbytes)
+        entry = field_start(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(head) + data.nbytes)
         graph += [entry + head, data.data]
     length = sum(memoryview(piece).nbytes for piece in graph)
     others = onnx.ModelProto()
     others.CopyFrom(model)
     others.ClearField("graph")
-    yield others.SerializeToString() + _field(onnx.ModelProto.GRAPH_FIELD_NUMBER, length)
+    yield others.SerializeToString() + field_start(onnx.ModelProto.GRAPH_FIELD_NUMBER, length)
     yield from graph
-
-
-def _field(number, length):
-    """What stands before a field of so many bytes: its number with wire type 2, then the length.
-    Both are varints, seven bits a byte, the lowest first."""
-    encoded = bytearray()
-    for value in (number << 3 | 2, length):
-        while value > 127:
-            encoded.append(value & 127 | 128)
-            value >>= 7
-        encoded.append(value)
-    return bytes(encoded)

@@ -59,6 +59,17 @@ def fields(buffer: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
         position += length
 
 
+def field_start(number: int, length: int) -> bytes:
+    """The bytes before a value of so many bytes: the field's tag, and the length."""
+    encoded = bytearray()
+    for value in (number << 3 | BYTES, length):
+        while value > 127:
+            encoded.append(value & 127 | 128)
+            value >>= 7
+        encoded.append(value)
+    return bytes(encoded)
+
+
 def varint(buffer: memoryview, position: int) -> tuple[int, int]:
     """The varint at this position, from 0 to 2**64 - 1, and the position after it."""
     value = 0

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from alexnet.errors import UsageError, writing
+from alexnet.errors import RUN_ELSEWHERE, UsageError, writing
 
 try:
     import fcntl
@@ -27,7 +27,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of this folder inside the block. Raises UsageError if another process holds it,
     and DiskError."""
     path = folder / LOCK
-    with writing(path):
+    with writing(path, RUN_ELSEWHERE):
         descriptor = _open_locked(path, folder)
     try:
         yield

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from alexnet.errors import UsageError, writing
+from alexnet.errors import RUN_ELSEWHERE, UsageError, writing
 from alexnet.training.folder_lock import locked
 
 FILES = ("options.json", "classes.json", "log.jsonl", "last.npz", "best.npz")
@@ -63,7 +63,7 @@ class RunFolder:
             )
         folder._is_new = True
         try:
-            with writing(path):
+            with writing(path, RUN_ELSEWHERE):
                 folder._need_no_run()
                 above = folder.path, *folder.path.parents
                 folder._made = [each for each in above if not each.exists()]
@@ -109,7 +109,7 @@ class RunFolder:
     def _remove_unfinished(self):
         for path in self.path.iterdir():
             if _UNFINISHED.fullmatch(path.name):
-                with writing(path):
+                with writing(path, RUN_ELSEWHERE):
                     path.unlink(missing_ok=True)
 
     def _remove_folders(self):
@@ -125,7 +125,7 @@ class RunFolder:
 
     def add_line(self, **figures) -> None:
         """Add a line to log.jsonl."""
-        with writing(self.log), open(self.log, "a", encoding="utf-8") as file:
+        with writing(self.log, RUN_ELSEWHERE), open(self.log, "a", encoding="utf-8") as file:
             file.write(json.dumps(figures) + "\n")
 
     def lines(self) -> list[dict]:
@@ -182,7 +182,7 @@ def _is_inside(path, data):
 
 def _replace(path, content):
     """Write a file whole, or not at all."""
-    with writing(path):
+    with writing(path, RUN_ELSEWHERE):
         temporary = path.with_name(f".{path.name}.new")
         temporary.write_bytes(content)
         os.replace(temporary, path)

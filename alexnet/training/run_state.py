@@ -20,7 +20,7 @@ import tinynet as tn
 from alexnet.data import open_dataset
 from alexnet.data.loader import Loader
 from alexnet.data.normalization import Normalization, measure_normalization
-from alexnet.errors import DataError, NotFinite, UsageError
+from alexnet.errors import RUN_ELSEWHERE, DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
 from alexnet.network.specs import find_spec
 from alexnet.training import diagnosis, resuming
@@ -188,7 +188,7 @@ class Run:
             if metrics.top1 < top1 or (metrics.top1 == top1 and (self.batch or not is_part)):
                 return
         best = {"top1": metrics.top1, "epoch": self.epoch + (self.batch > 0)}
-        self._checkpoint(velocities=None, best=best).save(self.folder.best)
+        self._checkpoint(velocities=None, best=best).save(self.folder.best, RUN_ELSEWHERE)
         self.in_best = best | {"step": self.step, "batch": self.batch}
 
     # --- saving and restoring ---
@@ -205,7 +205,8 @@ class Run:
         """Write last.npz. Raises DiskError, and NotFinite instead of writing weights that are not
         finite."""
         began = time.monotonic()
-        self._checkpoint(self.optimizer.state_dict(), self.best).save(self.folder.last)
+        checkpoint = self._checkpoint(self.optimizer.state_dict(), self.best)
+        checkpoint.save(self.folder.last, RUN_ELSEWHERE)
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - began
 

@@ -29,7 +29,7 @@ import numpy as np
 import tinynet as tn
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
-from alexnet.errors import DataError, UsageError, writing
+from alexnet.errors import ELSEWHERE, DataError, UsageError, writing
 from alexnet.network.build import build
 from alexnet.network.plan import Layer, array_shapes
 from alexnet.weights import record as records
@@ -78,9 +78,9 @@ class Checkpoint:
     words: dict[str, str] = field(default_factory=dict)
     origin: str = ""
 
-    def save(self, path: str | Path) -> None:
-        """Write the file whole, or not at all. Raises DiskError, and UsageError if the names of the
-        classes do not fit a record."""
+    def save(self, path: str | Path, remedy: str = ELSEWHERE) -> None:
+        """Write the file whole, or not at all. Raises DiskError, which ends with the remedy, and
+        UsageError if the names of the classes do not fit a record."""
         record = {"format": FORMAT} | {name: getattr(self, name) for name in _NEEDED}
         # Left out where empty, so that a run's files are the same as before there were such.
         record |= {name: value for name in _OPTIONAL if (value := getattr(self, name))}
@@ -98,7 +98,7 @@ class Checkpoint:
                 f"checkpoint takes {len(text):,} bytes, {RECORD_BYTES:,} fit"
             )
         arrays["record"] = np.frombuffer(text, np.uint8)
-        with writing(path):
+        with writing(path, remedy):
             tn.save(path, arrays)
 
     def layers(self) -> list[Layer]:

@@ -13,7 +13,7 @@ _BEGINNINGS = [
     (b"RIFF", "an image (WebP), or a sound"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes"),
     (b"\x93NUMPY", "a single array (.npy)"),
-    (b"\x80", "a Python pickle, as older PyTorch writes; pickles are never loaded"),
+    (b"\x80", "a Python pickle, as older PyTorch writes"),
     (b"\x1f\x8b", "a compressed file (gzip)"),
     (b"BZh", "a compressed file (bzip2)"),
     (b"\xfd7zXZ", "a compressed file (xz)"),
@@ -60,7 +60,7 @@ def kind_of_file(path: Path) -> str:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
             if any(name.endswith("data.pkl") for name in names):
-                return "a file of PyTorch (a zip archive with a pickle; pickles are never loaded)"
+                return "a file of PyTorch"
             return "" if all(n.endswith(".npy") for n in names) else "a zip archive of other files"
     except Exception:  # the caller has an error already; this is only a remark on it
         return ""

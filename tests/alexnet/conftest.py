@@ -1,4 +1,4 @@
-"""What the tests of the training command share."""
+"""What the tests of the commands share."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import pytest
 import tinynet as tn
 from alexnet.train import main
 from alexnet.training import curves
+from tests.alexnet.looked_into import save
 from tests.alexnet.small_training import FLAGS, SHORT, make_images
 
 
@@ -15,6 +16,15 @@ from tests.alexnet.small_training import FLAGS, SHORT, make_images
 def images(tmp_path_factory):
     """A folder of images; tests only read it."""
     return str(make_images(tmp_path_factory.mktemp("images")))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """The checkpoint of a small network; tests only read it."""
+    path = tmp_path_factory.mktemp("file") / "net.npz"
+    with tn.use_backend("numpy"):
+        save(path, width=0.03)
+    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +41,13 @@ def whole(images, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "whole"
     assert main([images, *SHORT, "--out", str(out)]) == 0
     return out
+
+
+@pytest.fixture
+def numpy_backend():
+    """Tensors are computed by the reference."""
+    with tn.use_backend("numpy"):
+        yield
 
 
 @pytest.fixture

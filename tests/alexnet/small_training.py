@@ -5,6 +5,11 @@ import json
 import numpy as np
 from PIL import Image, ImageDraw
 
+from alexnet.cli.train_flags import train_parser
+from alexnet.training.options import resolve
+from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_state import Run
+
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 40, 50)}
 # 36 training images make 4 full batches an epoch; the network has LRN, dropout and two towers.
 FLAGS = (
@@ -44,6 +49,12 @@ def make_photos(folder, count=40):
             ImageDraw.Draw(image).ellipse(disc, fill=COLOURS[name])
             image.save(folder / name / f"{index:02}.jpg")
     return folder
+
+
+def make_run(images, folder, *flags):
+    """A Run on NumPy with a folder of its own inside this one; no step of it is done."""
+    args = train_parser().parse_args([images, *FLAGS, *flags])
+    return Run(resolve(args, "numpy"), RunFolder.create(folder / "run", "any"))
 
 
 def lines(folder):

@@ -209,7 +209,7 @@ def test_a_full_disk_ends_with_6_and_keeps_the_old_file(saved, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for name, line in zip(names, done.stderr.splitlines(), strict=True):
-        assert f"cannot write {name}: File too large; make room, or name another OUT" in line
+        assert f"cannot write {name}: File too large; make room, or write to another folder" in line
         assert (tmp_path / name).read_bytes() == b"old"
     assert set(os.listdir(tmp_path)) == {*names, "ours.pth", "arrays.npz"}  # no temporary file
 

@@ -15,14 +15,10 @@ from alexnet.data.folder import read_image
 from alexnet.data.normalization import Normalization
 from alexnet.weights import checkpoint
 
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
 NUMPY = ["--backend", "numpy", "--threads", "1"]
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fly", "gnu"]
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
 
 
 @pytest.fixture
@@ -65,7 +61,7 @@ def test_topk_is_at_most_the_number_of_classes(saved, photo, tmp_path, capsys, t
     assert len(json.loads(capsys.readouterr().out)[0]["classes"]) == rows
 
 
-def test_an_image_is_read_as_in_evaluation(saved, photo):
+def test_an_image_is_read_as_in_evaluation(saved, photo, tmp_path, capsys):
     """Its shorter side is resized to the stored size, the middle is cropped and normalised."""
     with Image.open(photo) as image:
         square = image.crop((20, 0, 110, 90)).resize((76, 76), Image.Resampling.BILINEAR)
@@ -73,8 +69,12 @@ def test_an_image_is_read_as_in_evaluation(saved, photo):
     saved.model["fc8.weight"] = 0.01 * tn.random.normal((7, 123), seed=0, stream=0, draw=99)
     model = saved.make_model()
     logits = model(tn.Tensor((middle - np.float32(100))[None].astype(np.float32)))
-    probabilities = predict.probabilities(model, saved, [read_image(photo, 76)])
-    assert probabilities == pytest.approx(tn.softmax(logits).numpy(), rel=1e-4)
+    saved.save(tmp_path / "best.npz")
+    assert predict.main([str(tmp_path / "best.npz"), photo, "--topk", "7", "--json", *NUMPY]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    answers = {row["class"]: row["probability"] for row in record["classes"]}
+    probabilities = [answers[name] for name in CLASSES]
+    assert probabilities == pytest.approx(tn.softmax(logits).numpy()[0], rel=1e-4)
     assert 0 < np.diff(np.sort(probabilities)).min()
 
 

@@ -5,16 +5,11 @@ import os
 import numpy as np
 import pytest
 
-import tinynet as tn
 from alexnet import predict
 from alexnet.evaluation import activations
 from tests.alexnet.looked_into import NUMPY, by_hand, make_photo, save
 
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 
 @pytest.fixture(scope="module")

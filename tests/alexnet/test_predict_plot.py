@@ -12,21 +12,16 @@ import pytest
 from PIL import Image
 from PIL.ImageColor import getrgb
 
-import tinynet as tn
 from alexnet import predict
 from alexnet.pictures import predictions as picture
 from tests.alexnet.looked_into import CLASSES, NUMPY, save
+
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 pytest.importorskip("matplotlib", reason="matplotlib draws the pictures")
 
 BLUE, RED, PALE = (getrgb(colour) for colour in (picture.BLUE_GREY, picture.RED, picture.PALE))
 COLOURS = [(200, 30, 40), (20, 160, 60), (30, 60, 190), (230, 200, 20), (120, 20, 140)]
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
 
 
 @pytest.fixture(scope="module")

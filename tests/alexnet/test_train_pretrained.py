@@ -23,19 +23,10 @@ SHORT = [*MACHINE, "--batch-size", "16", "--epochs", "2"]
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    """The checkpoint of a small network; tests only read it."""
-    path = tmp_path_factory.mktemp("file") / "net.npz"
-    with tn.use_backend("numpy"):
-        save(path, width=0.03)
-    return path
-
-
-@pytest.fixture(scope="module")
 def finished(images, file, tmp_path_factory):
     """The folder of a pretrained run; tests only read it."""
     out, before = tmp_path_factory.mktemp("runs") / "run", tn.get_backend().name
-    assert main([images, *SHORT, "--pretrained", str(file), "--out", str(out)]) == 0
+    assert main([images, *SHORT, "--pretrained", file, "--out", str(out)]) == 0
     tn.use_backend(before)
     return out
 
@@ -48,7 +39,7 @@ def test_a_pretrained_run_has_the_files_network_and_says_what_came_from_it(
     images, file, tmp_path, capsys
 ):
     out = tmp_path / "run"
-    flags = [*SHORT, "--pretrained", str(file), "--max-steps", "1", "--out", str(out)]
+    flags = [*SHORT, "--pretrained", file, "--max-steps", "1", "--out", str(out)]
     assert main([images, *flags]) == 0
     text = capsys.readouterr().out
     assert f"weights   {file}, a checkpoint of this program: conv1-fc7\n" in text
@@ -60,12 +51,12 @@ def test_a_pretrained_run_has_the_files_network_and_says_what_came_from_it(
     )  # fmt: skip
     assert np.array_equal(saved.normalization.mean, theirs.normalization.mean)
     assert np.array_equal(saved.normalization.divisor, theirs.normalization.divisor)
-    assert options(out)["pretrained"] == str(file)
+    assert options(out)["pretrained"] == file
 
 
 def test_a_frozen_pretrained_layer_keeps_the_files_bits(images, file, tmp_path):
     out = tmp_path / "run"
-    flags = [*SHORT, "--pretrained", str(file), "--freeze", "conv1-fc7", "--max-steps", "2"]
+    flags = [*SHORT, "--pretrained", file, "--freeze", "conv1-fc7", "--max-steps", "2"]
     assert main([images, *flags, "--out", str(out)]) == 0
     ours, theirs = checkpoint.load(out / "last.npz").model, checkpoint.load(file).model
     for name in ours:
@@ -94,9 +85,9 @@ def test_a_resumed_pretrained_run_is_the_unbroken_one_and_needs_no_file(
 
 def test_a_run_resumed_beside_its_file_has_the_same_bytes(images, file, finished, tmp_path):
     out = tmp_path / "run"
-    flags = [*SHORT, "--pretrained", str(file), "--max-steps", "1", "--out", str(out)]
+    flags = [*SHORT, "--pretrained", file, "--max-steps", "1", "--out", str(out)]
     assert main([images, *flags]) == 0
-    assert main(["--resume", str(out), "--pretrained", str(file)]) == 0
+    assert main(["--resume", str(out), "--pretrained", file]) == 0
     assert_same_run(out, finished)
 
 
@@ -130,7 +121,7 @@ def test_a_path_may_be_relative_or_in_the_home_folder(images, file, tmp_path, mo
 
 def resolved(file, *words):
     """The options of these words with this file."""
-    args = train_parser().parse_args([*words, "--pretrained", str(file)])
+    args = train_parser().parse_args([*words, "--pretrained", file])
     return resolve(Pretrained.read(file).with_flags(args), "numba")
 
 
@@ -157,14 +148,14 @@ def test_the_norm_of_a_recipe_is_not_put_into_the_files_network(tmp_path):
     """The recipe of CIFAR-10 gives the row cifar10 batch norms, which this file lacks."""
     with tn.use_backend("numpy"):
         save(tmp_path / "net.npz", spec="cifar10", size=32, width=1.0)
-    chosen = resolved(tmp_path / "net.npz", "cifar10:/c")
+    chosen = resolved(str(tmp_path / "net.npz"), "cifar10:/c")
     assert (chosen.spec, chosen.norm, chosen.image_size) == ("cifar10", None, 32)
 
 
 def test_what_to_try_next_gives_the_same_network_again(images, file, tmp_path, capsys):
     out, again = tmp_path / "run", tmp_path / "again"
     flags = ["--dropout", "0", "--freeze", "conv1-conv2", "--augment", "none", "--keep-features"]
-    flags = [*SHORT, "--epochs", "1", "--pretrained", str(file), *flags]
+    flags = [*SHORT, "--epochs", "1", "--pretrained", file, *flags]
     assert main([images, *flags, "--out", str(out)]) == 0
     text = capsys.readouterr().out
     command = next(line for line in text.splitlines() if "alexnet.train" in line)
@@ -174,7 +165,7 @@ def test_what_to_try_next_gives_the_same_network_again(images, file, tmp_path, c
 
 
 def test_the_initial_weights_without_the_flag_stay_in_the_other_layers(images, file, tmp_path):
-    for name, flags in (("plain", []), ("pretrained", ["--pretrained", str(file)])):
+    for name, flags in (("plain", []), ("pretrained", ["--pretrained", file])):
         out = str(tmp_path / name)
         # A rate of almost 0 leaves the first weights.
         flags = [*FLAGS, *flags, "--lr", "1e-30", "--max-steps", "1", "--out", out]
@@ -213,7 +204,7 @@ def test_a_file_that_cannot_start_a_run_ends_in_words_and_leaves_nothing(
 
 def test_a_network_of_which_nothing_fits_the_flags_ends_with_3(images, file, tmp_path, capsys):
     out = tmp_path / "run"
-    flags = [*SHORT, "--pretrained", str(file), "--width", "0.05", "--out", str(out)]
+    flags = [*SHORT, "--pretrained", file, "--width", "0.05", "--out", str(out)]
     assert main([images, *flags]) == 3
     assert "none of its arrays fits paper" in last_line(capsys)
     assert not out.exists()

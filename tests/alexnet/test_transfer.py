@@ -8,22 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import tinynet as tn
 from alexnet import evaluate, train, transfer
-from alexnet.cli.console import plain_console
 from alexnet.cli.transfer_flags import METHODS
-from alexnet.errors import UsageError
-from alexnet.pictures.methods import draw_methods
 from alexnet.training import method_results
-from alexnet.training.method_results import Result
 from alexnet.weights import checkpoint
-from tests.alexnet.looked_into import save
 from tests.alexnet.small_training import last_line, lines, make_images
 
 pytestmark = pytest.mark.usefixtures("backend_as_before")
@@ -39,15 +32,6 @@ def images(tmp_path_factory):
     other = make_images(tmp_path_factory.mktemp("others"), train=1, val=3)
     shutil.move(other / "val", folder / "test")
     return str(folder)
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    """The checkpoint of a small network; tests only read it."""
-    path = tmp_path_factory.mktemp("file") / "net.npz"
-    with tn.use_backend("numpy"):
-        save(path, width=0.03)
-    return str(path)
 
 
 def run(*words, **options):
@@ -136,6 +120,11 @@ def test_features_keep_the_files_weights_and_scratch_has_none_of_them(finished, 
     assert np.array_equal(own["features"], theirs)
     assert 0 < np.abs(own["fine-tuning"] - theirs).max() < 0.1
     assert np.abs(own["scratch"] - theirs).max() > 0.2
+
+
+def test_the_picture_of_the_runs_is_a_png(finished):
+    pytest.importorskip("matplotlib", reason="matplotlib draws the picture")
+    assert (finished[0] / "transfer.png").read_bytes().startswith(b"\x89PNG")
 
 
 # --- going on -------------------------------------------------------------------------------------
@@ -241,135 +230,3 @@ def test_an_interrupted_run_that_has_more_to_do_is_resumed(
     result, unbroken = (method_results.load(each, "features") for each in (out, finished[0]))
     assert result.resumed and result.seconds == 1.5
     assert result.validation == unbroken.validation and result.test == unbroken.test
-
-
-# --- other data and files -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def trained_here(monkeypatch):
-    """Trainings run in this process, which is quicker."""
-    monkeypatch.setattr(transfer, "measured", lambda command: (train.main(command[3:]), 1.0, 10**8))
-
-
-def test_without_test_images_the_last_column_is_empty(file, tmp_path, trained_here, capsys):
-    images, out = make_images(tmp_path / "images", train=4), tmp_path / "out"
-    flags = [*FLAGS, "--epochs", "1", "--methods", "features", "--out", str(out)]
-    assert transfer.main([str(images), "--pretrained", file, *flags]) == 0
-    text = capsys.readouterr().out
-    assert "no test images, so the validation images tell the result: " in text
-    result = method_results.load(out, "features")
-    assert (result.test, result.test_images) == (None, 0)
-    row = next(line for line in text.splitlines() if line.startswith("  features "))
-    assert row.split()[-1] == f"{max(result.validation):.1%}"
-
-
-def test_a_training_that_fails_ends_with_its_exit_code_and_no_result(
-    images, file, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setattr(transfer, "measured", lambda command: (5, 1.0, 10**8))
-    out = tmp_path / "out"
-    assert transfer.main([images, "--pretrained", file, *FLAGS, "--out", str(out)]) == 5
-    line = last_line(capsys)
-    assert "scratch ended with exit code 5" in line and "once its cause is mended" in line
-    assert not list(tmp_path.glob("out/*/result.json"))
-
-
-@pytest.mark.parametrize(
-    ("flags", "code", "message"),
-    [
-        (["--width", "0.05"], 3, "net.npz holds no layer that fits paper"),
-        (["--groups", "1", "--image-size", "10"], 2, "image"),
-        (["--methods", "other"], None, "invalid choice: 'other'"),
-    ],
-)
-def test_what_does_not_fit_is_said_before_any_training(
-    images, file, tmp_path, capsys, monkeypatch, flags, code, message
-):
-    monkeypatch.setattr(transfer, "measured", None)
-    words = [images, "--pretrained", file, *FLAGS, "--out", str(tmp_path / "out"), *flags]
-    if code is None:
-        with pytest.raises(SystemExit) as end:
-            transfer.main(words)
-        assert end.value.code == 2
-    else:
-        assert transfer.main(words) == code
-    assert message in last_line(capsys)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_file_without_the_first_layer_computes_no_features(images, file, tmp_path, capsys):
-    state = dict(checkpoint.load(file).model)
-    state["conv1.weight"] = state["conv1.weight"][:, :, :5, :5]
-    tn.save(tmp_path / "net.npz", state)
-    flags = [*FLAGS, "--spec", "paper", "--width", "0.03", "--image-size", "67"]
-    words = [images, "--pretrained", str(tmp_path / "net.npz"), *flags]
-    assert transfer.main([*words, "--out", str(tmp_path / "out")]) == 3
-    assert "holds no conv1 that fits paper, so it computes no features; --methods" in last_line(
-        capsys
-    )
-
-
-# --- results and the picture ----------------------------------------------------------------------
-
-RESULT = Result("features", ["photos"], 30, ["conv1"], 120.0, False, 10**9, [0.5, 0.75], 0.625, 8)
-
-
-def test_a_result_comes_back_from_its_file(tmp_path):
-    (tmp_path / "features").mkdir()
-    RESULT.save(tmp_path)
-    assert method_results.load(tmp_path, "features", ["photos"]) == RESULT
-    assert method_results.load(tmp_path, "scratch") is None
-    with pytest.raises(UsageError, match="other flags or data"):
-        method_results.load(tmp_path, "features", ["others"])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        b"", b"[]", b"[" * 10**5, b"\xff", {"method": "scratch"}, {"validation": []},
-        {"validation": [2]}, {"seconds": "1"}, {"seconds": float("nan")}, {"words": [1]},
-        {"memory": -1}, {"test": "1"}, {"frozen": "conv1"}, {"parameters": 0},
-    ],
-)  # fmt: skip
-def test_a_file_that_is_no_result_is_an_error_in_words(tmp_path, change):
-    (tmp_path / "features").mkdir()
-    RESULT.save(tmp_path)
-    path = tmp_path / "features" / "result.json"
-    if isinstance(change, bytes):
-        path.write_bytes(change)
-    else:
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(UsageError, match="result.json is no result of this command"):
-        method_results.load(tmp_path, "features")
-
-
-def test_the_table_shows_the_best_validation_and_what_was_interrupted(capsys):
-    console = plain_console()
-    result = replace(RESULT, validation=[0.75, 0.5], resumed=True)
-    console.print(method_results.table([result]))
-    row = next(line for line in capsys.readouterr().out.splitlines() if "features" in line)
-    assert row.split() == ["features", "30", "2", "over", "2:00", "1.00", "GB", "75.0%", "62.5%"]
-
-
-def test_the_picture_draws_each_epoch_at_its_share_of_the_time(tmp_path, monkeypatch):
-    figure = pytest.importorskip("matplotlib.figure", reason="matplotlib draws the picture")
-    drawn = []
-    monkeypatch.setattr(figure.Figure, "savefig", lambda self, file, **how: drawn.append(self))
-    draw_methods([RESULT], "photos", None)
-    (axes,) = drawn[0].axes
-    (line,) = axes.lines
-    assert line.get_xdata() == pytest.approx([1, 2]) and list(line.get_ydata()) == [50, 75]
-    assert [text.get_text() for text in axes.get_legend().texts] == ["features, test 62.5%"]
-    assert axes.get_title() == "photos"
-
-
-def test_the_picture_of_the_runs_is_a_png(finished):
-    pytest.importorskip("matplotlib", reason="matplotlib draws the picture")
-    assert (finished[0] / "transfer.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_an_unreadable_file_ends_with_3(images, tmp_path, capsys):
-    words = [images, "--pretrained", str(tmp_path / "no.npz"), "--out", str(tmp_path / "out")]
-    assert transfer.main(words) == 3
-    assert "no.npz is not there" in last_line(capsys)

@@ -104,3 +104,6 @@ DEEP = {
     "a wide tuple": b"(" + 15_000 * b"}" + b"t",
     "tuples of two tuples": _LAUGHS,
 }
+ATTACKS = {
+    f"a call of {name}": (program, f"{name}.*nothing was run") for name, program in CALLS.items()
+} | PROGRAMS

@@ -3,8 +3,10 @@
 import numpy as np
 
 import alexnet
+from alexnet import formats
 from alexnet.data.normalization import Normalization
 from alexnet.weights.checkpoint import Checkpoint
+from alexnet.weights.imported import to_checkpoint
 
 CLASSES = ["n01440764", 'a "quoted" name', "\U0001f41f", "tab\there\x1b[31m", "ä", "\u202e", "0"]
 WORDS = {"n01440764": "tench, Tinca tinca"}
@@ -49,3 +51,8 @@ def assert_same(one, other):
     for name, array in one.model.items():
         assert array.dtype == other.model[name].dtype, name
         assert array.tobytes() == other.model[name].tobytes(), name
+
+
+def back(path):
+    """The Checkpoint of a file of any format."""
+    return to_checkpoint(formats.read(path), path)

@@ -9,8 +9,8 @@ import pytest
 from alexnet.errors import DataError
 from alexnet.formats import onnx_graph, onnx_message, onnx_tensors
 from alexnet.formats.onnx_file import read
+from tests.alexnet.formats.onnx_graphs import node, numbers, save, typed
 from tests.alexnet.formats.onnx_models import written
-from tests.alexnet.formats.test_onnx_file import node, numbers, save, typed
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 WEIGHT = np.arange(18, dtype=np.float32).reshape(2, 3, 1, 3)
@@ -74,7 +74,7 @@ def test_external_data_elsewhere_is_an_error(entries, words, tmp_path):
     os.mkfifo(folder / "pipe")
     entries = {key: str(value).encode().decode("unicode_escape") if "\\" in str(value) else value
                for key, value in entries.items()}  # fmt: skip
-    with pytest.raises(DataError, match=f"m.onnx cannot be used .*{words}"):
+    with pytest.raises(DataError, match=f"m.onnx cannot be read .*{words}"):
         read(external(folder / "m.onnx", **entries))
 
 
@@ -90,7 +90,7 @@ def dims(*sizes, kind=1, **fields):
 @pytest.mark.parametrize(
     "tensor, words",
     [
-        (dims(2, 3, 1 << 40, 1 << 40), "numbers; up to 268,435,456"),
+        (dims(2, 3, 1 << 40, 1 << 40), "too many numbers: up to 268,435,456"),
         (dims(2, 3, 1024, 1024), "needs 25,165,824 bytes, it has 0"),
         (dims(2, 3, -1, 1), "impossible shape"),
         (dims(*[1] * 9), "impossible shape"),
@@ -122,8 +122,8 @@ def peak_of_error(path, words):
 @pytest.mark.parametrize(
     "shape, words",
     [
-        ([1 << 20, 1 << 20, 1, 1], "numbers; up to 268,435,456"),
-        ([1 << 62] * 8, "numbers; up to 268,435,456"),
+        ([1 << 20, 1 << 20, 1, 1], "too many numbers: up to 268,435,456"),
+        ([1 << 62] * 8, "too many numbers: up to 268,435,456"),
         ([-5, 3, 1, 1], "impossible shape"),
         ([1] * 1000, "impossible shape"),
     ],
@@ -183,10 +183,10 @@ def nested(depth):
         (b"\x08\x07", "holds no graph"),
         (b"PK\x03\x04 a zip archive", "no message of this format"),
         (b"\x89HDF\r\n\x1a\n", "no message of this format"),
-        (b"\x3a\xff\xff\xff\xff\x07", "leads 2,147,483,647 bytes past the end"),
-        (b"\x3a\x05\x0a\x7f", "past the end"),
-        (b"\xff" * 100, "a number does not end"),
-        (b"\x3a", "a number does not end"),
+        (b"\x3a\xff\xff\xff\xff\x07", "field 7 has 2,147,483,647 bytes, 0 are left"),
+        (b"\x3a\x05\x0a\x7f", "field 7 has 5 bytes, 2 are left"),
+        (b"\xff" * 100, "a varint has more than 10 bytes"),
+        (b"\x3a", "a varint has no end"),
         (b"\x3b\x3c", "wire type 3"),
         (b"\x3a\x00", "inputs \\[\\] and the outputs \\[\\]"),
         (b"\x3a\x07\x0a\x05\x0a\x03\xff\xfe\xfd", "no UTF-8|no message|inputs"),
@@ -195,7 +195,7 @@ def nested(depth):
 )
 def test_other_bytes_are_errors_that_name_the_reason(data, words, tmp_path):
     (tmp_path / "m.onnx").write_bytes(data)
-    with pytest.raises(DataError, match="m.onnx cannot be used as an ONNX model: .*" + words):
+    with pytest.raises(DataError, match="m.onnx cannot be read as an ONNX model: .*" + words):
         read(tmp_path / "m.onnx")
 
 
@@ -205,8 +205,8 @@ def test_files_that_cannot_be_opened_are_errors(tmp_path):
         file.truncate(1 << 31)  # a hole: it takes no room
     for name, words in (
         ("gone.onnx", "No such file"),
-        ("pipe", "no regular file"),
-        (".", "no regular file"),
+        ("pipe", "a folder, a pipe or a device"),
+        (".", "a folder, a pipe or a device"),
         ("huge.onnx", "2,147,483,648 bytes; protobuf, the format of ONNX"),
     ):
         with pytest.raises(DataError, match=words):
@@ -270,7 +270,7 @@ def test_random_damage_is_an_error_or_a_valid_network(spec, size, tmp_path):
         try:
             network = read(tmp_path / "m.onnx")
         except DataError as error:
-            assert "m.onnx cannot be used" in str(error) and str(error).isprintable()
+            assert "m.onnx cannot be read" in str(error) and str(error).isprintable()
             continue
         read_whole += 1
         for layer in network.weighted():

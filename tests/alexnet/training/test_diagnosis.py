@@ -11,11 +11,7 @@ import tinynet as tn
 from alexnet.evaluation.metrics import Metrics
 from alexnet.training import diagnosis
 
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 
 @pytest.fixture

@@ -7,33 +7,19 @@ import pytest
 
 import tinynet as tn
 from alexnet import SPECS
-from alexnet.cli.train_flags import train_parser
 from alexnet.errors import UsageError
 from alexnet.evaluation import activations
 from alexnet.network.plan import plan
 from alexnet.training.features import batches_for, head_start
-from alexnet.training.options import resolve
-from alexnet.training.run_folder import RunFolder
-from alexnet.training.run_state import Run
-from tests.alexnet.small_training import FLAGS, make_images
+from tests.alexnet.small_training import make_run
+
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 KEEP = ["--augment", "none", "--keep-features", "--freeze"]
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return str(make_images(tmp_path_factory.mktemp("images")))
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
-
-
-def make_run(images, tmp_path, *flags):
-    args = train_parser().parse_args([images, *FLAGS, *flags])
-    run = Run(resolve(args, "numpy"), RunFolder.create(tmp_path / "run", "any"))
+def run_with_normalization(images, tmp_path, *flags):
+    run = make_run(images, tmp_path, *flags)
     run.choose_normalization()
     return run
 
@@ -78,7 +64,7 @@ def test_what_has_no_features_to_keep_is_an_error_in_words(freeze, augment, mess
 
 
 def test_features_are_the_frozen_layers_outputs_in_the_loaders_order(images, tmp_path, capsys):
-    run = make_run(images, tmp_path, *KEEP, "conv1-conv5")
+    run = run_with_normalization(images, tmp_path, *KEEP, "conv1-conv5")
     training, validation = batches_for(run, iter)
     for loader, kept, number in ((run.batches, training, 1), (run.validation, validation, 0)):
         count = 0
@@ -100,7 +86,7 @@ def test_features_are_the_frozen_layers_outputs_in_the_loaders_order(images, tmp
 
 
 def test_the_bytes_that_are_said_are_those_of_the_kept_arrays(images, tmp_path, capsys):
-    run = make_run(images, tmp_path, *KEEP, "conv1-fc6")
+    run = run_with_normalization(images, tmp_path, *KEEP, "conv1-fc6")
     batches_for(run, iter)
     width = run.model.fc6.weight.shape[0]
     text = capsys.readouterr().out
@@ -110,7 +96,7 @@ def test_the_bytes_that_are_said_are_those_of_the_kept_arrays(images, tmp_path, 
 
 
 def test_an_epoch_goes_on_in_its_middle(images, tmp_path):
-    run = make_run(images, tmp_path, *KEEP, "conv1")
+    run = run_with_normalization(images, tmp_path, *KEEP, "conv1")
     training, _ = batches_for(run, iter)
     whole = [labels.host.tolist() for _, labels in training.epoch(1)]
     rest = [labels.host.tolist() for _, labels in training.epoch(1, start_batch=3)]
@@ -118,7 +104,7 @@ def test_an_epoch_goes_on_in_its_middle(images, tmp_path):
 
 
 def test_a_frozen_batch_norm_gives_features_by_its_running_statistics(images, tmp_path):
-    run = make_run(images, tmp_path, "--norm", "batch", *KEEP, "conv1-norm1")
+    run = run_with_normalization(images, tmp_path, "--norm", "batch", *KEEP, "conv1-norm1")
     training, _ = batches_for(run, iter)
     features = np.concatenate([x.numpy() for x, _ in training.epoch(0)])
     before = run.model.norm1.running_mean
@@ -131,16 +117,16 @@ def test_a_frozen_batch_norm_gives_features_by_its_running_statistics(images, tm
 
 def test_features_of_both_datasets_must_fit_half_of_the_memory(images, tmp_path, monkeypatch):
     """(36 + 12) images of 123 float32."""
-    needed = 48 * 4 * make_run(images, tmp_path).model.fc6.weight.shape[0]
+    needed = 48 * 4 * run_with_normalization(images, tmp_path).model.fc6.weight.shape[0]
     monkeypatch.setattr(activations, "_memory", lambda: 2 * needed)
-    make_run(images, tmp_path / "fits", *KEEP, "conv1-fc6")
+    run_with_normalization(images, tmp_path / "fits", *KEEP, "conv1-fc6")
     monkeypatch.setattr(activations, "_memory", lambda: 2 * needed - 2)
     with pytest.raises(UsageError, match=f"^--keep-features: .*of 48 images take {needed:,} bytes"):
-        make_run(images, tmp_path / "does not", *KEEP, "conv1-fc6")
+        run_with_normalization(images, tmp_path / "does not", *KEEP, "conv1-fc6")
 
 
 def test_without_kept_features_the_batches_are_images(images, tmp_path):
-    run = make_run(images, tmp_path)
+    run = run_with_normalization(images, tmp_path)
     training, _ = batches_for(run, iter)
     x, _ = next(iter(training.epoch(0)))
     assert x.shape == (8, 3, 67, 67) and run.head is run.model

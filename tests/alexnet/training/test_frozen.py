@@ -13,13 +13,9 @@ from alexnet.network.plan import plan
 from alexnet.train import take_step
 from alexnet.training.frozen import freeze, frozen_layers, parameter_groups, rate_factors
 
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
 LR = 0.01
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
 
 
 def built(spec="paper", frozen=None, scale=None):

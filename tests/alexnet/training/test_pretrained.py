@@ -15,13 +15,9 @@ from alexnet.network.variants import CHANGES
 from alexnet.training.pretrained import Pretrained
 from tests.alexnet.looked_into import CLASSES, save
 
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
 FLAGS = {name: None for name in ("spec", "image_size", *CHANGES)}
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
 
 
 @pytest.fixture(scope="module")

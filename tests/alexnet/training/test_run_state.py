@@ -3,30 +3,11 @@
 import numpy as np
 import pytest
 
-import tinynet as tn
-from alexnet.cli.train_flags import train_parser
 from alexnet.evaluation.metrics import Metrics
-from alexnet.training.options import resolve
-from alexnet.training.run_folder import RunFolder
-from alexnet.training.run_state import Run
 from alexnet.training.schedules import PATIENCE
-from tests.alexnet.small_training import FLAGS, make_images
+from tests.alexnet.small_training import make_run
 
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return str(make_images(tmp_path_factory.mktemp("images")))
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
-
-
-def make_run(images, tmp_path, *flags):
-    args = train_parser().parse_args([images, *FLAGS, *flags])
-    return Run(resolve(args, "numpy"), RunFolder.create(tmp_path / "run", "any"))
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 
 def test_each_epoch_has_another_order_and_only_full_batches(images, tmp_path):

@@ -15,11 +15,7 @@ from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import FLAGS, make_images
 
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,9 @@ from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError
 from alexnet.weights import checkpoint
 
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
 BUILD = {"spec": "batch-norm", "num_classes": 3, "image_size": 67, "width": 0.03}
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
 
 
 def example(velocities=True):

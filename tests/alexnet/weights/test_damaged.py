@@ -16,14 +16,10 @@ import tinynet as tn
 from alexnet import evaluate, predict, train
 from tests.alexnet.small_training import FLAGS, make_images
 
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
 FILES = 28
 NUMPY = ["--backend", "numpy", "--threads", "1"]
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
 
 
 def damaged(whole, arrays, generator):

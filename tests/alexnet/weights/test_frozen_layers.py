@@ -12,13 +12,9 @@ from alexnet.errors import DataError
 from alexnet.training.frozen import freeze, parameter_groups
 from alexnet.weights import checkpoint
 
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
 FROZEN = ["conv1", "norm1", "conv2"]
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend():
-    with tn.use_backend("numpy"):
-        yield
 
 
 def saved(path, velocities=True):
