@@ -7,7 +7,7 @@
                      w = w + v
 
 take_step takes a step, train_epoch loops over the batches of an epoch, and train loops over the
-epochs. training/run_state.py has their Run (network, data, position), training/options.py the
+epochs. training/run_state.py has their Run (network, data, position), training/recipes.py the
 defaults, cli/train_flags.py the flags, and training/progress.py the progress line.
 
 Source: the paper, section 5.
@@ -28,9 +28,10 @@ from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import diagnosis, report
 from alexnet.training.curves import Curves
 from alexnet.training.features import batches_for
-from alexnet.training.options import RECIPES, kind_of
+from alexnet.training.options import kind_of
 from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
+from alexnet.training.recipes import RECIPES
 from alexnet.training.run_state import Run
 
 
@@ -212,7 +213,7 @@ def _save_after_error(run):
 
 
 def _begin(run):
-    run.choose_normalization()
+    run.choose_inputs()
     if hasattr(run.val_set, "names"):  # files
         print(f"reading the {len(run.val_set):,} validation images once ...", flush=True)
         run.check_validation_images()

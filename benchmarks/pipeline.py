@@ -34,7 +34,8 @@ from rich.table import Table
 from alexnet.cli import flags
 from alexnet.cli.console import wide_console
 from alexnet.cli.machine import use_machine
-from alexnet.training.options import kind_of, recipe_table
+from alexnet.training.options import kind_of
+from alexnet.training.recipes import recipe_table
 from alexnet.training.run_state import Run
 from benchmarks import machine, turn_taking
 from benchmarks.figures.step import ratio_table, spread_words

@@ -20,13 +20,15 @@ class SGD:
     """Moves parameters against their gradients.
 
     parameters  a list of Tensors, or of groups {"parameters": [...], "lr": ..., "lr_scale": ...,
-                "momentum": ..., "weight_decay": ...}; a key that a group leaves out has the value
-                of SGD's own argument
+                "own_lr": ..., "momentum": ..., "weight_decay": ...}; a key that a group leaves out
+                has the value of SGD's own argument
     lr, momentum, weight_decay  numbers, none negative
     rule        "paper" or "pytorch"
 
     A group's rate is lr times lr_scale, which is 1 by default. A group of biases with lr_scale=2
-    learns at twice the rate of the weights, as in Caffe's AlexNet. groups is the list of these
+    learns at twice the rate of the weights, as in Caffe's AlexNet. With own_lr=True, not False, the
+    group keeps to its own lr whatever rate step is called with, as the biases of the authors'
+    program keep theirs. groups is the list of these
     dicts and may be changed: for group in sgd.groups: group["lr"] = ... A parameter whose
     requires_grad is False, or whose .grad is None, stays where it is.
     Raises ValueError for a number out of range, an unknown rule or key, or a parameter passed
@@ -38,7 +40,8 @@ class SGD:
             raise ValueError(f'SGD: rule must be "paper" or "pytorch", got {rule!r}')
         self.rule = rule
         defaults = {
-            "lr": lr, "lr_scale": 1.0, "momentum": momentum, "weight_decay": weight_decay,
+            "lr": lr, "lr_scale": 1.0, "own_lr": False, "momentum": momentum,
+            "weight_decay": weight_decay,
         }  # fmt: skip
         parameters = _in_order(parameters)
         if not parameters:
@@ -64,9 +67,9 @@ class SGD:
     def step(self, lr=None) -> None:
         """Move every parameter that has a gradient, in place, group by group.
 
-        lr  the rate of this step for every group, times the group's lr_scale: a number, or on cupy
-            a Tensor () of the parameters' dtype, which a recorded step reads at each launch. None:
-            the group's own lr
+        lr  the rate of this step for every group without own_lr, times the group's lr_scale: a
+            number, or on cupy a Tensor () of the parameters' dtype, which a recorded step reads at
+            each launch. None: the group's own lr
         Raises, before anything moves, ValueError for a negative rate or a Tensor of another shape,
         TypeError for a Tensor of another dtype; both for groups that were changed and do not fit.
         """
@@ -79,7 +82,8 @@ class SGD:
             moved = [p for p in group["parameters"] if p.requires_grad and p.grad is not None]
             if moved:
                 _check_alike(moved)
-                rate = _rate(group["lr"] if lr is None else lr, group["lr_scale"], moved[0].dtype)
+                own = lr is None or group["own_lr"]
+                rate = _rate(group["lr"] if own else lr, group["lr_scale"], moved[0].dtype)
                 moves.append((moved, rate, group))
         for moved, rate, group in moves:
             kernels = moved[0]._kernels
@@ -181,14 +185,16 @@ def _in_order(parameters):
 
 def _check_numbers(group, lr):
     """A group must have its numbers. lr: of the step; None: the group's own."""
-    missing = {"parameters", "lr", "lr_scale", "momentum", "weight_decay"} - group.keys()
+    names = {"parameters", "lr", "lr_scale", "own_lr", "momentum", "weight_decay"}
+    missing = names - group.keys()
     if missing:
         raise ValueError(
             f"SGD: a group has no {', '.join(sorted(missing))}; write group[...] = ..."
         )
     for name in ("lr_scale", "momentum", "weight_decay"):
         _check_number(name, group[name])
-    lr = group["lr"] if lr is None else lr
+    _check_truth(group)
+    lr = group["lr"] if lr is None or group["own_lr"] else lr
     if not isinstance(lr, Tensor):  # _rate checks a Tensor
         _check_number("lr", lr)
 
@@ -203,8 +209,9 @@ def _checked_group(group, defaults):
             f"{', '.join(defaults)} fit"
         )
     group = {**defaults, **group, "parameters": list(_checked_parameters(group["parameters"]))}
-    for name in defaults:
+    for name in defaults.keys() - {"own_lr"}:
         _check_number(name, group[name])
+    _check_truth(group)
     return group
 
 
@@ -228,6 +235,11 @@ def _checked_parameters(parameters):
                 "SGD: a parameter lies in a read-only array; tn.nn.Parameter(array) copies it"
             )
     return parameters
+
+
+def _check_truth(group):
+    if not isinstance(group["own_lr"], bool):
+        raise TypeError(f"SGD: own_lr must be True or False, got {group['own_lr']!r}")
 
 
 def _check_number(name, number):

@@ -71,6 +71,19 @@ def not_empty(text: str) -> str:
     return text
 
 
+def parsed_by(parse):
+    """The text itself, if parse(text) raises no ValueError."""
+
+    def checked(text: str) -> str:
+        try:
+            parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return text
+
+    return checked
+
+
 def path(text: str) -> str:
     """The path of a file or folder. ~ is the home folder, also where the shell leaves it as it is:
     --out=~/runs."""

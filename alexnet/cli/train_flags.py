@@ -3,14 +3,18 @@
 import argparse
 
 from alexnet.cli import flags
-from alexnet.training import diagnosis, options
-from alexnet.training.schedules import SCHEDULES
+from alexnet.data.augment import AUGMENTATIONS
+from alexnet.training import diagnosis
+from alexnet.training.frozen import bias_rate
+from alexnet.training.recipes import PUBLISHED, RECIPES, recipe_table
+from alexnet.training.run_inputs import MEANS
+from alexnet.training.schedules import SCHEDULES, milestone_epochs
 
 _EXAMPLES = """examples:
   python -m alexnet.train
   python -m alexnet.train cifar10:cifar-10-batches-bin --epochs 10
   python -m alexnet.train photos --image-size 67
-  python -m alexnet.train photos --init published
+  python -m alexnet.train photos --recipe paper
   python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
   python -m alexnet.train --resume runs/batch-norm --epochs 120
   python -m alexnet.train photos --freeze conv1-conv3 --lr-scale conv4-conv5=0.1,fc8=10
@@ -20,6 +24,8 @@ Ctrl-C, SIGTERM, SIGHUP and a closed stdout finish the batch and save; a second 
 Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable, 5 loss not finite, 6 disk,
 130 interrupted (Ctrl-C), 143 SIGTERM, 129 SIGHUP, 141 closed stdout."""
 
+_USUAL = RECIPES["folder"]
+
 
 def train_parser() -> argparse.ArgumentParser:
     """The parser of the command. A flag that the user left out is None."""
@@ -28,7 +34,7 @@ def train_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Train an AlexNet. Without any argument: the paper's network on images that "
         "the program draws\nitself, in a few minutes.",
-        epilog=f"{options.recipe_table()}\n\n{_EXAMPLES}",
+        epilog=f"{recipe_table()}\n\n{_EXAMPLES}",
     )
     flags.add_version_flag(parser)
     group = parser.add_argument_group("data")
@@ -42,8 +48,17 @@ def train_parser() -> argparse.ArgumentParser:
         "becomes validation",
     )
     group.add_argument(
-        "--augment", choices=("none", "crop"), help="crop: random crops and mirrors (by data)"
-    )
+        "--augment", choices=AUGMENTATIONS,
+        help="none: the middle of each image. crop: random crops and mirrors. alexnet: crops, "
+        "mirrors and the paper's change of colour, along the principal components of the training "
+        "images' pixels; alexnet.preview draws it (by data)",
+    )  # fmt: skip
+    group.add_argument(
+        "--mean", choices=MEANS,
+        help="what is subtracted from images. image: the training images' mean image, channel: "
+        "their mean colour, imagenet: torchvision's mean colour of ImageNet, and its deviation "
+        "divides (by spec)",
+    )  # fmt: skip
     group.add_argument(
         "--skip-bad-images", type=flags.count_or_zero, metavar="N",
         help="leave out up to N broken files (0); with --resume also files that are gone since",
@@ -51,6 +66,11 @@ def train_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("network")
     flags.add_network_flags(group)
     group = parser.add_argument_group("training")
+    group.add_argument(
+        "--recipe",
+        choices=PUBLISHED,
+        help="train as published: sets the options of the table below; flags beside it win (none)",
+    )
     group.add_argument("--batch-size", type=flags.count, metavar="N", help="images (by data)")
     group.add_argument("--epochs", type=flags.count, metavar="N", help="(by data)")
     group.add_argument(
@@ -60,17 +80,36 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument("--lr", type=flags.positive, metavar="R", help="learning rate (by data)")
     group.add_argument(
         "--schedule", choices=SCHEDULES,
-        help="of the learning rate. step: / 10 after each third of the epochs. plateau: / 10 when "
-        "the validation error stops falling. cosine: falls to almost 0. constant (by data)",
+        help="of the learning rate. step: / 10 after each third of the epochs. multistep: / 10 "
+        "after each of --milestones. plateau: / 10 when the validation error stops falling. "
+        "cosine: falls to almost 0. constant (by data)",
     )  # fmt: skip
-    group.add_argument("--momentum", type=flags.share, metavar="M", help=f"({options.MOMENTUM:g})")
     group.add_argument(
-        "--weight-decay", type=flags.not_negative, metavar="D", help=f"({options.WEIGHT_DECAY:g})"
+        "--milestones", type=flags.parsed_by(milestone_epochs), metavar="EPOCHS",
+        help="of --schedule multistep: rising numbers of epochs, such as 25,51,79",
+    )  # fmt: skip
+    group.add_argument(
+        "--warmup", type=flags.not_negative, metavar="EPOCHS",
+        help="the rate rises from almost 0 to the schedule's in so many epochs, also 0.5 (0)",
+    )  # fmt: skip
+    group.add_argument(
+        "--bias-lr", type=flags.parsed_by(bias_rate), metavar="FACTORx|R",
+        help="2x: biases learn at twice the rate of the weights. 0.02: at this rate, which no "
+        "schedule changes (1x)",
+    )  # fmt: skip
+    group.add_argument(
+        "--decay-biases",
+        action=argparse.BooleanOptionalAction,
+        help="whether biases have weight decay (as --recipe has it, else yes)",
+    )
+    group.add_argument("--momentum", type=flags.share, metavar="M", help=f"({_USUAL.momentum:g})")
+    group.add_argument(
+        "--weight-decay", type=flags.not_negative, metavar="D", help=f"({_USUAL.weight_decay:g})"
     )
     group.add_argument(
         "--rule", choices=("paper", "pytorch"),
         help="paper: the rate is a factor inside the velocity. pytorch: it multiplies the "
-        f"velocity. They differ once the rate changes ({options.RULE})",
+        f"velocity. They differ once the rate changes ({_USUAL.rule})",
     )  # fmt: skip
     group.add_argument(
         "--pretrained", type=flags.path, metavar="FILE",

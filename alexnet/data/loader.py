@@ -1,6 +1,7 @@
 """Batches of images, prepared by threads while the network computes.
 
-Each batch is one task: read, crop and mirror its images into one array. A pool of threads works on
+Each batch is one task: read, crop and mirror its images into one array. (Their change of colour is
+part of the normalisation, prefetch.py.) A pool of threads works on
 the next few batches; the consumer takes them in order. A batch depends on the seed, the epoch and
 its number only, so it is the same with any number of workers, or with none. The threads run Pillow
 and NumPy only, never a parallel Numba kernel.
@@ -11,11 +12,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alexnet.data.augment import Draws, no_draws, random_draws
+from alexnet.data.augment import AUGMENTATIONS, Draws, draws_of
 from alexnet.data.checks import check_pixels, checked_labels
 from alexnet.data.crops import add_border, crop, crop_border
 from alexnet.data.crops import stored_size as usual_stored_size
@@ -23,11 +24,12 @@ from tinynet.random import permutation
 
 
 @dataclass(frozen=True)
-class Uncropped:
-    """A batch before its crops are cut out.
+class Batch:
+    """N images with their draws and labels.
 
-    images  uint8 (N, H, W, 3), at their stored size and with their border
-    draws   the crop and the mirror of each image
+    images  before its crops are cut out, uint8 (N, H, W, 3), at their stored size and with their
+            border; after it, uint8 (N, 3, image_size, image_size), C-contiguous, and mirrored
+    draws   the crop, the mirror and the change of colour of each image
     labels  int64 (N,)
     """
 
@@ -42,13 +44,13 @@ class Loader:
     dataset       as alexnet.data describes
     batch_size    images a batch; the last batch of an epoch may be smaller
     image_size    rows and columns of the network's input
-    augment       "none": the middle crop. "crop": a random crop and mirror of each image, drawn
-                  from seed, epoch and the sample's index
+    augment       one of AUGMENTATIONS (augment.py); draws follow from seed, epoch and the sample's
+                  index
     shuffle       the order of an epoch is a permutation drawn from seed and epoch
     drop_last     leave out the last batch of an epoch if it is smaller
     workers       threads that prepare batches; 0: the consumer's thread prepares each in turn
     seed          of crops, mirrors and order
-    stored_size   the size at which images are read, image_size or more. None: with "crop"
+    stored_size   the size at which images are read, image_size or more. None: with random crops
                   crops.stored_size, with "none" image_size. Evaluation passes training's
                   stored_size, to read the middle of the images that training crops.
     Raises ValueError for arguments that do not fit, and DataError for a dataset whose labels are no
@@ -68,8 +70,10 @@ class Loader:
         seed: int = 0,
         stored_size: int | None = None,
     ):
-        if augment not in ("none", "crop"):
-            raise ValueError(f"Loader: augment must be none or crop, got {augment!r}")
+        if augment not in AUGMENTATIONS:
+            raise ValueError(
+                f"Loader: augment must be one of {', '.join(AUGMENTATIONS)}, got {augment!r}"
+            )
         if batch_size < 1 or image_size < 1 or workers < 0:
             raise ValueError(
                 "Loader: batch_size and image_size must be 1 or more and workers 0 or more, got "
@@ -83,7 +87,7 @@ class Loader:
             )
         native_size = getattr(dataset, "native_size", None)
         if stored_size is None:
-            cropped = augment == "crop"
+            cropped = augment != "none"
             stored_size = usual_stored_size(image_size, native_size) if cropped else image_size
         if stored_size < image_size:
             raise ValueError(f"Loader: stored_size {stored_size} is below image_size {image_size}")
@@ -106,18 +110,19 @@ class Loader:
         return full + (rest > 0 and not self.drop_last)
 
     def draws(self, number: int) -> Draws:
-        """The crops and mirrors of all samples in an epoch, in the dataset's order."""
+        """The draws of all samples in an epoch, in the dataset's order."""
         count, spare = len(self.dataset), self.stored_size + 2 * self.border - self.image_size
-        if self.augment == "crop":
-            return random_draws(count, spare, seed=self.seed, epoch=number)
-        return no_draws(count, spare)
+        return draws_of(self.augment, count, spare, seed=self.seed, epoch=number)
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches of an epoch: images uint8 (N, 3, image_size, image_size), C-contiguous, and
-        labels int64 (N,). Arguments and errors: as in uncropped."""
+        """The images and labels of cropped()."""
+        return ((batch.images, batch.labels) for batch in self.cropped(number, start_batch))
+
+    def cropped(self, number: int, start_batch: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, cropped and mirrored. Arguments and errors: as in uncropped."""
         return self._batches(self._prepare, number, start_batch)
 
-    def uncropped(self, number: int, start_batch: int = 0) -> Iterator[Uncropped]:
+    def uncropped(self, number: int, start_batch: int = 0) -> Iterator[Batch]:
         """The same batches before their crops are cut out.
 
         number        the epoch, on which order, crops and mirrors depend
@@ -176,11 +181,11 @@ class Loader:
     def _read(self, indices, draws, left):
         images = read_batch(self.dataset, indices, self.stored_size, left)
         images = add_border(images, self.border)
-        return Uncropped(images, draws, self.labels[indices])
+        return Batch(images, draws, self.labels[indices])
 
     def _prepare(self, *task):
         batch = self._read(*task)
-        return crop(batch.images, batch.draws, self.image_size), batch.labels
+        return replace(batch, images=crop(batch.images, batch.draws, self.image_size))
 
 
 def read_batch(dataset, indices: np.ndarray, size: int, left=None) -> np.ndarray:

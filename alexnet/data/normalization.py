@@ -1,4 +1,4 @@
-"""Normalization: y = (x - mean) / divisor, and the measurement of both on a training set.
+"""Normalization: y = (x - mean) / divisor, and both from the pixels of a training set.
 
 The paper subtracts the mean image of the training set and does not divide (section 2). For He's
 initial weights alexnet.train also divides by each channel's standard deviation.
@@ -6,8 +6,7 @@ initial weights alexnet.train also divides by each channel's standard deviation.
 
 import numpy as np
 
-from alexnet.data.checks import checked_labels
-from alexnet.data.loader import Loader, read_batch
+from alexnet.data.pixel_statistics import PixelStatistics
 from alexnet.errors import DataError
 from tinynet.backends.host_memory import empty
 
@@ -39,10 +38,11 @@ class Normalization:
         if not (np.isfinite(self.divisor) & (self.divisor > 0)).all():
             raise ValueError(f"Normalization: divisor {self.divisor.ravel()} must be above 0")
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """(N, 3, S, S) of the dtype.
+    def __call__(self, images: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
+        """(N, 3, S, S) of the dtype: (x - mean + shift) / divisor.
 
         images  uint8 (N, 3, S, S), of the mean image's size; of any size if mean is (3, 1, 1)
+        shifts  float32 (N, 3): what is added to each channel of each image; None: nothing
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
@@ -58,6 +58,8 @@ class Normalization:
         # New memory would cost page faults in every batch; empty() uses old memory again.
         values = empty(images.shape, self.dtype)
         np.subtract(images, self.mean, out=values, dtype=self.dtype)
+        if shifts is not None:
+            values += shifts[:, :, None, None]
         if (self.divisor != 1).any():
             values /= self.divisor
         return values
@@ -75,63 +77,25 @@ class Normalization:
         return cls(arrays["mean"], arrays["divisor"], dtype)
 
 
-def measure_normalization(
-    dataset,
-    image_size: int,
-    *,
-    mean: str = "image",
-    divide: bool = False,
-    limit: int = 10_000,
-    stored_size: int | None = None,
-    workers: int = 2,
+def normalization_of(
+    pixels: PixelStatistics, mean: str = "image", divide: bool = False
 ) -> Normalization:
-    """The Normalization of a training set: its mean and, with divide, its deviation.
+    """The Normalization for a training set with these statistics.
 
-    mean          "image": (3, image_size, image_size), the middle of the mean image, as in the
-                  paper's program. "channel": (3, 1, 1), one number a channel
-    divide        whether to divide by each channel's standard deviation about the channel's mean;
-                  otherwise the divisor is 1, as in the paper
-    limit         at most this many images are read, evenly spaced over the set
-    stored_size   the size at which images are read, as in Loader
-    Sums of integers are exact, so the order of summation does not change the result. Raises
-    DataError if a channel has one value only and divide is set.
+    mean    "image": the mean image, as in the paper's program. "channel": one number a channel
+    divide  whether to divide by each channel's standard deviation about the channel's mean;
+            otherwise the divisor is 1, as in the paper
+    Raises DataError if a channel has one value only and divide is set.
     """
     if mean not in ("image", "channel"):
-        raise ValueError(f"measure_normalization: mean must be image or channel, got {mean!r}")
-    if limit < 1:
-        raise ValueError(f"measure_normalization: limit must be 1 or more, got {limit}")
-    count = min(len(dataset), limit)
-    sample = _Sample(dataset, np.arange(count) * len(dataset) // max(count, 1))
-    loader = Loader(sample, 64, image_size, workers=workers, stored_size=stored_size)
-    total = np.zeros((3, image_size, image_size), np.int64)
-    squares = np.zeros(3, np.int64)
-    for images, _ in loader.epoch(0):
-        total += images.sum(axis=0, dtype=np.uint32)
-        if divide:
-            squares += np.square(images, dtype=np.uint32).sum(axis=(0, 2, 3), dtype=np.int64)
-    channel_mean = total.sum(axis=(1, 2)) / (count * image_size**2)
+        raise ValueError(f"normalization_of: mean must be image or channel, got {mean!r}")
     deviation = np.ones(3)
     if divide:
-        variance = squares / (count * image_size**2) - channel_mean**2
-        deviation = np.sqrt(np.maximum(variance, 0))
+        deviation = np.sqrt(np.maximum(np.diag(pixels.covariance), 0))
         if not (deviation > 1e-3).all():
             raise DataError(
-                f"the images of {dataset.description} have channels of one value (deviations "
+                f"the images of {pixels.description} have channels of one value (deviations "
                 f"{deviation.round(3)}): there is nothing to divide by"
             )
-    mean_array = total / count if mean == "image" else channel_mean.reshape(3, 1, 1)
+    mean_array = pixels.mean_image if mean == "image" else pixels.channel_mean.reshape(3, 1, 1)
     return Normalization(mean_array, deviation.reshape(3, 1, 1))
-
-
-class _Sample:
-    """Some images of a dataset, as a dataset with the parts that Loader uses."""
-
-    def __init__(self, dataset, indices):
-        self.dataset, self.indices = dataset, indices
-        self.classes, self.labels = dataset.classes, checked_labels(dataset)[indices]
-
-    def __len__(self):
-        return len(self.indices)
-
-    def read_batch(self, indices, size):
-        return read_batch(self.dataset, self.indices[indices], size)

@@ -1,10 +1,11 @@
 """From a loader's batches to tensors on the backend in use.
 
-    y = (crop - mean) / divisor
+    y = (crop - mean + shift) / divisor
 
-On a processor the loader's threads cut the crops, and the images are normalised here. A GPU gets
-the images as bytes, one batch ahead of the network, and crops, mirrors and normalises them itself;
-copies and kernels run at the same time. The tensors have the same bits on both.
+shift is an image's change of colour (principal_colours.py), three numbers; without one it is 0. On
+a processor the loader's threads cut the crops, and the images are normalised here. A GPU gets the
+images as bytes, one batch ahead of the network, and crops, mirrors, changes and normalises them
+itself; copies and kernels run at the same time. The tensors have the same bits on both.
 """
 
 from collections.abc import Iterator
@@ -15,29 +16,50 @@ import numpy as np
 import tinynet as tn
 from alexnet.data.loader import Loader
 from alexnet.data.normalization import Normalization
+from alexnet.data.principal_colours import PrincipalColours
 
 CU = Path(__file__).with_name("crop.cu")
 
 
-def prefetch(loader: Loader, normalization: Normalization, classes: int):
+def prefetch(
+    loader: Loader,
+    normalization: Normalization,
+    classes: int,
+    colours: PrincipalColours | None = None,
+):
     """The loader's batches for the backend in use: HostBatches or GpuBatches.
 
     classes  the number of classes; labels are below it
+    colours  the change of colour; needed if the loader draws one
     """
+    if colours and loader.augment == "alexnet":
+        divisor = normalization.divisor * np.float32(colours.divisor)
+        normalization = Normalization(normalization.mean, divisor, normalization.dtype)
     kind = GpuBatches if tn.get_backend().asynchronous else HostBatches
-    return kind(loader, normalization, classes)
+    return kind(loader, normalization, classes, colours)
+
+
+def _shifts(draws, colours):
+    """float32 (N, 3): the change of colour of each image; None if none is drawn."""
+    if draws.normals is None:
+        return None
+    if colours is None:
+        raise ValueError("prefetch: the loader draws changes of colour, so colours must be given")
+    return colours.shifts(draws.normals)
 
 
 class HostBatches:
     """Batches for a processor."""
 
-    def __init__(self, loader, normalization, classes):
-        self._loader, self._normalization, self._classes = loader, normalization, classes
+    def __init__(self, loader, normalization, classes, colours=None):
+        self._loader, self._normalization = loader, normalization
+        self._classes, self._colours = classes, colours
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[tuple[tn.Tensor, tn.Labels]]:
         """The loader's epoch: images float32 (N, 3, S, S) and labels."""
-        for images, labels in self._loader.epoch(number, start_batch):
-            yield tn.Tensor(self._normalization(images)), tn.Labels(labels, self._classes)
+        for batch in self._loader.cropped(number, start_batch):
+            values = self._normalization(batch.images, _shifts(batch.draws, self._colours))
+            yield tn.Tensor(values), tn.Labels(batch.labels, self._classes)
 
 
 class GpuBatches:
@@ -45,8 +67,8 @@ class GpuBatches:
     (tinynet/gpu.py, CudaGraph). The kernels that write the next batch are queued after the kernels
     that read this one."""
 
-    def __init__(self, loader, normalization, classes):
-        self._loader, self._classes = loader, classes
+    def __init__(self, loader, normalization, classes, colours=None):
+        self._loader, self._classes, self._colours = loader, classes, colours
         self._gpu = tn.gpu.device()
         self._uploads = self._gpu.uploads()
         xp = self._gpu.xp
@@ -61,7 +83,10 @@ class GpuBatches:
         under_way = None
         for batch in self._loader.uncropped(number, start_batch):
             crops = np.column_stack([batch.draws.offsets, batch.draws.mirrored]).astype(np.int32)
-            sent = self._uploads.start([batch.images, crops, batch.labels]), batch.labels
+            shifts = _shifts(batch.draws, self._colours)
+            if shifts is None:
+                shifts = np.zeros((len(batch.labels), 3), np.float32)
+            sent = self._uploads.start([batch.images, crops, shifts, batch.labels]), batch.labels
             if under_way:
                 yield self._arrived(*under_way)
             under_way = sent
@@ -70,7 +95,7 @@ class GpuBatches:
 
     def _arrived(self, upload, labels):
         """Queue the crops of an uploaded batch, and return its tensors."""
-        images, crops, device_labels = upload.arrive()
+        images, crops, shifts, device_labels = upload.arrive()
         count, height, width, _ = images.shape
         x, own_labels = self._x[:count], self._labels[:count]
         geometry = tn.gpu.int_struct(
@@ -78,7 +103,7 @@ class GpuBatches:
         )
         self._gpu.launch(
             CU, "crop", tn.gpu.maps(count, x.shape[2] * x.shape[3]),
-            images, crops, self._mean, self._divisor, x, count, geometry,
+            images, crops, shifts, self._mean, self._divisor, x, count, geometry,
         )  # fmt: skip
         own_labels[...] = device_labels
         upload.done()

@@ -92,10 +92,19 @@ class Input:
 
     mean     "image" (the training set's mean image), "channel" (its mean colour) or three numbers
     divisor  three numbers
+    colour_divisor  training images with a change of colour are also divided by it
     """
 
     mean: str | tuple[float, float, float]
     divisor: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    colour_divisor: float = 1.0
+
+
+# torchvision's, published on 0..1: mean 0.485, 0.456, 0.406, deviation 0.229, 0.224, 0.225
+IMAGENET = Input(
+    mean=(255 * 0.485, 255 * 0.456, 255 * 0.406),
+    divisor=(255 * 0.229, 255 * 0.224, 255 * 0.225),
+)
 
 
 @dataclass(frozen=True)
@@ -303,11 +312,7 @@ TORCHVISION = replace(
     name="torchvision",
     source="torchvision, models/alexnet.py and its training reference",
     image_size=224,
-    # published on 0..1: mean 0.485, 0.456, 0.406, deviation 0.229, 0.224, 0.225
-    input=Input(
-        mean=(255 * 0.485, 255 * 0.456, 255 * 0.406),
-        divisor=(255 * 0.229, 255 * 0.224, 255 * 0.225),
-    ),
+    input=IMAGENET,
     convolutions=(
         Convolution(64, 11, stride=4, padding=2),
         *ONE_WEIRD_TRICK.convolutions[1:],

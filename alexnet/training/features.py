@@ -71,7 +71,9 @@ def batches_for(run, watched: Callable[[Iterator], Iterator]) -> tuple:
     loaders = run.batches, run.validation
     if run.options.keep_features:
         return tuple(_Features(run, loader, watched) for loader in loaders)
-    return tuple(prefetch(loader, run.normalization, len(run.classes)) for loader in loaders)
+    return tuple(
+        prefetch(loader, run.normalization, len(run.classes), run.colours) for loader in loaders
+    )
 
 
 class _Features:

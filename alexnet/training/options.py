@@ -1,24 +1,6 @@
-"""The options of a training, and the recipe for each kind of data.
+"""The options of a training.
 
-An option has the value of its flag, else the recipe's, else the spec's.
-
-The recipe for a folder of photos follows their number. A batch is the largest power of two from 8
-to 128 that leaves STEPS steps an epoch, and the epochs, from 20 to 90, show IMAGES images in all.
-Initial weights are `he` and inputs are divided by their deviation: with the published weights the
-loss can stay at the loss of guessing for thousands of steps. The rate falls by a cosine, because
-the error on a few validation images is too noisy to steer it.
-
-torchvision's network has neither response nor batch normalisation: He's weights are too large for
-it, and it starts with Glorot's.
-
-Layers that --pretrained has nothing for start with the spec's own weights: their inputs have the
-scale of the published network's activations.
-
-With --init published a folder is trained on as in the paper: batch 128, 90 epochs, the rate divided
-by 10 when the validation error stops falling.
-
-Source: the paper, section 5, for published, momentum, weight decay and rule; our measurements for
-the others.
+An option has the value of its flag, else the recipe's (recipes.py), else the spec's.
 """
 
 import shlex
@@ -32,63 +14,9 @@ from alexnet.network.plan import smallest_image_size
 from alexnet.network.specs import find_spec
 from alexnet.network.variants import CHANGES, changed
 from alexnet.training import diagnosis
+from alexnet.training.recipes import MANY, PUBLISHED, RECIPES, implied, recipe_for
 
-MOMENTUM, WEIGHT_DECAY, RULE = 0.9, 5e-4, "paper"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Defaults for one kind of data. norm and init are arguments of alexnet.build. None keeps the
-    spec's value, or for batch_size and epochs follows the number of images."""
-
-    spec: str
-    image_size: int | None
-    norm: str | None
-    init: str | None
-    batch_size: int | None
-    epochs: int | None
-    lr: float
-    schedule: str
-    augment: str
-
-
-RECIPES = {
-    "synthetic": Recipe("paper", 67, None, "he", 64, 4, 0.02, "cosine", "none"),
-    "cifar10": Recipe("cifar10", 32, "batch", "he", 128, 20, 0.05, "cosine", "crop"),
-    "folder": Recipe("paper", None, None, "he", None, None, 0.01, "cosine", "crop"),
-    "published": Recipe("paper", None, None, None, 128, 90, 0.01, "plateau", "crop"),
-}
-STEPS, BATCHES = 24, (8, 16, 32, 64, 128)
-IMAGES, EPOCHS = 60_000, (20, 90)
-MANY = 1_000_000  # images, where their number is not known: the largest batch, the fewest epochs
-
-
-def recipe_for(
-    data: str, init: str | None, images: int, pretrained: bool = False, spec: str | None = None
-) -> Recipe:
-    """The recipe for this DATA.
-
-    init        the flag --init, or None
-    images      the number of training images
-    pretrained  whether layers start from a file
-    spec        the flag --spec, or None
-    """
-    kind = kind_of(data)
-    if kind == "folder" and init == "published" and not pretrained:
-        return RECIPES["published"]
-    recipe = RECIPES[kind]
-    if pretrained:  # new layers read what the published layers below make
-        recipe = replace(recipe, init=None)
-    elif kind == "folder" and spec == "torchvision":
-        recipe = replace(recipe, init="glorot")
-    batch_size = max([BATCHES[0], *(size for size in BATCHES if size * STEPS <= images)])
-    epochs = min(max(IMAGES // images, EPOCHS[0]), EPOCHS[1])
-    return replace(
-        recipe, batch_size=recipe.batch_size or batch_size, epochs=recipe.epochs or epochs
-    )
-
-
-_USUALLY_NONE = ("max_steps", "threads", "freeze", "lr_scale", "pretrained")
+_USUALLY_NONE = ("max_steps", "threads", "freeze", "lr_scale", "pretrained", "recipe")
 
 # Options with another name in files: checkpoints keep an option's first name.
 NAMES_IN_FILES = {"cuda_graph": "capture"}
@@ -131,6 +59,12 @@ class Options:
     lr_scale: str | None = None
     pretrained: str | None = None  # the file's absolute path
     keep_features: bool = False
+    recipe: str | None = None  # the published procedure that the other options come from
+    milestones: str | None = None  # numbers of epochs, as in schedules.py
+    warmup: float = 0.0  # epochs
+    bias_lr: str = "1x"  # as in frozen.py
+    decay_biases: bool = True
+    mean: str | None = None  # as in network/specs.py, or "imagenet"; None: the spec's
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
@@ -149,8 +83,9 @@ class Options:
 
 # A resumed run may change these: the network and the position in an epoch do not depend on them.
 CHANGEABLE = (
-    "epochs max_steps lr schedule momentum weight_decay rule dead_start_steps backend threads "
-    "workers precision cuda_graph skip_bad_images lr_scale".split()
+    "epochs max_steps lr schedule milestones warmup bias_lr decay_biases momentum weight_decay "
+    "rule dead_start_steps backend threads workers precision cuda_graph skip_bad_images "
+    "lr_scale".split()
 )
 
 
@@ -187,14 +122,15 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
     """
     data, args = absolute(args.data), _with_absolute_file(args)
     flags = {name: value for name, value in vars(args).items() if value is not None}
-    recipe = recipe_for(data, flags.get("init"), images, "pretrained" in flags, flags.get("spec"))
+    kind, pretrained = kind_of(data), "pretrained" in flags
+    name = flags.get("recipe") or implied(kind, flags.get("init"), pretrained)
+    recipe = recipe_for(kind, images, name, pretrained=pretrained, spec=flags.get("spec"))
     spec = flags.get("spec", recipe.spec)
     values = {
         **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
-        **{"width": 1.0, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "rule": RULE},
-        **{"seed": 0, "workers": 2, "skip_bad_images": 0, "dead_start_steps": diagnosis.STEPS},
-        **{"keep_features": False},
+        **{"width": 1.0, "seed": 0, "workers": 2, "skip_bad_images": 0, "keep_features": False},
+        **{"dead_start_steps": diagnosis.STEPS},
         # The network of a file has the norm that it was trained with.
         **{"norm": recipe.norm if spec == recipe.spec and not flags.get("pretrained") else None},
         **{
@@ -202,9 +138,9 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
             "cuda_graph": tn.gpu.device() is not None and not flags.get("keep_features"),
         },
         **flags,
-        **{"data": data, "backend": backend},
+        **{"data": data, "backend": backend, "recipe": name},
     }
-    options = Options(**{field.name: values[field.name] for field in fields(Options)})
+    options = _with_milestones(values, "milestones" in flags)
     if "image_size" not in flags:
         options = replace(options, image_size=_usual_size(options, recipe))
     return options
@@ -248,7 +184,23 @@ def resolve_resumed(saved: Options, args: Namespace, backend: str) -> Options:
                 f"{flag} does not fit: this run began {began}; leave it out to go on, or start "
                 "another run"
             )
-    return Options(**new)
+    return _with_milestones(new, "milestones" in flags)
+
+
+def _with_milestones(values, is_flag):
+    """The Options of these values: milestones belong to the schedule multistep, and to no other."""
+    if values["schedule"] == "multistep":
+        if not values["milestones"]:
+            raise UsageError(
+                "--schedule multistep needs --milestones, numbers of epochs such as 25,51,79"
+            )
+    elif is_flag:
+        raise UsageError(
+            f"--milestones goes with --schedule multistep, this run has {values['schedule']}"
+        )
+    else:
+        values["milestones"] = None
+    return Options(**{field.name: values[field.name] for field in fields(Options)})
 
 
 def flags_of(options: Options, images: int = MANY) -> str:
@@ -257,41 +209,25 @@ def flags_of(options: Options, images: int = MANY) -> str:
     if not options.pretrained:
         # Photos had no init in older files: the spec's own, and today's recipe has another.
         options = replace(options, init=options.init or "published")
+    kind = kind_of(options.data)
     published = options.init if options.init == "published" else None
+    meant = implied(kind, published, bool(options.pretrained))
+    recipe = None if options.recipe == meant else options.recipe
     plain = Namespace(
-        data=options.data, spec=options.spec, init=published, pretrained=options.pretrained
-    )
-    usual = replace(resolve(plain, "numba", images), spec=RECIPES[kind_of(options.data)].spec)
+        data=options.data, spec=options.spec, pretrained=options.pretrained, recipe=recipe,
+        init=None if recipe else published,
+    )  # fmt: skip
+    usual = resolve(plain, "numba", images)
+    own = PUBLISHED[usual.recipe] if usual.recipe else RECIPES[kind]
+    init = None if published and not recipe else usual.init
+    usual = replace(usual, spec=own.spec, recipe=meant, init=init)
     names = ("pretrained", "spec", "image_size", *(n for n in CHANGES if n != "init"))
     brought = names if options.pretrained else ()
     words = [options.data]
     for name, value in asdict(options).items():
         common = None if name in brought else getattr(usual, name)
-        if name == "init" and published or value not in (None, common):
+        if value not in (None, common):
             words.append(f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
             if not isinstance(value, bool):
                 words += map(str, value if isinstance(value, (list, tuple)) else [value])
     return shlex.join(words)
-
-
-def recipe_table() -> str:
-    """The recipes as a table of text, for --help."""
-    names = "spec image_size norm init batch_size epochs lr schedule augment".split()
-    ranges = {"batch_size": BATCHES, "epochs": EPOCHS}
-    lines = ["by data:   " + " ".join(f"{name.replace('_', '-'):>10}" for name in names)]
-    for kind, recipe in RECIPES.items():
-        values = {name: getattr(recipe, name) for name in names}
-        for name, numbers in ranges.items():
-            if values[name] is None:
-                values[name] = f"{numbers[0]} to {numbers[-1]}"
-        shown = ("spec's" if value is None else value for value in values.values())
-        lines.append(f"  {kind:9}" + " ".join(f"{value:>10}" for value in shown))
-    return "\n".join(
-        [
-            *lines,
-            "  folder with --spec torchvision: init glorot; with --pretrained: init spec's",
-            f"  folder: the largest batch that leaves {STEPS} steps an epoch, epochs that show "
-            f"{IMAGES:,} images",
-            "  published: a folder with --init published, as the paper trained",
-        ]
-    )

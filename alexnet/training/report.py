@@ -10,6 +10,7 @@ import tinynet as tn
 from alexnet.data.names import printable
 from alexnet.network.layer_names import as_ranges
 from alexnet.network.variants import CHANGES
+from alexnet.training.frozen import bias_rate
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
 
@@ -31,11 +32,13 @@ def print_recipe(run) -> None:
         + _frozen(run),
         "training": f"{o.epochs} epochs of {len(run.batches):,} steps{stop}{place}, batch "
         f"{run.batches.batch_size}, augment {o.augment}\n"
-        f"lr {o.lr:g} ({o.schedule}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
-        f"(rule {o.rule})" + _rates(run),
+        f"lr {o.lr:g} ({_schedule(o)}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
+        f"(rule {o.rule})" + _biases(o) + _rates(run),
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
+    if o.recipe:
+        lines["recipe"] = f"{o.recipe}, as published; flags beside it win"
     if run.network.started_from:
         lines["weights"] = "\n".join(run.network.started_from)
     if run.remarks:
@@ -52,6 +55,22 @@ def _frozen(run):
     frozen = ", ".join(as_ranges(run.frozen, run.network.layers))
     trained = sum(parameter.size for parameter in run.model.parameters() if parameter.requires_grad)
     return f"\n{trained:,} of them trained; frozen: {frozen}"
+
+
+def _schedule(o):
+    """The schedule, in words."""
+    words = [o.schedule + (f" after epochs {o.milestones}" if o.milestones else "")]
+    words += [f"warmup {o.warmup:g} epochs"] if o.warmup else []
+    return ", ".join(words)
+
+
+def _biases(o):
+    """A line on what is different for biases, or ""."""
+    factor, constant = bias_rate(o.bias_lr)
+    words = [] if factor == 1 else [f"{factor:g} lr"]
+    words += [] if constant is None else [f"lr {constant:g} throughout"]
+    words += [] if o.decay_biases else ["no weight decay"]
+    return f"\nbiases: {', '.join(words)}" if words else ""
 
 
 def _rates(run):

@@ -10,7 +10,7 @@ from alexnet.data import fingerprint
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 from alexnet.training.options import Options
-from alexnet.training.schedules import SCHEDULES, Constant
+from alexnet.training.schedules import Constant, schedule_of
 from alexnet.weights.checkpoint import Checkpoint
 
 
@@ -96,7 +96,7 @@ def rate_remarks(
     schedule  of this command, with its state restored
     """
     options, step = Options.from_saved(checkpoint.options), checkpoint.training["step"]
-    before = SCHEDULES[options.schedule](options.lr, options.epochs, steps_per_epoch)
+    before = schedule_of(options, steps_per_epoch)
     before.set_state(checkpoint.training["schedule"][1])
     last, remarks = max(step - 1, 0), []
     if before.rate(last) != schedule.rate(last):

@@ -19,19 +19,19 @@ import numpy as np
 import tinynet as tn
 from alexnet.data import open_dataset
 from alexnet.data.loader import Loader
-from alexnet.data.normalization import Normalization, measure_normalization
+from alexnet.data.principal_colours import PrincipalColours
 from alexnet.errors import RUN_ELSEWHERE, DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
-from alexnet.network.specs import find_spec
 from alexnet.training import diagnosis, resuming
 from alexnet.training.features import check_memory
 from alexnet.training.frozen import parameter_groups
 from alexnet.training.options import Options
 from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_inputs import choose_inputs
 from alexnet.training.run_network import RunNetwork
 from alexnet.training.saved import check_training
-from alexnet.training.schedules import SCHEDULES
+from alexnet.training.schedules import schedule_of
 from alexnet.weights import checkpoint as checkpoints
 from alexnet.weights.checkpoint import Checkpoint
 
@@ -78,12 +78,14 @@ class Run:
         self.batches, self.validation = self._loaders()
         self.network.check_batch_norm(self.batches.batch_size)
         check_memory(self)
+        groups = parameter_groups(
+            self.model, self.rate_factors, options.bias_lr, options.decay_biases
+        )
         self.optimizer = tn.optim.SGD(
-            parameter_groups(self.model, self.rate_factors), options.lr, options.momentum,
-            options.weight_decay, options.rule,
-        )  # fmt: skip
-        self.schedule = SCHEDULES[options.schedule](options.lr, options.epochs, len(self.batches))
-        self.normalization = checkpoint.normalization if checkpoint else None
+            groups, options.lr, options.momentum, options.weight_decay, options.rule
+        )
+        self.schedule = schedule_of(options, len(self.batches))
+        self.normalization = self.colours = None
         self.epoch = self.batch = self.step = 0
         self.sums = {"images": 0, "loss": 0.0, "top1": 0}
         self.random_state = tn.random.get_state()
@@ -111,27 +113,9 @@ class Run:
         )  # fmt: skip
         return batches, validation
 
-    def choose_normalization(self) -> None:
-        """Set the mean and the divisor of images: those of the pretrained network, or the spec's
-        own numbers, or the mean of the training set and, with initial weights "he", its deviation.
-        """
-        row = find_spec(self.options.spec)
-        if self.pretrained:
-            self.normalization = self.pretrained.normalization(row, self.options.image_size)
-            if self.normalization:
-                return
-        spec_input, divide = row.input, self.options.init == "he" and not self.pretrained
-        if isinstance(spec_input.mean, str):
-            print("measuring what to normalise the images with ...", flush=True)
-            self.normalization = measure_normalization(
-                self.train_set, self.options.image_size, mean=spec_input.mean, divide=divide,
-                stored_size=self.batches.stored_size, workers=self.options.workers,
-            )  # fmt: skip
-        else:
-            numbers = (
-                np.reshape(three, (3, 1, 1)) for three in (spec_input.mean, spec_input.divisor)
-            )
-            self.normalization = Normalization(*numbers)
+    def choose_inputs(self) -> None:
+        """Set the mean and the divisor of images, and their change of colour (run_inputs.py)."""
+        self.normalization, self.colours = choose_inputs(self)
 
     def check_validation_images(self) -> None:
         """Read every validation image once: a broken one is an error now, not after an epoch.
@@ -237,7 +221,8 @@ class Run:
                 "lists": self._lists,
                 "random": self.random_state,
                 "schedule": [self.options.schedule, self.schedule.state()],
-            },
+            }
+            | ({"colours": self.colours.saved()} if self.colours else {}),
         )
 
     def last_good(self) -> str:
@@ -250,6 +235,9 @@ class Run:
         self.remarks += resuming.list_remarks(
             checkpoint, self.options, self.classes, len(self.train_set), self._lists
         )
+        self.normalization = checkpoint.normalization
+        if "colours" in training:
+            self.colours = PrincipalColours.from_saved(training["colours"])
         checkpoint.fill(self.model, self.optimizer)
         # The same step as before, unless images were left out since and an epoch has fewer now.
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))

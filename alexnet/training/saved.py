@@ -2,11 +2,15 @@
 
 from dataclasses import MISSING, fields
 
+from alexnet.data.augment import AUGMENTATIONS
+from alexnet.data.principal_colours import PrincipalColours
 from alexnet.errors import DataError
 from alexnet.network.specs import SPECS
-from alexnet.training.frozen import frozen_layers, rate_factors
+from alexnet.training.frozen import bias_rate, frozen_layers, rate_factors
 from alexnet.training.options import NAMES_IN_FILES, Options
-from alexnet.training.schedules import SCHEDULES
+from alexnet.training.recipes import PUBLISHED
+from alexnet.training.run_inputs import MEANS
+from alexnet.training.schedules import SCHEDULES, milestone_epochs
 from alexnet.weights.checkpoint import Checkpoint, naming
 from alexnet.weights.record import (
     CHANGES_KINDS,
@@ -27,6 +31,19 @@ from alexnet.weights.record import (
 )
 from tinynet import backends, gpu
 
+
+def _text(words, parse):
+    """The kind of texts that parse() takes without a ValueError."""
+
+    def fits(value):
+        try:
+            return isinstance(value, str) and parse(value) is not None
+        except ValueError:
+            return False
+
+    return words, fits
+
+
 SEED = whole(0, (1 << 64) - 1)
 OPTION_KINDS = {
     "data": TEXT,
@@ -36,7 +53,7 @@ OPTION_KINDS = {
     "batch_size": whole(1),
     "epochs": whole(1),
     "max_steps": optional(whole(1)),
-    "augment": one_of(("none", "crop")),
+    "augment": one_of(AUGMENTATIONS),
     "lr": real(0, above=True),
     "schedule": one_of(SCHEDULES),
     "momentum": real(0, below=1),
@@ -54,6 +71,12 @@ OPTION_KINDS = {
     "lr_scale": optional(TEXT),
     "pretrained": optional(TEXT),
     "keep_features": TRUTH,
+    "recipe": optional(one_of(PUBLISHED)),
+    "milestones": optional(_text("rising numbers of epochs, such as 25,51,79", milestone_epochs)),
+    "warmup": real(0),
+    "bias_lr": _text("a factor, such as 2x, or a rate", bias_rate),
+    "decay_biases": TRUTH,
+    "mean": optional(one_of(MEANS)),
 }
 POSITION_KINDS = {
     "epoch": whole(0),
@@ -145,11 +168,25 @@ def check_training(saved: Checkpoint) -> None:
         needed = ("seed", "dropout_draws")
         check_fields("training.random", training["random"], kinds, needed, kinds)
         _check_schedule(*training["schedule"])
+        _check_colours(training.get("colours"), saved.options.get("augment"))
 
 
 def _check_schedule(name, state):
     check("training.schedule[0]", name, one_of(SCHEDULES))
     number = {int: whole(0), float: real(0)}
-    example = SCHEDULES[name](lr=1.0, epochs=1, steps_per_epoch=1).state()
+    example = SCHEDULES[name](1.0, 1, 1).state()
     kinds = {field: number[type(value)] for field, value in example.items()}
     check_fields("training.schedule[1]", state, kinds, kinds, kinds)
+
+
+def _check_colours(colours, augment):
+    """The change of colour is there if, and only if, images are changed."""
+    if (colours is not None) != (augment == "alexnet"):
+        raise DataError(
+            f"options.augment is {short(augment)}, training.colours is {short(colours)}"
+        )
+    if colours is not None:
+        try:
+            PrincipalColours.from_saved(colours)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"training.colours is {short(colours)}: {error}") from error

@@ -12,7 +12,7 @@ import pytest
 
 from alexnet import train
 from alexnet.train import main
-from alexnet.training import run_state
+from alexnet.training import run_inputs
 from alexnet.weights import checkpoint
 from tests.alexnet.small_training import SHORT, assert_same_run, log
 
@@ -97,7 +97,7 @@ def test_a_signal_before_the_run_begins_leaves_nothing(images, tmp_path, monkeyp
         time.sleep(5)
         pytest.fail("went on")
 
-    monkeypatch.setattr(train.Run, "choose_normalization", signalled)
+    monkeypatch.setattr(train.Run, "choose_inputs", signalled)
     assert main([images, *SHORT, "--out", str(tmp_path / "new" / "run")]) == 129
     assert not (tmp_path / "new").exists()
 
@@ -120,7 +120,7 @@ def test_a_stdout_on_a_full_disk_ends_with_6_after_saving(
     monkeypatch.setattr("alexnet.training.progress.SECONDS_BETWEEN_LINES", 0)
     with open("/dev/full", "w") as full, monkeypatch.context() as patch:
         patch.setattr(train.report, "print_recipe", lambda run: None)
-        for module in (train, run_state):
+        for module in (train, run_inputs):
             patch.setattr(module, "print", lambda *arguments, **keywords: None, raising=False)
         patch.setattr(sys, "stdout", full)
         assert main([images, *SHORT, "--out", str(out)]) == 6

@@ -296,3 +296,18 @@ def test_a_parameter_in_a_read_only_array_is_refused():
     p.requires_grad = True
     with pytest.raises(ValueError, match=r"SGD: .*read-only array; tn.nn.Parameter"):
         tn.optim.SGD([p], lr=0.1)
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+def test_a_group_with_its_own_rate_keeps_it_whatever_the_step_is_told(rule, backend):
+    weight, bias, other = (tn.Tensor(np.ones(3), requires_grad=True) for _ in range(3))
+    groups = [
+        {"parameters": [weight]},
+        {"parameters": [bias], "lr": 0.25, "own_lr": True, "lr_scale": 2},
+        {"parameters": [other], "lr": 0.25},
+    ]
+    sgd = tn.optim.SGD(groups, lr=0.1, rule=rule)
+    give_gradients([weight, bias, other], [np.ones(3)] * 3)
+    sgd.step(0.125)
+    moves = [1 - t.numpy()[0] for t in (weight, bias, other)]
+    assert moves == [0.125, 0.5, 0.125]

@@ -46,7 +46,7 @@ def test_a_groups_number_that_was_changed_is_checked_before_the_step(rule, name,
 def test_a_group_that_lacks_a_number_is_refused():
     sgd = tn.optim.SGD([parameter()], lr=0.1)
     sgd.groups.append({"parameters": [parameter()], "lr": 0.1})
-    with pytest.raises(ValueError, match="no lr_scale, momentum, weight_decay"):
+    with pytest.raises(ValueError, match="no lr_scale, momentum, own_lr, weight_decay"):
         sgd.step()
 
 
@@ -107,3 +107,13 @@ def test_a_state_is_a_dict(state):
 def test_a_number_is_no_name_of_a_velocity():
     with pytest.raises(ValueError, match=r"named \[0\]; \['0'\] fit"):
         tn.optim.SGD([parameter()], lr=0.1).load_state_dict({0: np.ones(3, np.float32)})
+
+
+@pytest.mark.parametrize("value", [1, None, "yes"])
+def test_whether_a_group_keeps_its_own_rate_is_true_or_false(value):
+    with pytest.raises(TypeError, match="own_lr must be True or False, got"):
+        tn.optim.SGD([{"parameters": [parameter()], "own_lr": value}], lr=0.1)
+    sgd = tn.optim.SGD([parameter()], lr=0.1)
+    sgd.groups[0]["own_lr"] = value
+    with pytest.raises(TypeError, match="own_lr must be True or False, got"):
+        sgd.step(0.1)

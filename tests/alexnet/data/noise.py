@@ -30,3 +30,8 @@ class Noise:
         if index in self.broken:
             raise DataError(f"image{index}.jpg cannot be read")
         return np.random.default_rng(index).integers(0, 256, (size, size, 3), np.uint8)
+
+
+def all_images(dataset, size):
+    """float64 (N, size, size, 3): every image of a dataset."""
+    return np.stack([dataset.read(index, size) for index in range(len(dataset))]).astype(float)

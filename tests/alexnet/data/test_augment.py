@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from alexnet.data.augment import no_draws, random_draws
-from tinynet.random import AUGMENTATION, bits
+from alexnet.data.augment import draws_of, no_draws, random_draws
+from tinynet.random import AUGMENTATION, COLOURS, bits, normal
 
 
 def test_random_draws_come_from_the_words_of_the_sample_and_epoch():
@@ -42,3 +42,29 @@ def test_the_draws_of_some_samples_belong_to_these_samples():
     assert len(draws) == 20 and len(some) == 3
     assert some.offsets.tolist() == draws.offsets[[7, 0, 7]].tolist()
     assert some.mirrored.tolist() == draws.mirrored[[7, 0, 7]].tolist()
+
+
+def test_each_augmentation_adds_to_the_one_before():
+    of = {"count": 30, "spare": 8, "seed": 2, "epoch": 5}
+    none, crop, colour = (draws_of(name, **of) for name in ("none", "crop", "alexnet"))
+    assert none.offsets.tolist() == [[4, 4]] * 30 and not none.mirrored.any()
+    assert none.normals is None and crop.normals is None
+    np.testing.assert_array_equal(crop.offsets, random_draws(**of).offsets)
+    np.testing.assert_array_equal(colour.offsets, crop.offsets)
+    np.testing.assert_array_equal(colour.mirrored, crop.mirrored)
+    assert colour.normals.shape == (30, 3) and colour.normals.dtype == np.float32
+
+
+def test_the_normals_of_a_sample_come_from_its_words_alone():
+    draws = draws_of("alexnet", 50, 29, seed=3, epoch=7)
+    for sample in (0, 1, 49):
+        words = normal((4,), seed=3, stream=COLOURS, draw=7, first=4 * sample)
+        assert draws.normals[sample].tolist() == words[:3].tolist()
+    some = draws[np.array([7, 0, 7])]
+    assert some.normals.tolist() == draws.normals[[7, 0, 7]].tolist()
+    fewer = draws_of("alexnet", 10, 29, seed=3, epoch=7)
+    np.testing.assert_array_equal(fewer.normals, draws.normals[:10])
+    other = draws_of("alexnet", 50, 29, seed=3, epoch=8)
+    assert (other.normals != draws.normals).all()
+    many = draws_of("alexnet", 20_000, 0, seed=0, epoch=0).normals
+    assert abs(many.mean(axis=0)).max() < 0.03 and abs(many.std(axis=0) - 1).max() < 0.02

@@ -51,7 +51,7 @@ def loader_threads():
 
 
 @pytest.mark.parametrize("kind", [Noise, Small])
-@pytest.mark.parametrize("augment", ["none", "crop"])
+@pytest.mark.parametrize("augment", ["none", "crop", "alexnet"])
 def test_batches_do_not_depend_on_the_number_of_workers(kind, augment):
     expected = epoch(kind(), workers=0, augment=augment)
     for workers in (1, 2, 5):
@@ -212,7 +212,7 @@ def test_waiting_is_counted():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"augment": "colour"}, "augment must be none or crop"),
+        ({"augment": "colour"}, "augment must be one of none, crop, alexnet"),
         ({"batch_size": 0}, "batch_size and image_size must be 1 or more"),
         ({"workers": -1}, "workers 0 or more"),
         ({"stored_size": 15}, "stored_size 15 is below image_size 16"),

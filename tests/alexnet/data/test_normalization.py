@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from alexnet.data import open_dataset
-from alexnet.data.normalization import Normalization, measure_normalization
+from alexnet.data.normalization import Normalization, normalization_of
+from alexnet.data.pixel_statistics import measure_pixels
 from alexnet.errors import DataError
-from tests.alexnet.data.noise import Noise
+from tests.alexnet.data.noise import Noise, all_images
 
 DATA = os.environ.get("ALEXNET_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="ALEXNET_DATA is not set")
@@ -37,6 +38,14 @@ def test_a_channel_mean_suits_images_of_any_size_and_ones_do_not_divide():
     for size in (5, 9):
         images = random_pixels(2, 3, size, size)
         np.testing.assert_array_equal(normalization(images), images.astype(np.float32) - mean)
+
+
+def test_a_shift_is_added_to_each_channel_of_an_image_before_the_division():
+    images = random_pixels(2, 3, 5, 5)
+    normalization = Normalization(random_pixels(3, 5, 5), np.full((3, 1, 1), 4.0))
+    shifts = np.array([[8, -16, 0], [0.5, 2, 1]], np.float32)
+    plain, shifted = normalization(images), normalization(images, shifts)
+    np.testing.assert_array_equal(shifted, plain + shifts[:, :, None, None] / 4)
 
 
 def test_normalised_images_keep_their_numbers_while_later_batches_are_made():
@@ -86,36 +95,17 @@ def test_normalization_refuses_images_that_do_not_fit():
         normalization(np.zeros((1, 3, 6, 6)))
 
 
-# --- measurement --------------------------------------------------------------------------------
+# --- from the pixels of a training set ------------------------------------------------------------
 
 
-def all_images(dataset, size):
-    return np.stack([dataset.read(index, size) for index in range(len(dataset))]).astype(float)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_measured_mean_and_deviation_match_the_images(workers):
-    images = all_images(Noise(), 16)
-    image = measure_normalization(Noise(), 16, divide=True, workers=workers)
+def test_measured_mean_and_deviation_match_the_images():
+    images, pixels = all_images(Noise(), 16), measure_pixels(Noise(), 16)
+    image = normalization_of(pixels, divide=True)
     np.testing.assert_allclose(image.mean, images.mean(axis=0).transpose(2, 0, 1), rtol=1e-6)
     np.testing.assert_allclose(image.divisor.ravel(), images.std(axis=(0, 1, 2)), rtol=1e-6)
-    channel = measure_normalization(Noise(), 16, mean="channel", workers=workers)
+    channel = normalization_of(pixels, mean="channel")
     np.testing.assert_allclose(channel.mean.ravel(), images.mean(axis=(0, 1, 2)), rtol=1e-6)
     assert (channel.divisor == 1).all() and channel.mean.shape == (3, 1, 1)
-
-
-def test_measuring_reads_evenly_spaced_images_up_to_the_limit():
-    dataset = Noise(20)
-    few = measure_normalization(dataset, 8, limit=4)
-    assert dataset.read_count == 4
-    expected = all_images(dataset, 8)[[0, 5, 10, 15]].mean(axis=0)
-    np.testing.assert_allclose(few.mean, expected.transpose(2, 0, 1), rtol=1e-6)
-
-
-def test_the_mean_image_is_the_middle_of_the_stored_images():
-    measured = measure_normalization(Noise(), 16, stored_size=18)
-    expected = all_images(Noise(), 18).mean(axis=0)[1:17, 1:17]
-    np.testing.assert_allclose(measured.mean, expected.transpose(2, 0, 1), rtol=1e-6)
 
 
 def test_a_deviation_of_zero_is_an_error():
@@ -124,12 +114,12 @@ def test_a_deviation_of_zero_is_an_error():
             return np.full((size, size, 3), 200, np.uint8)
 
     with pytest.raises(DataError, match="channels of one value"):
-        measure_normalization(Flat(), 8, divide=True)
+        normalization_of(measure_pixels(Flat(), 8), divide=True)
 
 
 @needs_data
 def test_cifar10_has_its_well_known_mean_and_deviation():
-    dataset = open_dataset(f"cifar10:{DATA}", "test")
-    measured = measure_normalization(dataset, 32, mean="channel", divide=True)
+    pixels = measure_pixels(open_dataset(f"cifar10:{DATA}", "test"), 32)
+    measured = normalization_of(pixels, mean="channel", divide=True)
     np.testing.assert_allclose(measured.mean.ravel() / 255, [0.4942, 0.4851, 0.4504], atol=1e-4)
     np.testing.assert_allclose(measured.divisor.ravel() / 255, [0.2467, 0.2429, 0.2616], atol=1e-4)

@@ -9,9 +9,11 @@ import tinynet as tn
 from alexnet.data.loader import Loader
 from alexnet.data.normalization import Normalization
 from alexnet.data.prefetch import GpuBatches, HostBatches, prefetch
+from alexnet.data.principal_colours import PrincipalColours
 from tests.oracles.cases import on_host
 
 CLASSES = 4
+COLOURS = PrincipalColours(np.array([[69.0, 70, 72], [-26, -1, 25], [8, -16, 8]]), 1.1)
 
 
 class Images:
@@ -57,15 +59,17 @@ def batches(prefetched, *place):
         (loader(), normalization(9)),
         (loader(), normalization(1, (58.4, 57.1, 57.4))),
         (loader(augment="none"), normalization(9)),
+        (loader(augment="alexnet"), normalization(9)),
+        (loader(augment="alexnet"), normalization(1, (58.4, 57.1, 57.4))),
         (loader(image_size=12), normalization(12)),  # crops from a reflected border
         (loader(drop_last=True, batch_size=5), normalization(9)),
     ],
-    ids=["mean image", "channels", "middle", "border", "full batches"],
+    ids=["mean image", "channels", "middle", "colours", "both", "border", "full batches"],
 )
 def test_a_gpu_makes_the_same_bits(options, numbers, on_gpu):
-    ours = batches(GpuBatches(options, numbers, CLASSES), 3)
+    ours = batches(GpuBatches(options, numbers, CLASSES, COLOURS), 3)
     with tn.use_backend("numpy"):
-        theirs = batches(HostBatches(options, numbers, CLASSES), 3)
+        theirs = batches(HostBatches(options, numbers, CLASSES, COLOURS), 3)
     assert len(ours) == len(theirs) == len(options)
     for (x, labels, host), (other_x, other_labels, other_host) in zip(ours, theirs, strict=True):
         assert x.dtype == np.float32 and x.tobytes() == other_x.tobytes()
@@ -112,3 +116,28 @@ def test_the_backend_in_use_decides():
 
 def test_an_asynchronous_backend_gets_gpu_batches(on_gpu):
     assert isinstance(prefetch(loader(), normalization(9), CLASSES), GpuBatches)
+
+
+def test_every_pixel_of_an_image_is_shifted_by_the_same_colour_and_divided():
+    """By hand: crops, minus the mean, plus the shift of the sample's draw, over 1.1 divisors."""
+    numbers, source = normalization(1, (58.4, 57.1, 57.4)), loader(augment="alexnet")
+    with tn.use_backend("numpy"):
+        changed = batches(prefetch(source, numbers, CLASSES, COLOURS), 3)
+    for (x, _, _), batch in zip(changed, source.cropped(3), strict=True):
+        shifts = 0.1 * batch.draws.normals.astype(np.float64) @ COLOURS.components
+        expected = (batch.images - numbers.mean + shifts[:, :, None, None]) / numbers.divisor / 1.1
+        np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-5)
+        assert np.abs(shifts).max() > 1
+
+
+def test_images_without_a_change_are_not_divided_by_its_divisor():
+    numbers = normalization(9)
+    with tn.use_backend("numpy"):
+        plain = batches(prefetch(loader(), numbers, CLASSES), 0)
+        other = batches(prefetch(loader(), numbers, CLASSES, COLOURS), 0)
+    assert [x.tobytes() for x, *_ in plain] == [x.tobytes() for x, *_ in other]
+
+
+def test_a_drawn_change_without_colours_is_an_error():
+    with tn.use_backend("numpy"), pytest.raises(ValueError, match="colours must be given"):
+        batches(prefetch(loader(augment="alexnet"), normalization(9), CLASSES), 0)

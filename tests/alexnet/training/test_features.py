@@ -20,7 +20,7 @@ KEEP = ["--augment", "none", "--keep-features", "--freeze"]
 
 def run_with_normalization(images, tmp_path, *flags):
     run = make_run(images, tmp_path, *flags)
-    run.choose_normalization()
+    run.choose_inputs()
     return run
 
 

@@ -11,21 +11,27 @@ import tinynet as tn
 from alexnet.evaluation.metrics import evaluate
 from alexnet.network.plan import plan
 from alexnet.train import take_step
-from alexnet.training.frozen import freeze, frozen_layers, parameter_groups, rate_factors
+from alexnet.training.frozen import (
+    bias_rate,
+    freeze,
+    frozen_layers,
+    parameter_groups,
+    rate_factors,
+)
 
 pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 LR = 0.01
 
 
-def built(spec="paper", frozen=None, scale=None):
+def built(spec="paper", frozen=None, scale=None, **biases):
     """(model, SGD's groups): a small network with these layers frozen and scaled."""
     tn.seed(3)
     model = alexnet.build(spec, num_classes=7, image_size=67, width=0.05, init="he")
     layers = plan(model.spec, model.num_classes, model.image_size)
     options = SimpleNamespace(freeze=frozen, lr_scale=scale)
     freeze(model, frozen_layers(options, layers))
-    return model, parameter_groups(model, rate_factors(options, layers))
+    return model, parameter_groups(model, rate_factors(options, layers), **biases)
 
 
 def batch(images=3):
@@ -185,6 +191,54 @@ def test_a_factor_of_4_makes_the_first_move_4_times_as_large(rule):
         moves.append(step(model, groups, rule=rule)["fc8.bias"])
     assert np.abs(moves[0]).min() > 0
     assert np.array_equal(moves[1], 4 * moves[0])
+
+
+# --- biases ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("2x", (2, None)), ("0x", (0, None)), ("0.02", (1, 0.02)), ("0", (1, 0))]
+)
+def test_a_rate_of_biases_is_a_factor_or_a_number(text, expected):
+    assert bias_rate(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1x", "nan", "inf", "infx", "2X", "twice", "2xx"])
+def test_another_rate_of_biases_is_an_error(text):
+    with pytest.raises(ValueError, match="fits, got"):
+        bias_rate(text)
+
+
+def test_biases_have_groups_of_their_own_in_the_order_of_the_network():
+    model, groups = built(frozen="conv1", scale="fc8=10", bias_lr="2x", decay_biases=False)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert [p for group in groups for p in group["parameters"]] == trained
+    sgd = tn.optim.SGD(groups, LR, weight_decay=5e-4)
+    settings = [(group["lr_scale"], group["weight_decay"]) for group in sgd.groups]
+    assert settings == [(1, 5e-4), (2, 0)] * 6 + [(10, 5e-4), (20, 0)]
+
+
+def test_biases_with_a_constant_rate_keep_it_and_their_layers_factor():
+    _, groups = built(scale="fc8=10", bias_lr="0.02")
+    sgd = tn.optim.SGD(groups, LR)
+    rates = [(group["lr"], group["own_lr"], group["lr_scale"]) for group in sgd.groups[-3:]]
+    assert rates == [(0.02, True, 1), (LR, False, 10), (0.02, True, 10)]
+
+
+def test_the_shift_of_a_batch_norm_is_a_bias_and_its_scale_is_a_weight():
+    model, groups = built("batch-norm", decay_biases=False)
+    decays = {id(p): group.get("weight_decay") for group in groups for p in group["parameters"]}
+    assert decays[id(model.norm1.weight)] is None and decays[id(model.norm1.bias)] == 0
+
+
+def test_a_step_of_scaled_biases_is_the_step_at_that_rate():
+    doubled, plain = step(*built(bias_lr="2x")), step(*built())
+    faster, constant = step(*built(), lr=2 * LR), step(*built(bias_lr=str(2 * LR)))
+    for name in plain:
+        expected = faster if name.endswith(".bias") else plain
+        assert np.array_equal(doubled[name], expected[name]), name
+        assert np.array_equal(constant[name], expected[name]), name
+    assert not np.array_equal(plain["conv2.bias"], faster["conv2.bias"])
 
 
 # --- choices that do not fit ----------------------------------------------------------------------

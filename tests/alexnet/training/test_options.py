@@ -1,5 +1,6 @@
 """Options: flags override recipes, recipes override specs; a resumed run may change some."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from alexnet.cli.train_flags import train_parser
 from alexnet.errors import UsageError
-from alexnet.training.options import RECIPES, Options, flags_of, resolve, resolve_resumed
+from alexnet.training.options import Options, flags_of, resolve, resolve_resumed
+from alexnet.training.recipes import RECIPES, recipe_table
 
 
 def parse(*arguments):
@@ -127,6 +129,13 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "/photos --spec torchvision --epochs 3",
         "/photos --pretrained /net.pth --spec caffe --image-size 67 --width 0.5",
         "/photos --pretrained /net.pth --spec caffe --init published",
+        "/photos --recipe paper",
+        "/photos --recipe paper --init he --schedule cosine --augment none",
+        "/photos --recipe caffe --spec paper --bias-lr 1x --decay-biases",
+        "cifar10:/c --recipe torchvision --warmup 0.5 --mean channel",
+        "--recipe caffe --schedule constant",
+        "--schedule multistep --milestones 2,3 --bias-lr 0.02 --no-decay-biases",
+        "/photos --pretrained /net.pth --recipe torchvision",
     ],
 )
 @pytest.mark.parametrize("images", [72, 1350, 10**6])
@@ -137,8 +146,11 @@ def test_flags_of_options_give_the_same_options(flags, images):
 
 def test_flags_of_an_older_run_on_photos_give_its_published_weights():
     options = resolve(parse("/photos", "--init", "published"), "numba", 72)
-    older = replace(options, init=None)  # what its recipe had
-    assert flags_of(older, 72) == flags_of(options, 72) == "/photos --init published"
+    assert flags_of(options, 72) == "/photos --init published"
+    # What its recipe had, without a name.
+    older = replace(options, init=None, recipe=None, augment="crop", mean=None)
+    again = resolve(parse(*flags_of(older, 72).split()), "numba", 72)
+    assert again == replace(older, init="published", recipe="paper", mean="image")
 
 
 def test_the_default_run_needs_no_flag():
@@ -175,6 +187,79 @@ def test_options_come_back_from_files_of_this_version_and_of_older_ones():
     for name in ("capture", "precision", "freeze", "lr_scale"):  # the oldest files have none
         del saved[name]
     assert Options.from_saved(saved) == resolve(parse("--lr", "0.3"), "numba")
+
+
+# --- published procedures -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", ["/photos", "cifar10:/c", "synthetic"])
+@pytest.mark.parametrize("name", ["paper", "caffe", "torchvision"])
+def test_a_published_recipe_sets_its_options_whatever_the_data(name, data):
+    options = resolve(parse(data, "--recipe", name), "numba", 1000)
+    assert (options.recipe, options.spec, options.init) == (name, name, "published")
+    shown = {
+        "paper": (128, 90, "plateau", None, "1x", True, 5e-4, "paper", "alexnet", "image"),
+        "caffe": (256, 90, "multistep", "20,40,60,80", "2x", False, 5e-4, "paper", "crop", "image"),
+        "torchvision": (256, 90, "step", None, "1x", True, 1e-4, "pytorch", "crop", "imagenet"),
+    }
+    names = (
+        "batch_size epochs schedule milestones bias_lr decay_biases weight_decay rule augment mean"
+    )
+    values = tuple(getattr(options, each) for each in names.split())
+    assert values == shown[name]
+    assert (options.lr, options.momentum, options.norm) == (0.01, 0.9, None)
+
+
+def test_flags_win_over_a_published_recipe():
+    words = "/photos --recipe caffe --schedule cosine --spec paper --decay-biases --lr 0.5"
+    options = resolve(parse(*words.split()), "numba")
+    assert (options.schedule, options.milestones, options.spec) == ("cosine", None, "paper")
+    assert (options.decay_biases, options.lr, options.bias_lr) == (True, 0.5, "2x")
+
+
+def test_a_published_recipe_keeps_the_image_size_of_small_images():
+    assert resolve(parse("cifar10:/c", "--recipe", "paper"), "numba").image_size == 67
+    assert resolve(parse("/photos", "--recipe", "torchvision"), "numba").image_size == 224
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--schedule multistep", "multistep needs --milestones"),
+        ("--milestones 3,4", "--milestones goes with --schedule multistep, this run has cosine"),
+        ("--recipe caffe --schedule step --milestones 3", "this run has step"),
+    ],
+)
+def test_milestones_and_their_schedule_belong_together(flags, message):
+    with pytest.raises(UsageError, match=message):
+        resolve(parse(*flags.split()), "numba")
+
+
+def test_a_resumed_run_may_leave_its_milestones_and_take_others():
+    saved = resolve(parse("--recipe", "caffe"), "numba")
+    cosine = resolve_resumed(saved, parse("--schedule", "cosine"), "numba")
+    assert (cosine.schedule, cosine.milestones) == ("cosine", None)
+    later = resolve_resumed(saved, parse("--milestones", "30,60"), "numba")
+    assert (later.schedule, later.milestones) == ("multistep", "30,60")
+    with pytest.raises(UsageError, match="multistep needs --milestones"):
+        resolve_resumed(cosine, parse("--schedule", "multistep"), "numba")
+
+
+@pytest.mark.parametrize("flags", ["--milestones 4,2", "--bias-lr twice", "--warmup -1"])
+def test_flags_of_a_wrong_kind_end_with_2(flags, capsys):
+    with pytest.raises(SystemExit) as error:
+        parse(*flags.split())
+    assert error.value.code == 2 and flags.split()[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["paper", "caffe", "torchvision"])
+def test_the_flags_that_help_shows_for_a_recipe_are_the_recipe(name):
+    table = recipe_table()
+    row = table[table.index(f"\n  {name} ") :].removeprefix(f"\n  {name} ")
+    flags = re.split(r"\n  \w", row)[0].split()
+    by_flags = resolve(parse("/photos", *flags), "numba", 1000)
+    by_name = resolve(parse("/photos", "--recipe", name), "numba", 1000)
+    assert by_flags == replace(by_name, recipe=by_flags.recipe)
 
 
 def test_help_shows_every_recipe():

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.principal_colours import PrincipalColours
 from alexnet.evaluation.metrics import Metrics
 from alexnet.training.schedules import PATIENCE
 from tests.alexnet.small_training import make_run
@@ -26,7 +28,7 @@ def test_validation_uses_the_middle_of_the_images_that_training_crops(images, tm
 
 def test_with_he_the_inputs_have_mean_0_and_deviation_1(images, tmp_path):
     run = make_run(images, tmp_path)
-    run.choose_normalization()
+    run.choose_inputs()
     assert run.normalization.mean.shape == (3, 67, 67)
     batches = [run.normalization(x) for x, _ in run.batches.epoch(0)]
     x = np.concatenate(batches)
@@ -36,16 +38,42 @@ def test_with_he_the_inputs_have_mean_0_and_deviation_1(images, tmp_path):
 
 def test_with_the_published_weights_the_inputs_are_not_divided(images, tmp_path):
     run = make_run(images, tmp_path, "--init", "published")
-    run.choose_normalization()
+    run.choose_inputs()
     assert run.normalization.divisor.tolist() == np.ones((3, 1, 1)).tolist()
 
 
 def test_a_spec_with_its_own_mean_and_deviation_is_normalised_with_them(images, tmp_path):
     run = make_run(images, tmp_path, "--spec", "torchvision")
-    run.choose_normalization()
+    run.choose_inputs()
     expected = 255 * np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
     assert run.normalization.mean.ravel() == pytest.approx(expected[0])
     assert run.normalization.divisor.ravel() == pytest.approx(expected[1])
+
+
+@pytest.mark.parametrize("mean", ["image", "channel", "imagenet"])
+def test_another_mean_than_the_specs_is_taken_from_the_flag(images, tmp_path, mean):
+    spec, init = ("torchvision", "published") if mean != "imagenet" else ("paper", "he")
+    run = make_run(images, tmp_path, "--spec", spec, "--init", init, "--mean", mean)
+    run.choose_inputs()
+    pixels = measure_pixels(run.train_set, 67, stored_size=76)
+    assert run.normalization.mean.shape == ((3, 67, 67) if mean == "image" else (3, 1, 1))
+    expected = {"imagenet": 255 * np.array([0.485, 0.456, 0.406])}
+    measured = run.normalization.mean.mean(axis=(1, 2))
+    assert measured == pytest.approx(expected.get(mean, pixels.channel_mean))
+    assert (run.normalization.divisor == 1).all() == (mean != "imagenet")
+
+
+def test_the_change_of_colour_follows_the_training_images(images, tmp_path):
+    run = make_run(images, tmp_path, "--augment", "alexnet")
+    run.choose_inputs()
+    pixels = measure_pixels(run.train_set, 67, stored_size=76)
+    colours = PrincipalColours.of(pixels.covariance)
+    assert run.colours.components.tolist() == colours.components.tolist()
+    assert run.colours.divisor == 1
+    other = make_run(images, tmp_path / "other", "--augment", "crop")
+    other.choose_inputs()
+    assert other.colours is None
+    assert np.array_equal(other.normalization.mean, run.normalization.mean)
 
 
 def test_a_data_set_smaller_than_a_batch_is_one_batch(images, tmp_path):

@@ -47,7 +47,9 @@ WRONG_OPTIONS = [
     ("threads", 0), ("workers", 1_000_000), ("skip_bad_images", True), ("precision", "fp8"),
     ("capture", 1), ("freeze", 3), ("freeze", "conv9"), ("freeze", "conv1-fc8"),
     ("freeze", "conv1"), ("lr_scale", ["fc8"]), ("lr_scale", "fc8"), ("lr_scale", "fc8=nan"),
-    ("lr_scale", "conv9=1" * 10**5),
+    ("lr_scale", "conv9=1" * 10**5), ("recipe", "lenet"), ("recipe", []), ("milestones", [3]),
+    ("milestones", "3,2"), ("warmup", -1), ("warmup", None), ("bias_lr", 2), ("bias_lr", "x"),
+    ("decay_biases", 1), ("mean", "median"),
 ]  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def test_options_that_are_missing_or_unknown_are_named(last, tmp_path):
 
 def test_the_oldest_checkpoints_lack_some_options_and_are_read(last, tmp_path):
     def without(record):
-        for name in ("precision", "capture", "freeze", "lr_scale"):
+        for name in NEWER:
             del record["options"][name]
 
     options = saved_options(checkpoint.load(forged(last, tmp_path / "a.npz", without)))
@@ -78,6 +80,9 @@ def test_the_oldest_checkpoints_lack_some_options_and_are_read(last, tmp_path):
     assert (options.freeze, options.lr_scale) == (None, None)
 
 
+NEWER = (
+    "precision capture freeze lr_scale recipe milestones warmup bias_lr decay_biases mean".split()
+)
 WRONG_TRAINING = {
     "no step": (lambda t: t.pop("step"), "training lacks step"),
     "no images": (lambda t: t.pop("images"), "training lacks images"),
@@ -112,6 +117,10 @@ WRONG_TRAINING = {
     "no state": (
         lambda t: t.update(schedule=["plateau", {}]),
         r"schedule\[1\] lacks smallest_error",
+    ),
+    "colours": (
+        lambda t: t.update(colours={"components": [[1, 0, 0]] * 3, "divisor": 1.0}),
+        "options.augment is 'crop', training.colours is {",
     ),
     "its rate": (lambda t: t["schedule"][1].update(lr=9.0), r"has \['lr'\], which"),
 }

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from alexnet.training.schedules import PATIENCE, SCHEDULES
+from alexnet.training.schedules import PATIENCE, SCHEDULES, milestone_epochs
 
 
-def rates(name, epochs, steps_per_epoch, lr=0.4):
-    schedule = SCHEDULES[name](lr, epochs, steps_per_epoch)
+def rates(name, epochs, steps_per_epoch, lr=0.4, **options):
+    schedule = SCHEDULES[name](lr, epochs, steps_per_epoch, **options)
     return [schedule.rate(step) for step in range(epochs * steps_per_epoch)]
 
 
@@ -25,6 +25,34 @@ def test_step_of_90_epochs_divides_after_30_and_60():
     assert [by_epoch[e] for e in (29, 30, 59, 60, 89)] == pytest.approx(
         [0.4, 0.04, 0.04, 0.004, 0.004]
     )
+
+
+def test_multistep_divides_by_ten_after_each_milestone():
+    by_step = rates("multistep", 6, 2, milestones=(1, 4))
+    assert by_step == pytest.approx([0.4] * 2 + [0.04] * 6 + [0.004] * 4)
+
+
+def test_the_authors_rates_changed_after_25_51_and_79_epochs():
+    by_epoch = rates("multistep", 91, 1, milestones=milestone_epochs("25,51,79"))
+    places = (24, 25, 50, 51, 78, 79, 90)
+    expected = [0.4, 0.04, 0.04, 0.004, 0.004, 0.0004, 0.0004]
+    assert [by_epoch[e] for e in places] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "0", "3,2", "3,3", "1.5", "-1", "a", "1,,2", "1;2", "٣"])
+def test_milestones_are_rising_whole_numbers(text):
+    with pytest.raises(ValueError, match="such as 25,51,79"):
+        milestone_epochs(text)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0, 0.5, 2])
+def test_warmup_rises_to_the_rate_of_every_schedule(name, warmup):
+    plain = rates(name, 6, 4, milestones=(4,))
+    warmed = rates(name, 6, 4, milestones=(4,), warmup=warmup)
+    steps = int(warmup * 4)
+    factors = [(step + 1) / steps for step in range(steps)] + [1] * (24 - steps)
+    assert warmed == [rate * factor for rate, factor in zip(plain, factors, strict=True)]
 
 
 def test_cosine_is_half_a_wave_from_lr_to_zero():
