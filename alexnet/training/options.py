@@ -14,7 +14,7 @@ from alexnet.network.plan import smallest_image_size
 from alexnet.network.specs import find_spec
 from alexnet.network.variants import CHANGES, changed
 from alexnet.training import diagnosis
-from alexnet.training.recipes import MANY, PUBLISHED, RECIPES, implied, recipe_for
+from alexnet.training.recipes import MANY, PUBLISHED, RECIPES, recipe_for
 
 _USUALLY_NONE = ("max_steps", "threads", "freeze", "lr_scale", "pretrained", "recipe")
 
@@ -122,9 +122,10 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
     """
     data, args = absolute(args.data), _with_absolute_file(args)
     flags = {name: value for name, value in vars(args).items() if value is not None}
-    kind, pretrained = kind_of(data), "pretrained" in flags
-    name = flags.get("recipe") or implied(kind, flags.get("init"), pretrained)
-    recipe = recipe_for(kind, images, name, pretrained=pretrained, spec=flags.get("spec"))
+    recipe = recipe_for(
+        kind_of(data), images, flags.get("recipe"),
+        pretrained="pretrained" in flags, spec=flags.get("spec"),
+    )  # fmt: skip
     spec = flags.get("spec", recipe.spec)
     values = {
         **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
@@ -138,7 +139,7 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
             "cuda_graph": tn.gpu.device() is not None and not flags.get("keep_features"),
         },
         **flags,
-        **{"data": data, "backend": backend, "recipe": name},
+        **{"data": data, "backend": backend},
     }
     options = _with_milestones(values, "milestones" in flags)
     if "image_size" not in flags:
@@ -209,18 +210,11 @@ def flags_of(options: Options, images: int = MANY) -> str:
     if not options.pretrained:
         # Photos had no init in older files: the spec's own, and today's recipe has another.
         options = replace(options, init=options.init or "published")
-    kind = kind_of(options.data)
-    published = options.init if options.init == "published" else None
-    meant = implied(kind, published, bool(options.pretrained))
-    recipe = None if options.recipe == meant else options.recipe
     plain = Namespace(
-        data=options.data, spec=options.spec, pretrained=options.pretrained, recipe=recipe,
-        init=None if recipe else published,
-    )  # fmt: skip
-    usual = resolve(plain, "numba", images)
-    own = PUBLISHED[usual.recipe] if usual.recipe else RECIPES[kind]
-    init = None if published and not recipe else usual.init
-    usual = replace(usual, spec=own.spec, recipe=meant, init=init)
+        data=options.data, spec=options.spec, pretrained=options.pretrained, recipe=options.recipe
+    )
+    own = PUBLISHED[options.recipe] if options.recipe else RECIPES[kind_of(options.data)]
+    usual = replace(resolve(plain, "numba", images), spec=own.spec, recipe=None)
     names = ("pretrained", "spec", "image_size", *(n for n in CHANGES if n != "init"))
     brought = names if options.pretrained else ()
     words = [options.data]

@@ -10,8 +10,7 @@ large for it, and it starts with Glorot's. Layers that --pretrained has nothing 
 spec's own weights: their inputs have the scale of the published network's activations.
 
 A published procedure has a name (PUBLISHED, --recipe paper): its network with its own initial
-weights, its rates, decay, schedule, augmentation and mean, whatever the data. --init published on a
-folder is --recipe paper.
+weights, its rates, decay, schedule, augmentation and mean, whatever the data.
 
 Source: PUBLISHED, momentum, weight decay and rule: docs/facts.md, sections 3, 4 and 6; the rest is
 our measurement.
@@ -107,12 +106,6 @@ def recipe_for(
     )
 
 
-def implied(kind: str, init: str | None, pretrained: bool) -> str | None:
-    """The published recipe that these flags mean without --recipe, or None."""
-    is_published = kind == "folder" and init == "published" and not pretrained
-    return "paper" if is_published else None
-
-
 def recipe_table() -> str:
     """The recipes as tables of text, for --help."""
     names = "spec image_size norm init batch_size epochs lr schedule augment".split()
@@ -130,7 +123,7 @@ def recipe_table() -> str:
         f"  folder: the largest batch that leaves {STEPS} steps an epoch, epochs that show "
         f"{IMAGES:,} images",
         "",
-        "by --recipe: (folder with --init published: paper)",
+        "by --recipe:",
     ]
     plain = RECIPES["folder"]
     for name, recipe in PUBLISHED.items():
