@@ -12,6 +12,7 @@ COMMANDS = {
     "predict": "the most probable classes of image files",
     "convert": "weights from other programs' files to this one's, and back",
     "transfer": "from scratch, fine-tuning and feature extraction, side by side",
+    "preview": "what a network gets of a photo: crops, mirrors, changes of colour",
     "filters": "the first convolution's kernels as colours",
     "summary": "every layer's shape, parameters, multiply-adds and memory",
 }
