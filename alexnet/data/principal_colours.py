@@ -9,7 +9,8 @@ brightness and the tint of the light.
 
 The paper writes eigenvalues for l. Its authors' program takes their square roots, the standard
 deviations, and that is what trained (docs/facts.md, section 6). It also divides the changed image
-by 1.1; test images, which have no change, it does not divide.
+by 1.1, so that training images keep the scale of test images, which have no change and are not
+divided.
 
 Source: Krizhevsky, Sutskever, Hinton (2012), section 4.1.
 """
