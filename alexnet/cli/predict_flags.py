@@ -3,6 +3,7 @@
 import argparse
 
 from alexnet.cli import flags
+from alexnet.cli.ten_crop import add_ten_crop_flag
 from alexnet.pictures.predictions import MOST
 
 
@@ -31,6 +32,12 @@ def parser() -> argparse.ArgumentParser:
         help="image files; folders, with all images in them at any depth; - for a list of paths on "
         "standard input, one a line",
     )  # fmt: skip
+    parser.add_argument(
+        "-0", "--null", action="store_true",
+        help="in the list on standard input each path ends in a zero byte, as find -print0 writes "
+        "them: a name may then hold any other byte, line breaks too",
+    )  # fmt: skip
+    add_ten_crop_flag(parser)
     parser.add_argument(
         "--topk", type=flags.count, default=5, metavar="K",
         help="classes of each image (5); 1 prints a line for each image: path, class, probability, "
