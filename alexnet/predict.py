@@ -3,8 +3,8 @@
     probabilities = softmax(model((image - mean) / divisor))
 
 Images are read as in alexnet.evaluate: the shorter side is resized to the stored size, and the
-middle is cut out; with --ten-crop the probabilities are the mean over ten crops. Answers are printed
-batch by batch, so that a list of any length takes the memory of one batch.
+middle is cut out. With --ten-crop the probabilities are the mean over ten crops. Answers are
+printed batch by batch, so that a list of any length takes the memory of one batch.
 
 --plot draws the answers (pictures/predictions.py). --neighbours DATA also finds the training images
 that are nearest in the last hidden layer; the activations of DATA, computed once, take 4 bytes for
@@ -91,6 +91,8 @@ def _check_flags(args):
             f"--features writes activations and names no classes; {', '.join(given)} does not go "
             "with it"
         )
+    if args.null and "-" not in args.images:
+        raise UsageError("-0 is about the list on standard input; - as an image reads it")
     if args.plot:
         need_matplotlib()
 

@@ -1,4 +1,4 @@
-"""The files of alexnet.evaluate: a line for each image, and the confusions as a table or a picture."""
+"""The files of alexnet.evaluate: a line for each image; the confusions, a table or a picture."""
 
 import csv
 import io

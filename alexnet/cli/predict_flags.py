@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
         "  python -m alexnet.predict runs/first cat.jpg\n"
         "  python -m alexnet.predict runs/first/best.npz photos --topk 1\n"
         "  find photos -name '*.jpg' | python -m alexnet.predict runs/first - --csv > answers.csv\n"
+        "  find photos -name '*.jpg' -print0 | python -m alexnet.predict runs/first - -0 --topk 1\n"
         "  python -m alexnet.predict runs/wnids photos --words words.txt --json\n"
         "  python -m alexnet.predict runs/first photos/val --plot answers.png\n"
         "  python -m alexnet.predict runs/first cat.jpg --neighbours photos --plot nearest.png\n"

@@ -53,8 +53,9 @@ def averaged(logits: Sequence[np.ndarray]) -> np.ndarray:
     if len(logits) == 1:
         return logits[0]
     total = log_probabilities(logits[0])
-    for each in logits[1:]:
-        total = np.logaddexp(total, log_probabilities(each))
+    with np.errstate(invalid="ignore"):  # NaN
+        for each in logits[1:]:
+            total = np.logaddexp(total, log_probabilities(each))
     return total - np.log(len(logits))
 
 
