@@ -90,12 +90,10 @@ def _name(axes, names, step, empty):
     axes.set_xticks(places, short, fontsize=7, rotation=90, parse_math=False)
     axes.set_yticks(places, rows, fontsize=7, parse_math=False)
     axes.tick_params(length=2, pad=1)
-    edges = np.arange(len(names) + 1) - 0.5
     if len(names) * LABEL <= WIDEST:  # lines that lead the eye from a name to a square
-        axes.set_xticks(edges, minor=True)
-        axes.set_yticks(edges, minor=True)
-        axes.grid(which="minor", color="#e4e4e4", linewidth=0.4)
-        axes.tick_params(which="minor", length=0)
+        between = np.arange(1, len(names)) - 0.5
+        for lines in (axes.hlines, axes.vlines):
+            lines(between, -0.5, len(names) - 0.5, color="#e4e4e4", linewidth=0.4)
 
 
 def _write_counts(axes, matrix, shares):
