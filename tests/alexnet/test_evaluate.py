@@ -75,6 +75,15 @@ def test_the_batch_size_changes_nothing(best, capsys):
     assert one["classes"] == other["classes"]
 
 
+def test_long_work_says_on_stderr_how_far_it_is(best, capsys, monkeypatch):
+    monkeypatch.setattr("alexnet.cli.counting.SECONDS_BETWEEN_LINES", 0)
+    record_of(capsys, best, "--batch-size", "5")
+    assert evaluate.main([str(best), "--batch-size", "5", *NUMPY]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [f"evaluated, batches: {n} of 3" for n in (1, 2, 3)]
+    assert "evaluated" not in captured.out
+
+
 def test_the_training_images_can_be_evaluated_too(best, capsys):
     assert record_of(capsys, best, "--split", "train")["images"] == 36
 

@@ -1,16 +1,17 @@
 """evaluate --ten-crop and --with, against PyTorch on crops that are cut by hand."""
 
+import json
 import os
 
 import numpy as np
 import pytest
 
 import tinynet as tn
-from alexnet import train
+from alexnet import evaluate, train
 from alexnet.data import open_dataset
 from alexnet.weights import checkpoint
 from tests.alexnet.evaluated import make_data, make_network, record_of, run, softmaxes
-from tests.alexnet.looked_into import CLASSES
+from tests.alexnet.looked_into import CLASSES, make_photo
 from tests.alexnet.small_training import FLAGS, make_images
 
 pytestmark = pytest.mark.usefixtures("numpy_backend")
@@ -152,6 +153,21 @@ def test_the_table_shows_the_single_results_and_the_average(folder, capsys):
     assert lines[-1] == "  ".join(f"{name} {value}" for name, value in numbers.items()) + (
         "  on 16 images (val), average of 2 networks, ten crops"
     )
+
+
+def test_a_gpu_gives_the_same_results(tmp_path, capsys, stand_in):
+    """Its kernels run on the processor, so network and data are tiny."""
+    for seed, name in enumerate(("train/a/1", "train/b/1", "val/a/2", "val/b/2")):
+        make_photo(tmp_path / f"data/{name}.png", seed)
+    network = [tmp_path / "a.npz", 0, (), "cifar10", 32, 37, ["b", "a"], 0.05]
+    with tn.use_backend("numpy"):
+        make_network(*network)
+    command = [tmp_path / "a.npz", tmp_path / "data", "--ten-crop", "--batch-size", "1"]
+    expected = record_of(capsys, *command)["results"]
+    assert evaluate.main([*map(str, command), "--backend", "cupy", "--json"]) == 0
+    for ours, theirs in zip(json.loads(capsys.readouterr().out)["results"], expected, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
+    assert expected[0]["loss"] != pytest.approx(expected[1]["loss"], rel=1e-4)
 
 
 # --- the border of small images -------------------------------------------------------------------
