@@ -42,11 +42,7 @@ from alexnet.weights.checkpoint import Checkpoint
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-
-    def command():
-        return _command(evaluate_flags.parser().parse_intermixed_args(argv))
-
-    return ending.run(command, "alexnet.evaluate")
+    return ending.run(lambda: _command(evaluate_flags.parsed(argv)), "alexnet.evaluate")
 
 
 def _command(args):

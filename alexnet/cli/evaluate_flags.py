@@ -9,8 +9,19 @@ from alexnet.data import SPLITS
 PICTURES = (".png", ".pdf", ".svg")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's parser; its parse_intermixed_args takes DATA after flags too."""
+def parsed(argv: list[str] | None) -> argparse.Namespace:
+    """The arguments of a command line. DATA may stand after flags."""
+    parser = _parser()
+    args, rest = parser.parse_known_intermixed_args(argv)
+    if rest:
+        parser.error(
+            f"unrecognized arguments: {' '.join(rest)} (one CHECKPOINT and one DATA fit; more "
+            "networks stand after --with)"
+        )
+    return args
+
+
+def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m alexnet.evaluate",
         formatter_class=argparse.RawDescriptionHelpFormatter,

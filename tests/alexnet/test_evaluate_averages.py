@@ -249,6 +249,13 @@ def test_a_second_network_in_the_place_of_data_is_an_error_that_names_with(
         assert capsys.readouterr().err.splitlines()[-1].endswith(f"--with {other}")
 
 
+def test_more_networks_without_with_are_an_error_that_names_it(folder, capsys):
+    with pytest.raises(SystemExit) as end:
+        run(folder / "a.npz", folder / "b.npz", folder / "c.npz", folder / "data")
+    assert end.value.code == 2
+    assert "more networks stand after --with" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_a_run_and_holds_data_is_what_its_place_says(folder, tmp_path, capsys):
     both = make_data(tmp_path / "both", (1,) * 7)
     os.link(folder / "c.npz", both / "best.npz")
