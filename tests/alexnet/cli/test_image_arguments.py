@@ -2,6 +2,7 @@
 
 import io
 import os
+import select
 import subprocess
 import sys
 
@@ -99,10 +100,11 @@ def test_paths_come_as_they_are_typed():
         "for path in image_paths(['-'], Faults('x')): print(path, flush=True)"
     )
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0) as process:
         for name in (b"a.png\n", b"b.png\n"):
             process.stdin.write(name)
-            process.stdin.flush()
+            assert select.select([process.stdout], [], [], 30)[0]
             assert process.stdout.readline() == name
         process.stdin.close()
         assert process.wait() == os.EX_OK
