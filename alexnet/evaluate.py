@@ -1,89 +1,114 @@
-"""python -m alexnet.evaluate CHECKPOINT [DATA]: loss, top-1, top-5, the accuracy of each class, the
-classes most often taken for one another, and the images that are most wrong.
+"""python -m alexnet.evaluate CHECKPOINT [DATA] [--with CHECKPOINT ...] [--ten-crop]: loss, top-1,
+top-5, the accuracy of each class, the classes most often taken for one another, and the images that
+are most wrong.
 
 Images are read as in the validation of alexnet.train: the shorter side is resized to the stored
-size, and the middle is cut out.
+size, and the middle is cut out. --ten-crop also averages ten crops of each image, --with several
+networks; every network sees images of its own size and normalization. The single results are
+printed beside the average, which is shown in full.
 
-Source: top-1 and top-5 as in the paper, section 2, but from the centre crop alone instead of the
-ten crops of section 4.1.
+Source: the paper, section 2 (top-1 and top-5), section 4.1 (ten crops), section 6 (averages of five
+and seven networks).
 """
 
-import argparse
-import json
 import math
+import os
 import shlex
 import sys
+from dataclasses import replace
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
-from alexnet.cli import ending, flags
-from alexnet.cli.console import plain_console
+from alexnet.cli import ending, evaluate_flags, evaluation_files
+from alexnet.cli.counting import counted
+from alexnet.cli.evaluation_output import Evaluation, print_json, print_text
 from alexnet.cli.machine import use_machine
-from alexnet.data import SPLITS, open_dataset
+from alexnet.cli.output_file import keep_inputs
+from alexnet.cli.ten_crop import ten_crop_border
+from alexnet.data import open_dataset
+from alexnet.data.augment import no_draws
 from alexnet.data.loader import Loader
 from alexnet.data.names import printable
 from alexnet.data.prefetch import prefetch
-from alexnet.data.words import shown, words_for
+from alexnet.data.ten_crops import CENTRE, ten_draws
+from alexnet.data.words import words_for
 from alexnet.errors import DataError, UsageError
-from alexnet.evaluation.metrics import Metrics, evaluate, top_k
-from alexnet.evaluation.mistakes import confusion, most_confused, most_wrong
+from alexnet.evaluation.averages import Network, measure
+from alexnet.pictures.predictions import need_matplotlib
 from alexnet.training.saved import saved_options
 from alexnet.weights import checkpoint
-
-CONFUSIONS = 10  # pairs of classes that are listed
-ROWS, LOWEST = 100, 20  # of more than ROWS classes the table shows the LOWEST
+from alexnet.weights.checkpoint import Checkpoint
 
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    return ending.run(lambda: _command(_parser().parse_args(argv)), "alexnet.evaluate")
+    return ending.run(lambda: _command(evaluate_flags.parsed(argv)), "alexnet.evaluate")
 
 
 def _command(args):
+    if args.confusion and not args.confusion.lower().endswith(".csv"):
+        need_matplotlib()
     use_machine(args.backend, args.threads, args.precision, args.json)
-    saved = checkpoint.load(args.checkpoint)
-    source, seed, skip = _data_of_run(saved)
-    if args.data is None and source is None:
-        raise UsageError(
-            f"{printable(saved.path)} was converted, not trained here, so it tells no data; give "
-            "DATA after it"
-        )
-    source = args.data or source
-    skip = skip if args.skip_bad_images is None else args.skip_bad_images
-    data = open_dataset(source, args.split, seed=seed, skip_bad_images=skip)
-    _need_same_classes(saved, data)
-    words = words_for(args.words, source, saved.classes, saved.words)
-    loader = Loader(
-        data, args.batch_size, saved.build["image_size"], workers=args.workers,
-        stored_size=saved.stored_size,
-    )  # fmt: skip
-    model = saved.make_model()
-    batches = prefetch(loader, saved.normalization, len(saved.classes)).epoch(0)
-    metrics = evaluate(model, batches, len(saved.classes), each_image=True)
-    if not math.isfinite(metrics.loss):
-        raise DataError(f"checkpoint {printable(saved.path)}: the loss is {metrics.loss}")
-    show = _print_json if args.json else _print_table
-    show(args, data, saved.classes, words, metrics)
+    networks, models = _loaded(args)
+    source, seed, skip = _data_of_runs(args, networks)
+    data = _opened(args, source, seed, skip)
+    for saved in networks:
+        _need_same_classes(saved, data)
+    _keep_inputs(args, networks, data)
+    words = words_for(args.words, source, data.classes, _words_of(networks))
+    views, count = _views(args, networks, data)
+    results = measure(
+        [
+            Network(model, _outputs(saved, data))
+            for saved, model in zip(networks, models, strict=True)
+        ],
+        counted(zip(*views, strict=True), count, "evaluated, batches"),
+        len(data.classes),
+        CENTRE if args.ten_crop else 0,
+    )
+    _need_finite(results, networks)
+    named = [args.checkpoint, *args.others]
+    done = Evaluation(named, data, args.split, words, results, args.wrong)
+    try:
+        _write_files(args, done)
+    finally:  # a full disk loses no result
+        print_json(done) if args.json else print_text(done)
     if not args.json and args.split == "val" and _has_test(source):
         command = shlex.join(["python", "-m", "alexnet.evaluate", *_arguments(args)])
         print(f"images that took no part in the training: {command} --split test")
     return 0
 
 
-def _data_of_run(saved):
-    """(DATA, seed, images to skip) of the run that trained the network; of a converted network
-    (None, 0, 0)."""
-    if saved.origin and not saved.options:
-        return None, 0, 0
-    trained = saved_options(saved)
-    return trained.data, trained.seed, trained.skip_bad_images
+# --- networks -------------------------------------------------------------------------------------
+
+
+def _loaded(args) -> tuple[list[Checkpoint], list]:
+    """(checkpoints without their arrays, models, which hold the arrays), each of another file."""
+    networks, models = [], []
+    for path in (args.checkpoint, *args.others):
+        try:
+            saved = checkpoint.load(path)
+        except DataError as error:
+            if path not in args.others or args.data:
+                raise
+            raise DataError(f"{error}; if this is DATA, it stands before --with") from error
+        models.append(saved.make_model())
+        networks.append(replace(saved, model={}, velocities=None))
+    files = {}
+    for saved in networks:
+        first = files.setdefault(os.path.realpath(saved.path), saved)
+        if first is not saved:
+            raise UsageError(
+                f"{printable(saved.path)} is given twice, and would count twice in the average; "
+                "give each network once"
+            )
+    return networks, models
 
 
 def _need_same_classes(saved, data):
+    """Raise DataError unless the network has the classes of the data, in any order."""
     classes = saved.classes
-    if classes == data.classes:
+    if set(classes) == set(data.classes):
         return
     new = [printable(name) for name in data.classes if name not in classes]
     lost = [printable(name) for name in classes if name not in data.classes]
@@ -96,6 +121,93 @@ def _need_same_classes(saved, data):
     )
 
 
+def _outputs(saved, data):
+    """int64 (classes,): which of the network's outputs is each class of the data."""
+    places = {name: place for place, name in enumerate(saved.classes)}
+    return np.array([places[name] for name in data.classes])
+
+
+def _views(args, networks, data):
+    """(for each network the batches as it sees them, the number of batches)."""
+    views = []
+    for saved in networks:
+        size = saved.build["image_size"]
+        border = ten_crop_border(saved) if args.ten_crop else 0
+        loader = Loader(
+            data, args.batch_size, size, workers=args.workers, stored_size=saved.stored_size,
+            border=border,
+        )  # fmt: skip
+        spare = saved.stored_size + 2 * border - size
+        places = ten_draws(spare) if args.ten_crop else no_draws(1, spare)
+        views.append(prefetch(loader, saved.normalization, len(data.classes)).views(places))
+    return views, len(loader)
+
+
+def _need_finite(results, networks):
+    for result in results:
+        if not math.isfinite(result.metrics.loss):  # a network comes before an average
+            path = printable(networks[result.network].path)
+            raise DataError(f"checkpoint {path}: the loss is {result.metrics.loss}")
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def _data_of_runs(args, networks):
+    """(DATA, seed, images to skip): of the command, else of the runs that trained the networks."""
+    trained = [saved_options(saved) for saved in networks if saved.options or not saved.origin]
+    source = args.data
+    if source is None:
+        if not trained:
+            raise UsageError(
+                f"{printable(networks[0].path)} was converted, not trained here, so it tells no "
+                "data; give DATA after it"
+            )
+        places = {_place(options.data): options.data for options in trained}
+        if len(places) > 1:
+            names = ", ".join(map(printable, places.values()))
+            raise UsageError(
+                f"the networks were trained on different data ({names}); say which images to "
+                "evaluate on: DATA after the first CHECKPOINT"
+            )
+        source = trained[0].data
+    seed = trained[0].seed if trained else 0
+    skip = max((options.skip_bad_images for options in trained), default=0)
+    return source, seed, skip if args.skip_bad_images is None else args.skip_bad_images
+
+
+def _place(data):
+    """What two names of the same DATA share."""
+    kind, colon, folder = data.partition(":")
+    if kind == "cifar10" and colon:
+        return kind, os.path.realpath(folder)
+    return data if data == "synthetic" else os.path.realpath(data)
+
+
+def _opened(args, source, seed, skip):
+    try:
+        return open_dataset(source, args.split, seed=seed, skip_bad_images=skip)
+    except DataError as error:
+        if args.data and (args.data.endswith(".npz") or _is_run(args.data)):
+            raise DataError(
+                f"{error}; to average its predictions with those of {printable(args.checkpoint)}: "
+                f"--with {printable(args.data)}"
+            ) from error
+        raise
+
+
+def _is_run(path):
+    return os.path.isfile(os.path.join(path, "best.npz"))
+
+
+def _words_of(networks):
+    """{class: name} that the networks bring; the first network's names come first."""
+    words = {}
+    for saved in networks:
+        words = saved.words | words
+    return words
+
+
 def _has_test(source):
     try:
         return len(open_dataset(source, "test")) > 0
@@ -104,118 +216,30 @@ def _has_test(source):
 
 
 def _arguments(args):
-    return [args.checkpoint] + ([args.data] if args.data else [])
+    """The arguments that say what was evaluated."""
+    arguments = [args.checkpoint, *filter(None, [args.data])]
+    if args.others:
+        arguments += ["--with", *args.others]
+    return arguments + ["--ten-crop"] * args.ten_crop
 
 
-def _print_json(args, data, classes, words, metrics: Metrics):
-    rows = zip(classes, metrics.images.tolist(), metrics.correct.tolist(), strict=True)
-    matrix = confusion(data.labels, metrics.predicted, len(classes))
-    record = {
-        "checkpoint": args.checkpoint,
-        "data": data.description,
-        "split": args.split,
-        "images": len(data),
-        "loss": metrics.loss,
-        "top1": metrics.top1,
-        "top5": metrics.top5,
-        "classes": {
-            name: {"images": images, "top1": correct / images if images else None}
-            | ({"name": words[name]} if name in words else {})
-            for name, images, correct in rows
-        },
-        "confusion": {
-            name: {classes[j]: int(row[j]) for j in np.flatnonzero(row)}
-            for name, row in zip(classes, matrix, strict=True)
-        },
-        "wrong": [
-            {"image": image, "class": true, "predicted": predicted, "probability": p}
-            for image, true, predicted, p in _wrong(args, data, classes, metrics)
-        ],
-    }
-    print(json.dumps(record, indent=1))
+# --- files ----------------------------------------------------------------------------------------
 
 
-def _wrong(args, data, classes, metrics):
-    """(path or index, class, predicted class, probability) of the most wrong images."""
-    labels, predicted = data.labels, metrics.predicted
-    for index in most_wrong(labels, predicted, metrics.confidence, args.wrong):
-        image = data.paths[index] if hasattr(data, "paths") else index
-        confidence = float(metrics.confidence[index])
-        yield image, classes[labels[index]], classes[predicted[index]], confidence
+def _keep_inputs(args, networks, data):
+    """Raise UsageError if a file that is to be written is an input, or both are one file."""
+    inputs = [saved.path for saved in networks] + [args.words] * bool(args.words)
+    for new in filter(None, (args.csv, args.confusion)):
+        keep_inputs(new, [*inputs, *getattr(data, "paths", ())])
+    if args.csv and args.confusion and _place(args.csv) == _place(args.confusion):
+        raise UsageError(f"--csv and --confusion would both write {printable(args.csv)}")
 
 
-def _print_table(args, data, classes, words, metrics: Metrics):
-    print(printable(data.description))
-    _print_classes(classes, words, metrics)
-    matrix = confusion(data.labels, metrics.predicted, len(classes))
-    pairs = most_confused(matrix, CONFUSIONS)
-    if pairs:
-        print("most often taken for another class (class -> predicted: images):")
-    for i, j, count in pairs:
-        true, predicted = shown(classes[i], words), shown(classes[j], words)
-        print(f"  {true} -> {predicted}: {count:,} of {metrics.images[i]:,}")
-    if args.wrong:
-        print("most wrong (probability of the wrong class, class -> predicted, image):")
-    for image, true, predicted, p in _wrong(args, data, classes, metrics):
-        print(f"  {p:7.2%}  {shown(true, words)} -> {shown(predicted, words)}  {printable(image)}")
-    print(
-        f"loss {metrics.loss:.4f}  top-1 {metrics.top1:.2%}  "
-        f"top-{top_k(len(classes))} {metrics.top5:.2%}  on {len(data):,} images ({args.split})"
-    )
-
-
-def _print_classes(classes, words, metrics):
-    """The table of classes; of more than ROWS classes, of the LOWEST by top-1."""
-    rows = list(zip(classes, metrics.images.tolist(), metrics.correct.tolist(), strict=True))
-    if len(rows) > ROWS:
-        print(f"the {LOWEST} of {len(rows):,} classes with the lowest top-1 (--json lists all):")
-        rows = sorted(rows, key=lambda row: row[2] / row[1] if row[1] else 1)[:LOWEST]
-    table = Table("class", box=box.SIMPLE, padding=(0, 1))
-    for heading in ("images", "correct", "top-1"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, images, correct in rows:
-        share = f"{correct / images:.1%}" if images else ""
-        table.add_row(shown(name, words), f"{images:,}", f"{correct:,}", share)
-    plain_console().print(table)
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m alexnet.evaluate",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Measure a trained network on images that it was not trained on: the loss, "
-        "top-1, top-5, the\naccuracy of each class, and the classes that it takes for one another.",
-        epilog="examples:\n"
-        "  python -m alexnet.evaluate runs/first\n"
-        "  python -m alexnet.evaluate runs/first/best.npz --split test --wrong 20\n"
-        "  python -m alexnet.evaluate runs/first/best.npz photos --split test --json\n"
-        "  python -m alexnet.evaluate runs/wnids/best.npz --words words.txt",
-    )
-    flags.add_checkpoint_argument(parser)
-    parser.add_argument(
-        "data", nargs="?", type=flags.data, metavar="DATA",
-        help="synthetic, cifar10:FOLDER, FOLDER (as in the run)",
-    )  # fmt: skip
-    parser.add_argument("--split", choices=SPLITS, default="val", help="(val)")
-    parser.add_argument(
-        "--wrong", type=flags.count_or_zero, default=0, metavar="N",
-        help="list the N images that the network is most wrongly sure of (0)",
-    )  # fmt: skip
-    flags.add_words_flag(parser)
-    parser.add_argument(
-        "--json", action="store_true",
-        help="print one JSON object; its confusion[a][b] counts images of class a taken for b",
-    )  # fmt: skip
-    parser.add_argument("--batch-size", type=flags.count, default=128, metavar="N", help="(128)")
-    parser.add_argument(
-        "--skip-bad-images", type=flags.count_or_zero, metavar="N",
-        help="leave out up to N broken files (as in the run)",
-    )  # fmt: skip
-    flags.add_version_flag(parser)
-    flags.add_machine_flags(parser)
-    flags.add_precision_flag(parser)
-    parser.set_defaults(workers=2)
-    return parser
+def _write_files(args, done):
+    if args.csv:
+        evaluation_files.write_images(args.csv, done)
+    if args.confusion:
+        evaluation_files.write_confusions(args.confusion, done)
 
 
 if __name__ == "__main__":

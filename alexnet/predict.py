@@ -3,8 +3,8 @@
     probabilities = softmax(model((image - mean) / divisor))
 
 Images are read as in alexnet.evaluate: the shorter side is resized to the stored size, and the
-middle is cut out. Answers are printed batch by batch, so that a list of any length takes the memory
-of one batch.
+middle is cut out. With --ten-crop the probabilities are the mean over ten crops. Answers are
+printed batch by batch, so that a list of any length takes the memory of one batch.
 
 --plot draws the answers (pictures/predictions.py). --neighbours DATA also finds the training images
 that are nearest in the last hidden layer; the activations of DATA, computed once, take 4 bytes for
@@ -27,13 +27,15 @@ from alexnet.cli.gallery import Gallery
 from alexnet.cli.image_arguments import Faults, image_paths
 from alexnet.cli.machine import use_machine
 from alexnet.cli.output_file import keep_inputs
+from alexnet.cli.ten_crop import ten_crop_border
 from alexnet.data import open_dataset
-from alexnet.data.crops import centre_crop
+from alexnet.data.crops import add_border, centre_crop
 from alexnet.data.folder import read_image
 from alexnet.data.layout import folder_class
 from alexnet.data.loader import Loader
 from alexnet.data.names import printable
 from alexnet.data.prefetch import prefetch
+from alexnet.data.ten_crops import CENTRE, crops_at, ten_draws
 from alexnet.data.words import words_for
 from alexnet.errors import DataError, NotFinite, UsageError, writing
 from alexnet.evaluation.activations import (
@@ -43,7 +45,8 @@ from alexnet.evaluation.activations import (
     last_hidden,
     outputs,
 )
-from alexnet.evaluation.metrics import top_k
+from alexnet.evaluation.averages import averaged
+from alexnet.evaluation.metrics import log_probabilities, top_k
 from alexnet.evaluation.neighbours import Neighbourhood
 from alexnet.pictures.predictions import NEIGHBOURS, need_matplotlib
 from alexnet.training.saved import saved_options
@@ -62,7 +65,7 @@ def _command(args):
     use_machine(args.backend, args.threads, args.precision, args.json or args.csv)
     saved = checkpoint.load(args.checkpoint)
     faults = Faults("alexnet.predict")
-    paths = image_paths(args.images, faults)
+    paths = image_paths(args.images, faults, args.null)
     if args.plot or args.out:
         paths = list(paths)
         keep_inputs(args.plot or args.out, [saved.path, *paths, *filter(None, [args.words])])
@@ -81,13 +84,15 @@ def _check_flags(args):
     """Raise UsageError for flags that do not fit together, and for a picture that nothing draws."""
     if bool(args.features) != bool(args.out):
         raise UsageError("--features LAYER and --out FILE.npz go together")
-    others = ("json", "csv", "plot", "neighbours")
-    given = [f"--{name}" for name in others if getattr(args, name)]
+    others = ("json", "csv", "plot", "neighbours", "ten_crop")
+    given = [f"--{name.replace('_', '-')}" for name in others if getattr(args, name)]
     if args.features and given:
         raise UsageError(
             f"--features writes activations and names no classes; {', '.join(given)} does not go "
             "with it"
         )
+    if args.null and "-" not in args.images:
+        raise UsageError("-0 is about the list on standard input; - as an image reads it")
     if args.plot:
         need_matplotlib()
 
@@ -99,9 +104,10 @@ def _print_answers(args, saved, paths, faults):
     """Print the answers as they come, and draw them at the end."""
     words = words_for(args.words, _data_of(saved), saved.classes, saved.words)
     model = saved.make_model()
+    border = ten_crop_border(saved) if args.ten_crop else None
     near = _neighbourhood(args, saved, model) if args.neighbours else None
     count = top_k(len(saved.classes), args.topk)
-    answers = _answers(saved, model, iter(paths), near, faults)
+    answers = _answers(saved, model, iter(paths), near, border, faults)
     gallery = Gallery(args.plot, saved, words, near) if args.plot else None
     if gallery:
         answers = gallery.passing(answers)
@@ -132,26 +138,36 @@ def _neighbourhood(args, saved, model) -> Neighbourhood:
     return Neighbourhood(data, dataset_activations(model, layer, batches, len(data))[0])
 
 
-def _answers(saved, model, paths, near, faults) -> Iterator[Answer]:
-    """The Answer to each image that can be read, with all classes."""
+def _answers(saved, model, paths, near, border, faults) -> Iterator[Answer]:
+    """The Answer to each image that can be read, with all classes.
+
+    near    the Neighbourhood, or None
+    border  of the images of which ten crops are averaged; None: the centre crop alone
+    """
+    size = saved.build["image_size"]
     for batch, images in _batches(saved, paths, faults):
-        pixels = centre_crop(np.stack(images), saved.build["image_size"])
-        layers = [last_hidden(model), _last(model)] if near else [_last(model)]
-        *hidden, logits = outputs(model, tn.Tensor(saved.normalization(pixels)), layers)
-        for n, (path, row) in enumerate(zip(batch, _softmax(logits), strict=True)):
+        images = np.stack(images)
+        pixels = centre_crop(images, size)
+        views, centre = [pixels], 0
+        if border is not None:
+            images = add_border(images, border)
+            views = crops_at(images, ten_draws(images.shape[1] - size), size)
+            centre = CENTRE  # which is compared with the neighbours' centre crops
+        seen = [_outputs(saved, model, crops, near) for crops in views]
+        hidden, logits = seen[centre][0], averaged([each for _, each in seen])
+        rows = np.exp(log_probabilities(logits))
+        for n, (path, row) in enumerate(zip(batch, rows, strict=True)):
             order = np.argsort(-row, kind="stable")
             classes = [(saved.classes[label], float(row[label])) for label in order]
-            found = near.of(path, hidden[0][n], NEIGHBOURS) if near else None
+            found = near.of(path, hidden[n], NEIGHBOURS) if near else None
             yield Answer(path, pixels[n], classes, found)
 
 
-def _last(model):
-    return list(model)[-1][0]
-
-
-def _softmax(logits):
-    with tn.no_grad():
-        return tn.softmax(tn.Tensor(logits)).numpy()
+def _outputs(saved, model, pixels, near):
+    """(the last hidden layer's activations if there are neighbours, logits)."""
+    layers = [last_hidden(model)] * bool(near) + [list(model)[-1][0]]
+    *hidden, logits = outputs(model, tn.Tensor(saved.normalization(pixels)), layers)
+    return hidden[0] if hidden else None, logits
 
 
 def _batches(saved, paths: Iterator[str], faults) -> Iterator[tuple[list[str], list[np.ndarray]]]:

@@ -7,11 +7,10 @@ import numpy as np
 
 from alexnet.cli import ending
 from alexnet.cli.answers import Answer
-from alexnet.cli.output_file import written_whole
+from alexnet.cli.output_file import drawn_whole
 from alexnet.data.crops import centre_crop
 from alexnet.data.layout import folder_class
 from alexnet.data.loader import read_batch
-from alexnet.errors import UsageError
 from alexnet.evaluation.neighbours import Neighbourhood
 from alexnet.pictures import predictions
 from alexnet.weights.checkpoint import Checkpoint
@@ -44,16 +43,8 @@ class Gallery:
             return
         format = os.path.splitext(self._path)[1][1:].lower()
         draw = predictions.write_neighbours if self._near else predictions.write_predictions
-        with written_whole(self._path) as file:
-            try:
-                draw(self._examples, file, format)
-            except (OSError, MemoryError):
-                raise
-            except Exception as error:  # matplotlib's fonts and backends can raise anything
-                raise UsageError(
-                    f"{self._path} could not be drawn ({type(error).__name__}: {error}); is "
-                    "matplotlib whole?"
-                ) from error
+        with drawn_whole(self._path) as file:
+            draw(self._examples, file, format)
         drawn, of = len(self._examples), self._count
         images = "1 image" if of == 1 else f"{of:,} images"
         which = images if drawn == of else f"the first {drawn} of {images}"

@@ -9,6 +9,8 @@ from alexnet.data.folder import images_in
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 
+PIECE = 1 << 16  # characters that are read at once, at most
+
 
 class Faults:
     """The paths that could not be answered. Each is named on stderr at once.
@@ -34,11 +36,14 @@ class Faults:
             raise DataError(f"{what} not answered, the reason is above: {names}")
 
 
-def image_paths(arguments: Iterable[str], faults: Faults) -> Iterator[str]:
-    """The image files of the arguments: files, folders, and "-" for a list on standard input."""
+def image_paths(arguments: Iterable[str], faults: Faults, null: bool = False) -> Iterator[str]:
+    """The image files of the arguments: files, folders, and "-" for a list on standard input.
+
+    null  paths in the list end in zero bytes instead of lines
+    """
     for argument in arguments:
         if argument == "-":
-            yield from image_paths(_lines_of_stdin(faults), faults)
+            yield from image_paths(_listed(faults, null), faults)
         elif os.path.isdir(argument):
             try:
                 yield from images_in(argument)
@@ -48,19 +53,39 @@ def image_paths(arguments: Iterable[str], faults: Faults) -> Iterator[str]:
             yield argument
 
 
-def _lines_of_stdin(faults):
-    if hasattr(sys.stdin, "reconfigure"):  # names of files need not be UTF-8
-        sys.stdin.reconfigure(errors="surrogateescape")
+def _listed(faults, null):
+    """The paths on standard input, as they come. An empty path or line is none."""
+    if hasattr(sys.stdin, "reconfigure"):
+        # Names of files need not be UTF-8, and may hold a carriage return.
+        sys.stdin.reconfigure(errors="surrogateescape", newline="\n")
     empty = True
-    for line in sys.stdin or ():  # Python has no stdin if the shell closed it
-        path = line.rstrip("\r\n")
-        if empty:  # Windows begins files with a mark
-            path = path.removeprefix("\ufeff")
-        if "\0" in path:
-            faults.add("-", "standard input has a zero byte; it should list paths, one a line")
-            return
-        if path:
-            empty = False
-            yield path if path != "-" else "./-"
+    try:
+        for path in _parts_of_stdin("\0" if null else "\n"):
+            if not null:
+                path = path.removesuffix("\r")
+                if empty:  # Windows begins files with a mark
+                    path = path.removeprefix("\ufeff")
+                if "\0" in path:
+                    faults.add(
+                        "-", "standard input has a zero byte; it should list paths, one a line, or "
+                        "with -0 paths that each end in one",
+                    )  # fmt: skip
+                    return
+            if path:
+                empty = False
+                yield path if path != "-" else "./-"
+    except OSError as error:
+        faults.add("-", f"standard input cannot be read: {error.strerror}")
+        return
     if empty:
         faults.add("-", "standard input lists no images")
+
+
+def _parts_of_stdin(end):
+    """The text between ends; the last part needs none."""
+    rest = ""
+    # readline gives a list that someone types line by line, and of one without lines a piece.
+    while sys.stdin and (piece := sys.stdin.readline(PIECE)):  # None: the shell closed it
+        *parts, rest = (rest + piece).split(end)
+        yield from parts
+    yield rest

@@ -36,3 +36,17 @@ def written_whole(path: str) -> Iterator[BinaryIO]:
     written."""
     with writing(path), replacing(path) as file:
         yield file
+
+
+@contextlib.contextmanager
+def drawn_whole(path: str) -> Iterator[BinaryIO]:
+    """As written_whole, for a picture by matplotlib, whose errors are UsageErrors."""
+    with written_whole(path) as file:
+        try:
+            yield file
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # matplotlib's fonts and backends can raise anything
+            raise UsageError(
+                f"{path} could not be drawn ({type(error).__name__}: {error}); is matplotlib whole?"
+            ) from error

@@ -3,6 +3,7 @@
 import argparse
 
 from alexnet.cli import flags
+from alexnet.cli.ten_crop import add_ten_crop_flag
 from alexnet.pictures.predictions import MOST
 
 
@@ -18,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
         "  python -m alexnet.predict runs/first cat.jpg\n"
         "  python -m alexnet.predict runs/first/best.npz photos --topk 1\n"
         "  find photos -name '*.jpg' | python -m alexnet.predict runs/first - --csv > answers.csv\n"
+        "  find photos -name '*.jpg' -print0 | python -m alexnet.predict runs/first - -0 --topk 1\n"
         "  python -m alexnet.predict runs/wnids photos --words words.txt --json\n"
         "  python -m alexnet.predict runs/first photos/val --plot answers.png\n"
         "  python -m alexnet.predict runs/first cat.jpg --neighbours photos --plot nearest.png\n"
@@ -31,6 +33,12 @@ def parser() -> argparse.ArgumentParser:
         help="image files; folders, with all images in them at any depth; - for a list of paths on "
         "standard input, one a line",
     )  # fmt: skip
+    parser.add_argument(
+        "-0", "--null", action="store_true",
+        help="in the list on standard input each path ends in a zero byte, as find -print0 writes "
+        "them: a name may then hold any other byte, line breaks too",
+    )  # fmt: skip
+    add_ten_crop_flag(parser)
     parser.add_argument(
         "--topk", type=flags.count, default=5, metavar="K",
         help="classes of each image (5); 1 prints a line for each image: path, class, probability, "

@@ -53,6 +53,8 @@ class Loader:
     stored_size   the size at which images are read, image_size or more. None: with random crops
                   crops.stored_size, with "none" image_size. Evaluation passes training's
                   stored_size, to read the middle of the images that training crops.
+    border        pixels that continue each image on every side before it is cropped. None: with
+                  "crop" crops.crop_border where images have no pixels to spare, else 0
     Raises ValueError for arguments that do not fit, and DataError for a dataset whose labels are no
     class numbers. An image that is not uint8 (size, size, 3) is a DataError at its batch.
     """
@@ -69,6 +71,7 @@ class Loader:
         workers: int = 2,
         seed: int = 0,
         stored_size: int | None = None,
+        border: int | None = None,
     ):
         if augment not in AUGMENTATIONS:
             raise ValueError(
@@ -100,8 +103,10 @@ class Loader:
         self.workers = workers
         self.seed = seed
         self.stored_size = stored_size
-        no_border = augment == "none" or stored_size > image_size
-        self.border = 0 if no_border else crop_border(image_size, native_size)
+        if border is None:
+            no_border = augment == "none" or stored_size > image_size
+            border = 0 if no_border else crop_border(image_size, native_size)
+        self.border = border
         self.waited = 0.0  # seconds that the consumer has waited for batches, over all epochs
 
     def __len__(self):

@@ -6,6 +6,9 @@ shift is an image's change of colour (principal_colours.py), three numbers; with
 a processor the loader's threads cut the crops, and the images are normalised here. A GPU gets the
 images as bytes, one batch ahead of the network, and crops, mirrors, changes and normalises them
 itself; copies and kernels run at the same time. The tensors have the same bits on both.
+
+epoch() gives one crop of each image, views() several: the ten crops of the paper's test, batch by
+batch, so that a test of ten crops takes the memory of one.
 """
 
 from collections.abc import Iterator
@@ -14,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 import tinynet as tn
+from alexnet.data.augment import Draws
 from alexnet.data.loader import Loader
 from alexnet.data.normalization import Normalization
 from alexnet.data.principal_colours import PrincipalColours
+from alexnet.data.ten_crops import crops_at
 
 CU = Path(__file__).with_name("crop.cu")
 
@@ -61,6 +66,14 @@ class HostBatches:
             values = self._normalization(batch.images, _shifts(batch.draws, self._colours))
             yield tn.Tensor(values), tn.Labels(batch.labels, self._classes)
 
+    def views(self, places: Draws) -> Iterator[tuple[Iterator[tn.Tensor], tn.Labels]]:
+        """The batches of the loader's epoch 0, each as several tensors float32 (N, 3, S, S), one
+        for each place, and labels. A tensor is for use before the next is taken."""
+        for batch in self._loader.uncropped(0):
+            crops = crops_at(batch.images, places, self._loader.image_size)
+            views = (tn.Tensor(self._normalization(images)) for images in crops)
+            yield views, tn.Labels(batch.labels, self._classes)
+
 
 class GpuBatches:
     """Batches for a GPU. All batches lie in the same arrays, because a recorded step reads those
@@ -80,24 +93,42 @@ class GpuBatches:
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[tuple[tn.Tensor, tn.Labels]]:
         """The loader's epoch: images float32 (N, 3, S, S) and labels."""
+        for upload, labels in self._uploaded(number, start_batch):
+            images, crops, shifts, device_labels = upload.arrive()
+            batch = self._cropped(images, crops, shifts), self._labelled(labels, device_labels)
+            upload.done()
+            yield batch
+
+    def views(self, places: Draws) -> Iterator[tuple[Iterator[tn.Tensor], tn.Labels]]:
+        """As HostBatches.views. All tensors lie in the same array."""
+        rows = _rows(places)[:, None].repeat(self._loader.batch_size, axis=1)
+        crops = self._gpu.xp.asarray(rows)
+        for upload, labels in self._uploaded(0, 0):
+            images, _, shifts, device_labels = upload.arrive()
+            views = (self._cropped(images, each[: len(images)], shifts) for each in crops)
+            yield views, self._labelled(labels, device_labels)
+            upload.done()
+
+    def _uploaded(self, number, start_batch):
+        """The uploads of batches, each with its labels; the next is under way before one is
+        given."""
         under_way = None
         for batch in self._loader.uncropped(number, start_batch):
-            crops = np.column_stack([batch.draws.offsets, batch.draws.mirrored]).astype(np.int32)
             shifts = _shifts(batch.draws, self._colours)
             if shifts is None:
                 shifts = np.zeros((len(batch.labels), 3), np.float32)
-            sent = self._uploads.start([batch.images, crops, shifts, batch.labels]), batch.labels
+            arrays = [batch.images, _rows(batch.draws), shifts, batch.labels]
+            sent = self._uploads.start(arrays), batch.labels
             if under_way:
-                yield self._arrived(*under_way)
+                yield under_way
             under_way = sent
         if under_way:
-            yield self._arrived(*under_way)
+            yield under_way
 
-    def _arrived(self, upload, labels):
-        """Queue the crops of an uploaded batch, and return its tensors."""
-        images, crops, shifts, device_labels = upload.arrive()
+    def _cropped(self, images, crops, shifts):
+        """Queue the crops of an uploaded batch, and return their tensor."""
         count, height, width, _ = images.shape
-        x, own_labels = self._x[:count], self._labels[:count]
+        x = self._x[:count]
         geometry = tn.gpu.int_struct(
             height=height, width=width, size=x.shape[2], mean_size=self._mean.shape[2]
         )
@@ -105,6 +136,14 @@ class GpuBatches:
             CU, "crop", tn.gpu.maps(count, x.shape[2] * x.shape[3]),
             images, crops, shifts, self._mean, self._divisor, x, count, geometry,
         )  # fmt: skip
+        return tn.Tensor(x)
+
+    def _labelled(self, labels, device_labels):
+        own_labels = self._labels[: len(labels)]
         own_labels[...] = device_labels
-        upload.done()
-        return tn.Tensor(x), tn.Labels(labels, self._classes, own_labels)
+        return tn.Labels(labels, self._classes, own_labels)
+
+
+def _rows(draws):
+    """int32 (N, 3): row, column, 1 where mirrored, as crop.cu reads them."""
+    return np.column_stack([draws.offsets, draws.mirrored]).astype(np.int32)

@@ -32,18 +32,88 @@ def top_k(classes: int, k: int = 5) -> int:
     return min(k, classes)
 
 
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """float64 (N, classes): log softmax, l - log(sum of exp(l)) in each row. NaN where a logit is
+    not finite.  logits: (N, classes) floats"""
+    with np.errstate(invalid="ignore"):  # inf - inf
+        shifted = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class EachImage:
+    """What a network makes of each image.
+
+    ranks          int64 (N,)       of its class (ranks())
+    classes        int64 (N, k)     the k most probable classes, most probable first
+    probabilities  float64 (N, k)   of them
+    k is 5, or the number of classes if that is smaller.
+    """
+
+    ranks: np.ndarray
+    classes: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """int64 (N,): the most probable class of each image."""
+        return self.classes[:, 0]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """float64 (N,): the probability of that class."""
+        return self.probabilities[:, 0]
+
+
 @dataclass(frozen=True)
 class Metrics:
     """The mean loss and the accuracies, 0 to 1, of a network on some images. With fewer than five
-    classes top5 is top-(classes). predicted and confidence are None unless asked for."""
+    classes top5 is top-(classes). each is None unless asked for."""
 
     loss: float
     top1: float
     top5: float
     images: np.ndarray  # int64 (classes,): the number of images of each class
     correct: np.ndarray  # int64 (classes,): the number of them classified correctly
-    predicted: np.ndarray | None = None  # int64 (N,): the most probable class of each image
-    confidence: np.ndarray | None = None  # float32 (N,): the probability of that class
+    each: EachImage | None = None
+
+
+class Tally:
+    """The counts from which Metrics follow, batch by batch.
+
+    each_image  also keep what is known of each image
+    """
+
+    def __init__(self, classes: int, each_image: bool = False):
+        self._k = top_k(classes)
+        self._losses, self._counts = 0.0, np.zeros((3, classes), np.int64)
+        self._each = [] if each_image else None
+
+    def add(self, loss: float, logits: np.ndarray, labels: np.ndarray) -> None:
+        """Count a batch.
+
+        loss    the mean over the batch
+        logits  (N, classes); labels  int64 (N,)
+        """
+        self._losses += loss * len(labels)
+        rank = ranks(logits, labels)
+        chosen = rank >= 0, rank < 1, rank < self._k
+        for row, which in zip(self._counts, chosen, strict=True):
+            row += np.bincount(labels[which], minlength=len(row))
+        if self._each is not None:
+            order = np.argsort(-logits, axis=1, kind="stable")[:, : self._k]
+            likely = np.take_along_axis(log_probabilities(logits), order, axis=1)
+            self._each.append((rank, order, np.exp(likely)))
+
+    def metrics(self) -> Metrics:
+        """The Metrics of all batches."""
+        images, correct, within_k = self._counts
+        total = images.sum()
+        each = None
+        if self._each is not None:
+            each = EachImage(*(np.concatenate(parts) for parts in zip(*self._each, strict=True)))
+        top1, top5 = float(correct.sum() / total), float(within_k.sum() / total)
+        return Metrics(self._losses / total, top1, top5, images, correct, each)
 
 
 @contextmanager
@@ -60,27 +130,15 @@ def in_test_mode(model):
             module.training = training
 
 
-def evaluate(model, batches: Iterable, classes: int, each_image: bool = False) -> Metrics:
+def evaluate(model, batches: Iterable, classes: int) -> Metrics:
     """The Metrics of a model in test mode; the modes of its modules are restored afterwards.
 
     batches     pairs of images, a Tensor (N, 3, S, S), and tn.Labels
-    each_image  also return the predicted class of each image and its confidence
     """
-    losses, counts = 0.0, np.zeros((3, classes), np.int64)
-    predicted, confidence = [], []
-    k = top_k(classes)
+    tally = Tally(classes)
     with in_test_mode(model):
         for x, labels in batches:
             logits = model(x)
-            losses += tn.softmax_cross_entropy(logits, labels).item() * len(labels)
-            rank = ranks(logits.numpy(), labels.host)
-            for row, chosen in zip(counts, (rank >= 0, rank < 1, rank < k), strict=True):
-                row += np.bincount(labels.host[chosen], minlength=classes)
-            if each_image:
-                predicted.append(logits.numpy().argmax(axis=1))
-                confidence.append(tn.softmax(logits).numpy().max(axis=1))
-    images, correct, within_k = counts
-    total = images.sum()
-    each = (np.concatenate(predicted), np.concatenate(confidence)) if each_image else ()
-    top1, top5 = float(correct.sum() / total), float(within_k.sum() / total)
-    return Metrics(losses / total, top1, top5, images, correct, *each)
+            loss = tn.softmax_cross_entropy(logits, labels).item()
+            tally.add(loss, logits.numpy(), labels.host)
+    return tally.metrics()

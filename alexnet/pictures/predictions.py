@@ -76,6 +76,16 @@ def need_matplotlib() -> None:
         raise UsageError(f"a picture needs matplotlib: pip install matplotlib ({error})") from error
 
 
+@contextlib.contextmanager
+def default_settings():
+    """In the block matplotlib's own settings are used, not the reader's, and its remarks about
+    letters that its font lacks are left out."""
+    import matplotlib.style
+
+    with warnings.catch_warnings(action="ignore"), matplotlib.style.context("default"):
+        yield
+
+
 def write_predictions(examples: Sequence[Example], file: BinaryIO, format: str) -> None:
     """The left half of figure 4, four images in a row.
 
@@ -136,11 +146,8 @@ def _draw_seen(page, seen, left, top):
 
 @contextlib.contextmanager
 def _page(width, height, file, format):
-    """A page of this size, which is written at the end of the block. matplotlib's own settings are
-    used, not the reader's, and its remarks about letters that its font lacks are left out."""
-    import matplotlib.style
-
-    with warnings.catch_warnings(action="ignore"), matplotlib.style.context("default"):
+    """A page of this size, which is written at the end of the block."""
+    with default_settings():
         page = _Page(width, height)
         yield page
         page.figure.savefig(file, format=format, dpi=DPI)

@@ -7,6 +7,7 @@ import pytest
 
 import tinynet as tn
 from alexnet import evaluate, train
+from alexnet.cli import evaluation_output
 from alexnet.data import open_dataset
 from alexnet.data.crops import centre_crop
 from alexnet.evaluation.metrics import Metrics
@@ -72,6 +73,15 @@ def test_the_batch_size_changes_nothing(best, capsys):
     one, other = (record_of(capsys, best, "--batch-size", size) for size in (5, 12))
     assert one["loss"] == pytest.approx(other["loss"], rel=1e-6)
     assert one["classes"] == other["classes"]
+
+
+def test_long_work_says_on_stderr_how_far_it_is(best, capsys, monkeypatch):
+    monkeypatch.setattr("alexnet.cli.counting.SECONDS_BETWEEN_LINES", 0)
+    record_of(capsys, best, "--batch-size", "5")
+    assert evaluate.main([str(best), "--batch-size", "5", *NUMPY]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [f"evaluated, batches: {n} of 3" for n in (1, 2, 3)]
+    assert "evaluated" not in captured.out
 
 
 def test_the_training_images_can_be_evaluated_too(best, capsys):
@@ -235,7 +245,7 @@ def test_of_many_classes_the_table_shows_the_least_accurate(capsys):
     classes = [f"class{number:03}" for number in range(200)]
     images, correct = np.full(200, 10), np.full(200, 9)
     correct[[7, 130]], images[50], correct[50] = (3, 0), 0, 0  # 50 has no image
-    evaluate._print_classes(classes, {}, Metrics(1.0, 0.9, 1.0, images, correct))
+    evaluation_output._print_classes(classes, {}, Metrics(1.0, 0.9, 1.0, images, correct))
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split() for line in lines if line.endswith("%  ")]
     assert [row[0] for row in rows[:3]] == ["class130", "class007", "class000"]

@@ -160,24 +160,16 @@ def test_a_dash_reads_a_list_of_paths_from_standard_input(
     assert "nothing.png" in captured.err
 
 
-def test_a_mark_of_the_order_of_bytes_is_no_part_of_the_first_path(
-    saved, photo, tmp_path, capsys, monkeypatch
-):
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"\ufeff{photo}\n{photo}\n"))
-    run(tmp_path, "-", "--topk", "1")
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split("\t")[0] for line in lines] == [photo, photo]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [("", "lists no images"), ("a.png\0b.png\0", "has a zero byte")]
-)
-def test_standard_input_that_lists_nothing_is_an_error(
-    saved, tmp_path, capsys, monkeypatch, text, message
-):
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    run(tmp_path, "-", code=3)
-    assert f"standard input {message}" in capsys.readouterr().err
+def test_a_list_with_zero_bytes_may_name_any_file(saved, photo, tmp_path, capsys, monkeypatch):
+    odd = tmp_path / "a\nb\r.png"
+    odd.write_bytes(open(photo, "rb").read())
+    listed = f"{odd}\0{photo}\0".encode()
+    for arguments in (["-", "-0"], ["--null", "-"]):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(listed), encoding="utf-8"))
+        run(tmp_path, *arguments, "--json")
+        assert [row["image"] for row in json.loads(capsys.readouterr().out)] == [str(odd), photo]
+    run(tmp_path, photo, "-0", code=2)
+    assert "-0 is about the list on standard input" in capsys.readouterr().err
 
 
 def test_answers_are_printed_batch_by_batch(saved, photo, tmp_path, monkeypatch, capsys):

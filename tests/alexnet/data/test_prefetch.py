@@ -10,6 +10,7 @@ from alexnet.data.loader import Loader
 from alexnet.data.normalization import Normalization
 from alexnet.data.prefetch import GpuBatches, HostBatches, prefetch
 from alexnet.data.principal_colours import PrincipalColours
+from alexnet.data.ten_crops import ten_draws
 from tests.oracles.cases import on_host
 
 CLASSES = 4
@@ -102,6 +103,46 @@ def test_a_batch_is_sent_before_the_previous_batch_is_requested(on_gpu):
     for _ in prefetched.epoch(0):
         events.append("used")
     assert events == ["sent", "sent", "used", "sent", "used", "used"]
+
+
+def viewed(prefetched, places):
+    """Copies of the views of all batches, because a GPU's all lie in the same array."""
+    return [([x.numpy().copy() for x in views], y.host) for views, y in prefetched.views(places)]
+
+
+@pytest.mark.parametrize("border", [0, 2])
+def test_a_gpu_makes_the_same_ten_crops(border, on_gpu):
+    source, numbers = loader(augment="none", border=border), normalization(9)
+    places = ten_draws(3 + 2 * border)
+    ours = viewed(GpuBatches(source, numbers, CLASSES), places)
+    with tn.use_backend("numpy"):
+        theirs = viewed(HostBatches(source, numbers, CLASSES), places)
+    assert [len(labels) for _, labels in ours] == [4, 4, 3]
+    for (views, labels), (others, other_labels) in zip(ours, theirs, strict=True):
+        assert [x.tobytes() for x in views] == [x.tobytes() for x in others] and len(views) == 10
+        assert labels.tolist() == other_labels.tolist()
+
+
+def test_the_labels_on_a_gpu_are_those_of_the_views(on_gpu):
+    source, labels = loader(augment="none"), []
+    for views, y in GpuBatches(source, normalization(9), CLASSES).views(ten_draws(3)):
+        assert len(list(views)) == 10
+        labels.append(on_host(y.data).copy())
+    order = np.concatenate(list(source.indices(0)))
+    assert np.concatenate(labels).tolist() == source.labels[order].tolist()
+
+
+def test_views_are_normalised_crops_of_the_bordered_images():
+    source, numbers = loader(augment="none", border=2), normalization(9, (2.0, 3.0, 4.0))
+    wide = np.pad(Images().images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    with tn.use_backend("numpy"):
+        views = viewed(HostBatches(source, numbers, CLASSES), ten_draws(7))
+    for places, (batch, _) in zip(source.indices(0), views, strict=True):
+        corner = wide[places, :9, :9]
+        middle = wide[places, 3:12, 3:12][:, :, ::-1]
+        for ours, pixels in ((batch[0], corner), (batch[-1], middle)):
+            expected = (pixels.transpose(0, 3, 1, 2) - numbers.mean) / numbers.divisor
+            assert ours == pytest.approx(expected, rel=1e-6, abs=1e-5)
 
 
 def test_a_label_out_of_range_is_an_error_on_the_processor(on_gpu):

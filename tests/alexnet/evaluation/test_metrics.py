@@ -1,12 +1,13 @@
 """Ranks, top-k and the means over batches."""
 
 import contextlib
+import math
 
 import numpy as np
 import pytest
 
 import tinynet as tn
-from alexnet.evaluation.metrics import evaluate, in_test_mode, ranks
+from alexnet.evaluation.metrics import Tally, evaluate, in_test_mode, log_probabilities, ranks
 
 
 def test_a_rank_is_the_number_of_more_likely_classes():
@@ -39,7 +40,7 @@ def test_metrics_are_means_over_images_not_over_batches():
     parts = slice(0, 5), slice(5, 7)
     batches = [(tn.Tensor(x[part]), tn.Labels(labels[part], 6)) for part in parts]
     model = Model().train()
-    metrics = evaluate(model, batches, 6, each_image=True)
+    metrics = evaluate(model, batches, 6)
 
     logits = images.reshape(7, -1)[:, :6] / 32
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(7), labels]
@@ -51,12 +52,34 @@ def test_metrics_are_means_over_images_not_over_batches():
     correct = np.bincount(labels[order[:, 0] == labels], minlength=6)
     assert metrics.correct.tolist() == correct.tolist()
     assert model.training
-    assert metrics.predicted.tolist() == order[:, 0].tolist()
-    powers = np.exp(logits)
-    assert metrics.confidence == pytest.approx((powers / powers.sum(1)[:, None]).max(1), rel=1e-5)
-    plain = evaluate(model, batches, 6)
-    assert plain.predicted is None and plain.confidence is None
-    assert (plain.loss, plain.top1, plain.top5) == (metrics.loss, metrics.top1, metrics.top5)
+    assert metrics.each is None
+
+
+def test_of_each_image_the_rank_and_the_most_probable_classes_are_kept():
+    generator = np.random.default_rng(1)
+    logits, labels = generator.normal(0, 3, (7, 6)).astype(np.float32), generator.integers(0, 6, 7)
+    tally = Tally(6, each_image=True)
+    for part in (slice(0, 5), slice(5, 7)):
+        tally.add(0.5, logits[part], labels[part])
+    each = tally.metrics().each
+    order = np.argsort(-logits, axis=1, kind="stable")
+    powers = np.exp(logits.astype(np.float64))
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    assert each.classes.tolist() == order[:, :5].tolist()
+    assert each.probabilities == pytest.approx(np.take_along_axis(shares, order, 1)[:, :5])
+    rows = zip(order.tolist(), labels, strict=True)
+    assert each.ranks.tolist() == [row.index(label) for row, label in rows]
+    assert each.predicted.tolist() == order[:, 0].tolist()
+    assert each.confidence.tolist() == each.probabilities[:, 0].tolist()
+
+
+def test_log_probabilities_are_finite_where_probabilities_of_float32_are_0():
+    logits = np.array([[0, 1000, -1000], [5, 5, 5]], np.float32)
+    assert log_probabilities(logits) == pytest.approx(
+        np.array([[-1000, 0, -2000], [-math.log(3)] * 3])
+    )
+    broken = np.array([[np.inf, 0], [np.nan, 0]], np.float32)
+    assert np.isnan(log_probabilities(broken)).all()
 
 
 @pytest.mark.parametrize("fails", [False, True])
