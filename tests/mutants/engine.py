@@ -242,6 +242,10 @@ ENGINE = {
         [LAYERS, "tests/tinynet/ops/test_local_response_norm.py", "-k", "local_response_norm"],
         [("alpha never divided", "alpha / size if divide_by_size else", "")],
     ),
+    "ops/same_map_norm.py": (
+        [LAYERS, "tests/tinynet/ops/test_same_map_norm.py", "-k", "same_map_norm"],
+        [("alpha divided once", "alpha / size**2", "alpha / size")],
+    ),
     "ops/batch_norm.py": (
         ["tests/tinynet/ops/test_batch_norm.py"],
         [

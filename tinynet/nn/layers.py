@@ -20,6 +20,7 @@ from tinynet.ops.linear import linear
 from tinynet.ops.local_response_norm import local_response_norm
 from tinynet.ops.max_pool2d import max_pool2d
 from tinynet.ops.relu import relu
+from tinynet.ops.same_map_norm import same_map_norm
 from tinynet.ops.shape import flatten
 from tinynet.ops.sigmoid import sigmoid
 from tinynet.ops.tanh import tanh
@@ -148,6 +149,16 @@ class LocalResponseNorm(Module):
         return local_response_norm(
             x, self.size, self.alpha, self.beta, self.k, self.divide_by_size, self.groups
         )
+
+
+class SameMapNorm(Module):
+    """Each activation divided by the energy of its neighbours in the same map."""
+
+    def __init__(self, size=5, alpha=1e-3, beta=0.75, k=1.0):
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x):
+        return same_map_norm(x, self.size, self.alpha, self.beta, self.k)
 
 
 class BatchNorm2d(Module):
