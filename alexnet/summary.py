@@ -98,6 +98,7 @@ def _kernel(layer):
             depth = arguments["in_channels"] // arguments["groups"]
             text = f"{arguments['kernel']}x{arguments['kernel']}x{depth}"
             text += f" / {arguments['stride']}" if arguments["stride"] != 1 else ""
+            text += " ceil" if arguments["ceil_mode"] else ""
             text += f" pad {arguments['padding']}" if arguments["padding"] else ""
             return text + (f" groups {arguments['groups']}" if arguments["groups"] > 1 else "")
         case "MaxPool2d" | "AvgPool2d":
@@ -107,15 +108,23 @@ def _kernel(layer):
         case "AdaptiveAvgPool2d":
             return f"average to {arguments['size']}x{arguments['size']}"
         case "LocalResponseNorm":
-            alpha = np.format_float_scientific(arguments["alpha"], trim="-", exp_digits=1)
+            alpha = _scientific(arguments["alpha"])
             alpha += f"/{arguments['size']}" if arguments["divide_by_size"] else ""
-            return f"LRN {arguments['size']} alpha {alpha} k {arguments['k']:g}"
+            each = f"{arguments['groups']}x " if arguments["groups"] > 1 else ""  # one a tower
+            return f"{each}LRN {arguments['size']} alpha {alpha} k {arguments['k']:g}"
+        case "SameMapNorm":
+            size, alpha = arguments["size"], _scientific(arguments["alpha"])
+            return f"map {size}x{size} alpha {alpha}/{size**2} k {arguments['k']:g}"
         case "BatchNorm2d":
             return f"batch norm eps {arguments['eps']:g}"
         case "Dropout":
             return f"{arguments['drop']:g}, scaled in {arguments['scale']}"
         case _:
             return ""
+
+
+def _scientific(number):
+    return np.format_float_scientific(number, trim="-", exp_digits=1)
 
 
 # --- printing -------------------------------------------------------------------------------------

@@ -23,16 +23,23 @@ PAPER = {layer.name: layer for layer in plan(alexnet.SPECS["paper"], 1000, 227)}
 RATES = {"sgemm": 100.0, "copy": 10.0}
 TINY = "--threads 1 --rounds 1 --image-size 67 --batch-size 2 --width 0.03".split()
 CONV = {"in_channels": 4, "out_channels": 6, "kernel": 3, "stride": 2, "padding": 1, "groups": 2}
-LRN = {"size": 5, "alpha": 1.0, "beta": 0.75, "k": 2.0}
+CONV |= {"ceil_mode": False}
+UP = CONV | {"padding": 0, "ceil_mode": True}
+LRN = {"size": 5, "alpha": 1.0, "beta": 0.75, "k": 2.0, "groups": 1}
+TOWERS = LRN | {"divide_by_size": True, "groups": 2}
+SAME_MAP = {"size": 3, "alpha": 9.0, "beta": 0.75, "k": 1.0}
 POOL = {"window": 3, "stride": 2, "ceil_mode": True}
 MAPS = (7, 9, 9)
 SMALL = [
     Layer("conv", "Conv2d", CONV, (4, 9, 9), (6, 5, 5)),
+    Layer("conv up", "Conv2d", UP, (4, 10, 10), (6, 5, 5)),
     Layer("fc", "Linear", {"in_features": 13, "out_features": 5}, (13,), (5,)),
     Layer("relu", "ReLU", {}, MAPS, MAPS),
     Layer("tanh", "Tanh", {}, MAPS, MAPS),
     Layer("lrn", "LocalResponseNorm", LRN | {"divide_by_size": False}, MAPS, MAPS),
     Layer("lrn/size", "LocalResponseNorm", LRN | {"divide_by_size": True}, MAPS, MAPS),
+    Layer("lrn of towers", "LocalResponseNorm", TOWERS, (8, 5, 5), (8, 5, 5)),
+    Layer("same-map", "SameMapNorm", SAME_MAP, MAPS, MAPS),
     Layer("batch", "BatchNorm2d", {"channels": 7, "eps": 0.1, "momentum": 0.1}, MAPS, MAPS),
     Layer("max", "MaxPool2d", POOL, (7, 8, 8), (7, 4, 4)),
     Layer("mean", "AvgPool2d", POOL, (7, 8, 8), (7, 4, 4)),

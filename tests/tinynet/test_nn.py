@@ -48,6 +48,13 @@ LAYERS = {
     "Conv2d": (
         lambda: nn.Conv2d(6, 4, (3, 2), stride=(1, 2), padding=1, groups=2),
         lambda layer, x: tn.conv2d(x, layer.weight, layer.bias, (1, 2), 1, 2)),
+    "Conv2d that rounds up": (
+        lambda: nn.Conv2d(6, 4, (3, 2), (5, 3), (0, 1), groups=2, ceil_mode=True),
+        lambda layer, x: tn.conv2d(
+            tn.pad(x, bottom=1, right=1), layer.weight, layer.bias, (5, 3), (0, 1), 2)),
+    "Conv2d whose strides fit": (
+        lambda: nn.Conv2d(6, 4, 3, 2, ceil_mode=True),
+        lambda layer, x: tn.conv2d(x, layer.weight, layer.bias, 2)),
     "MaxPool2d": (
         lambda: nn.MaxPool2d(3, 2, 1, True), lambda _, x: tn.max_pool2d(x, 3, 2, 1, True)),
     "AvgPool2d": (lambda: nn.AvgPool2d((2, 3)), lambda _, x: tn.avg_pool2d(x, (2, 3))),
