@@ -11,6 +11,7 @@ from alexnet import SPECS
 from alexnet.errors import DiskError, UsageError
 from alexnet.formats import onnx_file, onnx_write
 from alexnet.network.plan import plan
+from alexnet.weights.fits import compare
 from tests.alexnet.formats.onnx_models import (
     CLASSES,
     RECORD,
@@ -59,6 +60,7 @@ def test_onnxruntime_agrees_and_reading_gives_the_network_back(name, size, chang
     network = onnx_file.read(path)
     assert_same_arrays(network, model.state_dict())
     assert_same_layers(network, layers)
+    assert compare(network, model.spec).differences == []
     assert network.record == RECORD
     assert (network.complete, network.channels, network.flatten) == (True, "rgb", "chw")
     assert network.image_size == model.image_size
