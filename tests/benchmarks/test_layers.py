@@ -20,6 +20,7 @@ from benchmarks.work import Work, loss_and_update, work
 from tests.benchmarks.told_clock import ToldClock
 
 PAPER = {layer.name: layer for layer in plan(alexnet.SPECS["paper"], 1000, 227)}
+OF_2012 = {layer.name: layer for layer in plan(alexnet.SPECS["code-2012"], 1000, 224)}
 RATES = {"sgemm": 100.0, "copy": 10.0}
 TINY = "--threads 1 --rounds 1 --image-size 67 --batch-size 2 --width 0.03".split()
 CONV = {"in_channels": 4, "out_channels": 6, "kernel": 3, "stride": 2, "padding": 1, "groups": 2}
@@ -115,6 +116,7 @@ def test_convolutions_compute_two_gradients_and_the_first_one_only_one():
     "name, forward, backward, flop",
     [
         ("norm1", 2 * 290_400, 3 * 290_400, 9 * 290_400),
+        ("samemap2", 2 * 186_624, 3 * 186_624, 29 * 186_624),
         ("relu1", 2 * 290_400, 3 * 290_400, 290_400),
         ("pool1", 290_400 + 69_984, 69_984 + 290_400, 8 * 69_984),
         ("dropout6", 2 * 4096, 2 * 4096, 4096),
@@ -122,7 +124,8 @@ def test_convolutions_compute_two_gradients_and_the_first_one_only_one():
     ],
 )
 def test_each_array_moves_once_and_arithmetic_is_the_definitions(name, forward, backward, flop):
-    need = work((PAPER | {"loss": loss_and_update(list(PAPER.values()))[0]})[name], 128)
+    others = {"loss": loss_and_update(list(PAPER.values()))[0], "samemap2": OF_2012["samemap2"]}
+    need = work((PAPER | others)[name], 128)
     assert need["forward"] == Work(128 * flop, 4 * 128 * forward)
     assert need["backward"].bytes == 4 * 128 * backward
 
