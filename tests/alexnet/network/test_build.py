@@ -129,7 +129,7 @@ def test_a_model_knows_its_spec_size_and_classes():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"spec": "vgg"}, "no spec 'vgg'; there are paper, caffe"),
+        ({"spec": "vgg"}, "no spec 'vgg'; there are paper, code-2012, caffe"),
         ({"spec": 3}, "no spec 3"),
         ({"num_classes": 0}, "num_classes must be an integer from 1, got 0"),
         ({"num_classes": 2.5}, "num_classes must be an integer"),
