@@ -9,7 +9,8 @@
 Multiply-adds are counted for one image, without the additions of biases. Layers without a weighted
 sum (activations, pools, normalisation) have none. Memory is the layer's output for one image in
 float32. The rows are computed from the plan (network/plan.py): no network is made. The table fits
-80 columns, in a pipe too; --json has the bytes of each layer.
+80 columns, in a pipe too; --json has the bytes of each layer. --diff names two specs and prints
+what differs between them (network/differences.py).
 
 Source: the definitions above.
 """
@@ -28,8 +29,9 @@ from rich.table import Table
 from alexnet.cli import ending, flags
 from alexnet.cli.console import wide_console
 from alexnet.network import web_table
+from alexnet.network.differences import Network, as_table, differences
 from alexnet.network.plan import Layer, plan
-from alexnet.network.specs import find_spec
+from alexnet.network.specs import SPECS, find_spec
 from alexnet.network.variants import changed
 
 BYTES = 4  # of a float32
@@ -98,6 +100,7 @@ def _kernel(layer):
             depth = arguments["in_channels"] // arguments["groups"]
             text = f"{arguments['kernel']}x{arguments['kernel']}x{depth}"
             text += f" / {arguments['stride']}" if arguments["stride"] != 1 else ""
+            text += " ceil" if arguments["ceil_mode"] else ""
             text += f" pad {arguments['padding']}" if arguments["padding"] else ""
             return text + (f" groups {arguments['groups']}" if arguments["groups"] > 1 else "")
         case "MaxPool2d" | "AvgPool2d":
@@ -107,15 +110,23 @@ def _kernel(layer):
         case "AdaptiveAvgPool2d":
             return f"average to {arguments['size']}x{arguments['size']}"
         case "LocalResponseNorm":
-            alpha = np.format_float_scientific(arguments["alpha"], trim="-", exp_digits=1)
+            alpha = _scientific(arguments["alpha"])
             alpha += f"/{arguments['size']}" if arguments["divide_by_size"] else ""
-            return f"LRN {arguments['size']} alpha {alpha} k {arguments['k']:g}"
+            each = f"{arguments['groups']}x " if arguments["groups"] > 1 else ""  # one a tower
+            return f"{each}LRN {arguments['size']} alpha {alpha} k {arguments['k']:g}"
+        case "SameMapNorm":
+            size, alpha = arguments["size"], _scientific(arguments["alpha"])
+            return f"map {size}x{size} alpha {alpha}/{size**2} k {arguments['k']:g}"
         case "BatchNorm2d":
             return f"batch norm eps {arguments['eps']:g}"
         case "Dropout":
             return f"{arguments['drop']:g}, scaled in {arguments['scale']}"
         case _:
             return ""
+
+
+def _scientific(number):
+    return np.format_float_scientific(number, trim="-", exp_digits=1)
 
 
 # --- printing -------------------------------------------------------------------------------------
@@ -165,9 +176,18 @@ def shares(rows: list[Row]) -> list[str]:
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m alexnet.summary", description="The table of a network's layers."
+        prog="python -m alexnet.summary",
+        description="The table of a network's layers, or what differs between two networks.",
     )
     flags.add_network_flags(parser)
+    parser.add_argument(
+        "--diff",
+        nargs=2,
+        choices=SPECS,
+        metavar="SPEC",
+        help="print what differs between two specs, both with the other flags' changes: "
+        "--diff paper code-2012",
+    )
     parser.add_argument("--num-classes", type=flags.count, metavar="N", help="(as published)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     flags.add_version_flag(parser)
@@ -183,20 +203,33 @@ def main(argv=None) -> int:
 def _command(parser, argv):
     args = parser.parse_args(argv)
     changes = flags.network_changes(args)
+    if args.diff and args.spec:
+        parser.error(f"--diff names both specs; leave out --spec {args.spec}")
     try:
-        published = find_spec(args.spec or "paper")
-        classes = args.num_classes or published.num_classes
-        image_size = args.image_size or published.image_size
-        spec = changed(published, **changes)
-        rows = summarize(plan(spec, classes, image_size))
+        networks = [_network(name, args, changes) for name in args.diff or [args.spec or "paper"]]
     except ValueError as error:
         parser.error(str(error))  # exits with 2
+    if args.diff:
+        show = _print_json_differences if args.json else _print_differences
+        show(*networks, changes, differences(*networks))
+        return 0
+    spec, published = networks[0].spec, find_spec(args.spec or "paper")
+    classes = args.num_classes or published.num_classes
+    image_size = args.image_size or published.image_size
+    rows = summarize(networks[0].layers)
     described = (spec.name, classes, image_size)
     in_the_web_table = described == ("single-tower", 1000, 227) and spec == published
     cells = web_table.web_table(rows) if in_the_web_table else []
     show = _print_json if args.json else _print_tables
     show(spec, classes, image_size, changes, rows, cells)
     return 0
+
+
+def _network(name, args, changes):
+    published = find_spec(name)
+    spec = changed(published, **changes)
+    classes = args.num_classes or published.num_classes
+    return Network(spec, plan(spec, classes, args.image_size or published.image_size))
 
 
 def _print_json(spec, classes, image_size, changes, rows, cells):
@@ -221,6 +254,31 @@ def _print_tables(spec, classes, image_size, changes, rows, cells):
         print("\nThe table of a widely copied web text, * where it contradicts itself:")
         console.print(web_table.as_table(cells))
         print("\n".join(map(_wrapped, web_table.notes(cells))))
+
+
+# --- what differs ---------------------------------------------------------------------------------
+
+
+def _print_json_differences(first, second, changes, found):
+    names = [first.spec.name, second.spec.name]
+    record = {"specs": names, "changes": changes, "differences": [asdict(row) for row in found]}
+    print(json.dumps(record, indent=1))
+
+
+def _print_differences(first, second, changes, found):
+    names = [first.spec.name, second.spec.name]
+    for network in (first, second):
+        print(_wrapped(f"{network.spec.name}: {network.spec.source}"))
+    if changes:
+        text = ", ".join(f"{name} {value}" for name, value in changes.items())
+        print(_wrapped(f"changed in both: {text}"))
+    if not found:
+        print(f"Nothing differs between {names[0]} and {names[1]}.")
+        return
+    wide_console().print(as_table(names, found))
+    if not any("parameters" in (row.first or {}) for row in found):
+        count = totals(summarize(first.layers))["parameters"]
+        print(f"Both have {count:,} parameters.")
 
 
 def _wrapped(text):

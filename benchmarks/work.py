@@ -10,7 +10,7 @@
             kind                          forward            backward
             convolution, connected        x, parameters, y   dy, x, d parameters; weight, dx
             max and average pool          x, y               dy, dx
-            LRN, batch norm               x, y               x, dy, dx
+            LRN, same-map, batch norm     x, y               x, dy, dx
             relu, tanh                    x, y               dy, y, dx
             dropout                       x, y               dy, dx
             softmax cross-entropy         logits             logits, dlogits
@@ -72,7 +72,7 @@ def work(layer: Layer, batch_size: int, needs_dx: bool = True) -> dict[str, Work
         return _products(layer, batch_size, x, y, needs_dx)
     forward, backward = _arithmetic(layer, x, y)
     arrays = {"forward": x + y, "backward": x + y}
-    if layer.kind in ("LocalResponseNorm", "BatchNorm2d", "ReLU", "Tanh"):
+    if layer.kind in ("LocalResponseNorm", "SameMapNorm", "BatchNorm2d", "ReLU", "Tanh"):
         arrays["backward"] += x
     if layer.kind == "SoftmaxCrossEntropy":
         arrays = {"forward": x, "backward": 2 * x}
@@ -117,6 +117,9 @@ def _arithmetic(layer, x, y):
             # dx = dy f - 2 a beta x sum(dy f x / scale): a power, dy f, a product and a quotient in
             # the sum, size - 1 sums, 2 products, a difference.
             return (arguments["size"] + 4) * x, (arguments["size"] + 6) * x
+        case "SameMapNorm":
+            # As LRN, with windows of size x size.
+            return (arguments["size"] ** 2 + 4) * x, (arguments["size"] ** 2 + 6) * x
         case "BatchNorm2d":
             # mean 1, variance 3, then 2. Sums of dy and of dy x_hat: 1 + 4; dx 4.
             return 6 * x, 9 * x

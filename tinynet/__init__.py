@@ -41,6 +41,7 @@ from tinynet.ops.maximum import maximum, minimum
 from tinynet.ops.pad import pad
 from tinynet.ops.reductions import max, mean, sum
 from tinynet.ops.relu import relu
+from tinynet.ops.same_map_norm import same_map_norm
 from tinynet.ops.shape import flatten, reshape, transpose
 from tinynet.ops.sigmoid import sigmoid
 from tinynet.ops.softmax_cross_entropy import Labels, softmax, softmax_cross_entropy
@@ -59,7 +60,7 @@ __all__ = [
     "available_backends", "avg_pool2d", "batch_norm", "check_gradients", "clip", "concatenate",
     "conv2d", "conv_algorithm", "dropout", "exp", "flatten", "get_backend", "gpu", "linear", "load",
     "local_response_norm", "log", "log_softmax", "matmul", "max", "max_pool2d", "maximum", "mean",
-    "minimum", "nn", "no_grad", "op", "optim", "pad", "random", "relu", "reshape", "save", "seed",
-    "sigmoid", "softmax", "softmax_cross_entropy", "sqrt", "sum", "tanh", "transpose",
-    "use_backend", "where",
+    "minimum", "nn", "no_grad", "op", "optim", "pad", "random", "relu", "reshape", "same_map_norm",
+    "save", "seed", "sigmoid", "softmax", "softmax_cross_entropy", "sqrt", "sum", "tanh",
+    "transpose", "use_backend", "where",
 ]  # fmt: skip

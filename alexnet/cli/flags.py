@@ -161,7 +161,11 @@ def add_network_flags(group, init: bool = True) -> None:
     group.add_argument("--spec", choices=SPECS, help="which published AlexNet")
     group.add_argument("--image-size", type=image_size, metavar="N", help="input rows and columns")
     group.add_argument("--activation", choices=ACTIVATIONS, help="instead of the spec's")
-    group.add_argument("--norm", choices=NORMS, help="instead of the spec's normalisation")
+    group.add_argument(
+        "--norm",
+        choices=NORMS,
+        help="instead of the spec's normalisation: across maps, within each map, of batches, none",
+    )
     group.add_argument(
         "--pool", type=count, nargs=2, metavar=("WINDOW", "STRIDE"), help="for every pool"
     )

@@ -81,6 +81,7 @@ def _convolution(layer, settings):
         "stride": _pair("stride", settings, (6, 13, 14), 1, least=1),
         "padding": _pair("pad", settings, (3, 9, 10), 0, least=0),
         "groups": groups,
+        "ceil_mode": False,
     }
     return FileLayer(layer.name, "Conv2d", arguments, arrays)
 
@@ -182,15 +183,18 @@ def _pooling(layer, settings):
 
 
 def _lrn(layer, settings):
-    _same(settings, {4: ("norm_region", 0)})  # 1 is a window of pixels within a channel
+    region = settings.integer(4, 0)
     arguments = {
         "size": _size("local_size", settings, 1, 5),
         "alpha": settings.float32(2, 1.0),
         "beta": settings.float32(3, 0.75),
-        "k": settings.float32(5, 1.0),
-        "divide_by_size": True,
     }
-    return FileLayer(layer.name, "LocalResponseNorm", arguments)
+    if region == 1:  # WITHIN_CHANNEL, where Caffe takes 1 for k whatever the file says
+        return FileLayer(layer.name, "SameMapNorm", arguments | {"k": 1.0})
+    if region != 0:
+        raise DataError(f"its norm_region is {region}; 0 (across) and 1 (within channels) fit")
+    more = {"k": settings.float32(5, 1.0), "divide_by_size": True, "groups": 1}
+    return FileLayer(layer.name, "LocalResponseNorm", arguments | more)
 
 
 def _relu(layer, settings):

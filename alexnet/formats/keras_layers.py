@@ -141,6 +141,7 @@ class _Conversion:
             "stride": _one_or_two(stride),
             "padding": _one_or_two((padding[0] + zeros[0], padding[1] + zeros[1])),
             "groups": groups,
+            "ceil_mode": False,
         }
         self.layers.append(convolution(layer.name, arrays["kernel"], arrays.get("bias"), arguments))
         self._shrink(kernel, stride, padding)

@@ -1,11 +1,14 @@
 """The walk along an ONNX graph, from the images to the logits.
 
-Every operator must take one value and make one: AlexNets have no branches.
+Every operator must take one value and make one: AlexNets have no branches. Only a same-map
+normalisation, which ONNX does not have as one operator, takes its maps twice.
 """
 
 from alexnet.errors import DataError
 from alexnet.formats.onnx_graph import Graph, title
 from alexnet.formats.onnx_layers import OPERATORS
+from alexnet.formats.onnx_normalization import begins_same_map
+from alexnet.formats.onnx_normalization import same_map as same_map_norm
 from alexnet.formats.onnx_weights import makes_a_value
 from alexnet.weights.file_network import FileLayer
 from alexnet.weights.record import short
@@ -45,7 +48,8 @@ def walk(graph: Graph, value: str, shape: tuple, batch: int | None) -> list[File
     place = Walk(graph, value, shape, batch)
     while place.value not in graph.outputs:
         users = graph.users(place.value)
-        if len(users) != 1:
+        same_map = begins_same_map(users, place.value)
+        if len(users) != 1 and not same_map:
             names = ", ".join(title(node) for node in users[:3]) or "none"
             raise DataError(
                 f"its value {short(place.value)} goes to {len(users)} operators ({names}), should "
@@ -53,7 +57,7 @@ def walk(graph: Graph, value: str, shape: tuple, batch: int | None) -> list[File
             )
         node = users[0]
         try:
-            place.value = _step(place, node)
+            place.value = same_map_norm(place, users).output[0] if same_map else _step(place, node)
         except DataError as error:
             raise DataError(f"{title(node)}: {error}") from error
     if graph.users(place.value):

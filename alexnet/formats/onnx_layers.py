@@ -3,7 +3,7 @@
 Each function of OPERATORS takes the place where the walk is (onnx_chain.Walk) and the next node. It
 checks the node's attributes and inputs, and adds a layer, or none for the identity. Layers that
 exporters write as two operators (MatMul and Add, two MatMuls that average) become one layer.
-onnx_weights.py has the operators with weights.
+onnx_weights.py has the operators with weights, onnx_normalization.py normalisations.
 
 Source: onnx/onnx, docs/Operators.md.
 """
@@ -11,7 +11,7 @@ Source: onnx/onnx, docs/Operators.md.
 import math
 
 from alexnet.errors import DataError
-from alexnet.formats import onnx_weights
+from alexnet.formats import onnx_normalization, onnx_weights
 from alexnet.formats.onnx_graph import attributes, shortest
 from alexnet.formats.onnx_tensors import FLOATING
 from alexnet.formats.onnx_weights import inputs_of, other_input
@@ -27,15 +27,6 @@ def _activation(kind):
         place.add(node, kind)
 
     return layer
-
-
-def _lrn(place, node):
-    options = attributes(node, size=0, alpha=1e-4, beta=0.75, bias=1.0)
-    place.maps()
-    if options["size"] < 1 or options["size"] % 2 == 0:
-        raise DataError(f"its size is {options['size']}, should be odd")
-    numbers = {name: options[name] for name in ("size", "alpha", "beta")}
-    place.add(node, "LocalResponseNorm", numbers | {"k": options["bias"], "divide_by_size": True})
 
 
 def _pool(kind, **own):
@@ -100,6 +91,8 @@ def _flatten(place, node):
 def _reshape(place, node):
     options = attributes(node, allowzero=0, shape=[])
     target = place.graph.target(node.input[1]) if len(node.input) > 1 else options["shape"]
+    if len(target) == 4:
+        return onnx_normalization.lrn_within_towers(place, node, target)
     width = _width(place.shape)
     images, features = target if len(target) == 2 else (0, 0)
     width = features if width is None and features > 0 else width
@@ -113,6 +106,7 @@ def _reshape(place, node):
             "flattens its maps"
         )
     _flat(place, node, width)
+    return None
 
 
 def _squeeze(place, node):
@@ -155,7 +149,7 @@ OPERATORS = {
     "BatchNormalization": onnx_weights.batch_norm,
     "Relu": _activation("ReLU"),
     "Tanh": _activation("Tanh"),
-    "LRN": _lrn,
+    "LRN": onnx_normalization.lrn,
     "MaxPool": _pool("MaxPool2d", storage_order=0),
     "AveragePool": _pool("AvgPool2d", count_include_pad=0),
     "GlobalAveragePool": _global_average,

@@ -53,7 +53,7 @@ def conv(place, node):
         raise DataError(
             f"its weight {weight.shape} does not fit {channels} channels, group {group}"
         )
-    stride, padding, outputs = convolution(options, kernel, sizes)
+    stride, padding, ceil_mode, outputs = convolution(options, kernel, sizes)
     arguments = {
         "in_channels": weight.shape[1] * group,
         "out_channels": out,
@@ -61,6 +61,7 @@ def conv(place, node):
         "stride": one(stride),
         "padding": one(padding),
         "groups": group,
+        "ceil_mode": ceil_mode,
     }
     arrays = {"weight": weight} | _bias(place, bias_name, out)
     place.add(node, "Conv2d", arguments, arrays, (out, *outputs))

@@ -1,9 +1,9 @@
 """The windows of ONNX's convolutions and pools, in this project's words.
 
-ONNX gives each end of an axis its own border (pads). Here both ends have the same padding, and a
-pool may round the number of windows up (ceil_mode). A border behind the maps and ceil_mode say the
-same where they give the same number of windows, because a pool ignores what lies beyond the maps,
-and a convolution's border is 0.
+ONNX gives each end of an axis its own border (pads). Here both ends have the same padding, and the
+number of windows may be rounded up (ceil_mode). A border behind the maps and ceil_mode say the same
+where they give the same number of windows, because a pool ignores what lies beyond the maps, and a
+convolution finds 0 there.
 
     size 54, window 3, stride 2:      pads (0, 0): 26 windows = rounded down
                                       pads (0, 1): 27 windows = rounded up
@@ -13,29 +13,41 @@ Source: onnx/onnx, docs/Operators.md (Conv, MaxPool, AveragePool).
 
 from alexnet.errors import DataError
 from alexnet.weights.record import short
-from tinynet.ops.windows import output_size
+from tinynet.ops.windows import output_size, overhang
 
 # The attributes of a convolution and of a pool, as onnx_graph.attributes takes them.
 WINDOWS = {"strides": [], "pads": [], "dilations": [], "auto_pad": "NOTSET"}
 
 
-def convolution(options: dict, kernel, sizes) -> tuple[list, list, list]:
-    """(stride, padding, sizes of the output), each (rows, columns).
+def convolution(options: dict, kernel, sizes) -> tuple[list, list, bool, list]:
+    """(stride, padding, ceil_mode, sizes of the output), sizes and pairs as (rows, columns).
 
     options  the node's attributes, WINDOWS
     kernel   rows and columns
     sizes    of the maps, None where not known; so are the sizes of the output
-    Raises DataError for pads that no padding replaces.
+    ceil_mode is True only if rounding down would give another number of windows. Raises DataError
+    for pads that no padding replaces.
     """
     stride, begins, ends = _pads(options, kernel, sizes)
-    counts = []
+    counts, modes = [], {False, True}
     for size, side, step, begin, end in zip(sizes, kernel, stride, begins, ends, strict=True):
-        count = None if size is None else output_size(size, side, step, begin)
-        same = begin == end if size is None else (size + begin + end - side) // step + 1 == count
-        if not same:
-            raise DataError(f"its pads {begins} before and {ends} behind the maps differ")
+        count, found = None, set()
+        if size is None:
+            # (a + stride - 1) // stride is a / stride rounded up
+            found = {False} if end == begin else {True} if end - begin == step - 1 else set()
+        else:
+            count = (size + begin + end - side) // step + 1
+            up = output_size(size + overhang(size, side, step, begin), side, step, begin)
+            down = output_size(size, side, step, begin)
+            found = {mode for mode, other in ((False, down), (True, up)) if other == count}
+        modes &= found
+        if not modes:
+            raise DataError(
+                f"its pads {begins} before and {ends} behind the maps differ by more than the last "
+                "windows hang over"
+            )
         counts.append(count)
-    return stride, begins, _checked(counts)
+    return stride, begins, False not in modes, _checked(counts)
 
 
 def pool(options: dict, sizes) -> tuple[dict, list]:

@@ -77,7 +77,7 @@ def _nodes(onnx, layers, dtype):
     """(nodes, constants that are no weights of a layer)."""
     nodes, constants, value = [], {}, "images"
     for layer in layers:
-        for name, operator, inputs, attributes in _operators(layer, dtype, constants):
+        for name, operator, inputs, attributes in _operators(layer, value, dtype, constants):
             inputs = [value if entry is None else entry for entry in inputs]
             nodes.append(onnx.helper.make_node(operator, inputs, [name], name, **attributes))
             value = name
@@ -85,10 +85,11 @@ def _nodes(onnx, layers, dtype):
     return nodes, constants
 
 
-def _operators(layer, dtype, constants):
+def _operators(layer, maps, dtype, constants):
     """[(name, operator, inputs, attributes)] for a layer: mostly one, none for the identity.
 
-    None among the inputs stands for the output of the layer before. Constants are added to the
+    maps  the name of the layer's input
+    None among the inputs stands for the output of the operator before. Constants are added to the
     dict.
     """
     name, arguments = layer.name, layer.arguments
@@ -98,7 +99,7 @@ def _operators(layer, dtype, constants):
             attributes = {
                 "kernel_shape": [arguments["kernel"]] * 2,
                 "strides": [arguments["stride"]] * 2,
-                "pads": [arguments["padding"]] * 4,
+                "pads": _pads(layer, arguments["kernel"], arguments["padding"]),
                 "group": arguments["groups"],
             }
             return [(name, "Conv", weights, attributes)]
@@ -116,7 +117,9 @@ def _operators(layer, dtype, constants):
                 "beta": arguments["beta"],
                 "bias": arguments["k"],
             }
-            return [(name, "LRN", [None], attributes)]
+            return _within_towers(layer, [(name, "LRN", [None], attributes)], constants)
+        case "SameMapNorm":
+            return _same_map(layer, maps, dtype, constants)
         case "MaxPool2d":
             return [(name, "MaxPool", [None], _windows(layer))]
         case "AvgPool2d":
@@ -141,11 +144,50 @@ def _windows(layer):
     right: the attribute ceil_mode would say the same, but it came with opset 10, and runtimes have
     differed on where the last window may start and on which cells an average counts there."""
     window, stride = layer.arguments["window"], layer.arguments["stride"]
-    pads = [0, 0]
+    pads = _pads(layer, window, padding=0)
+    return {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": pads}
+
+
+def _pads(layer, window, padding):
+    """The borders above, to the left, below and to the right: the padding, and at the end more
+    where the last window hangs over."""
+    ends = []
     for axis in (0, 1):
-        end = (layer.outputs[1 + axis] - 1) * stride + window
-        pads[axis] = max(0, end - layer.inputs[1 + axis])
-    return {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": [0, 0, *pads]}
+        end = (layer.outputs[1 + axis] - 1) * layer.arguments["stride"] + window
+        ends.append(max(padding, end - padding - layer.inputs[1 + axis]))
+    return [padding, padding, *ends]
+
+
+def _within_towers(layer, operators, constants):
+    """The operators on each tower's maps as on an image of its own."""
+    groups, name = layer.arguments["groups"], layer.name
+    if groups == 1:
+        return operators
+    channels, *sizes = layer.inputs
+    constants[f"{name}.tower"] = np.array([-1, channels // groups, *sizes], np.int64)
+    constants[f"{name}.whole"] = np.array([-1, channels, *sizes], np.int64)
+    (_, operator, inputs, attributes) = operators[0]
+    return [
+        (f"{name}.towers", "Reshape", [None, f"{name}.tower"], {}),
+        (f"{name}.normalised", operator, inputs, attributes),
+        (name, "Reshape", [None, f"{name}.whole"], {}),
+    ]
+
+
+def _same_map(layer, maps, dtype, constants):
+    """y = x / (k + alpha * mean of x^2 over the window) ** beta; the border's zeros count."""
+    name, size = layer.name, layer.arguments["size"]
+    for key in ("alpha", "k", "beta"):
+        constants[f"{name}.{key}"] = np.array(layer.arguments[key], dtype)
+    window = {"kernel_shape": [size] * 2, "pads": [size // 2] * 4, "count_include_pad": 1}
+    return [
+        (f"{name}.squares", "Mul", [maps, maps], {}),
+        (f"{name}.mean", "AveragePool", [None], window),
+        (f"{name}.share", "Mul", [None, f"{name}.alpha"], {}),
+        (f"{name}.scale", "Add", [None, f"{name}.k"], {}),
+        (f"{name}.power", "Pow", [None, f"{name}.beta"], {}),
+        (name, "Div", [maps, None], {}),
+    ]
 
 
 def _adaptive(layer, dtype, constants):

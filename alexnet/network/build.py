@@ -41,9 +41,11 @@ def build(
     image_size   rows and columns of the input, large enough that no layer's output is empty
     dtype        float32 or float64
     activation   "relu" or "tanh", after convolutions and fully connected layers alike
-    norm         "lrn", "batch" or "none". In a spec without it, "lrn" is added at the end of blocks
-                 1 and 2 with the numbers of `caffenet`, "batch" after every convolution's
-                 activation with the numbers of `batch-norm`
+    norm         "lrn", "same-map", "batch" or "none": the only kind of normalisation that stays. A
+                 spec that has this kind keeps it in its place, with its numbers. In another spec
+                 "lrn" is added at the end of blocks 1 and 2 with the numbers of `caffenet`,
+                 "same-map" there with those published for `cifar10`, "batch" after every
+                 convolution's activation with the numbers of `batch-norm`
     pool         (window, stride) of every pool: (3, 2) overlaps, (2, 2) does not
     dropout      probability to drop, 0 <= dropout < 1; 0 removes the dropout layers
     groups       1 (one tower) or 2 (the paper's towers: conv2, conv4, conv5)

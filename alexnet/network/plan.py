@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from alexnet.network.specs import Spec
 from alexnet.network.variants import is_count
-from tinynet.ops.windows import output_size
+from tinynet.ops.windows import output_size, overhang
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,12 @@ def _layers(spec, num_classes, image_size):
 
 
 def _convolution(name, row, shape):
-    side = output_size(shape[1], row.kernel, row.stride, row.padding)
+    geometry = row.kernel, row.stride, row.padding
+    filled = shape[1] + (overhang(shape[1], *geometry) if row.ceil_mode else 0)
+    side = output_size(filled, *geometry)
     arguments = {"in_channels": shape[0], "out_channels": row.out, "kernel": row.kernel}
     arguments |= {"stride": row.stride, "padding": row.padding, "groups": row.groups}
+    arguments |= {"ceil_mode": row.ceil_mode}
     return Layer(name, "Conv2d", arguments, shape, (row.out, side, side))
 
 
@@ -127,6 +130,8 @@ def _other_layer(word, number, spec, shape):
             return Layer(f"tanh{number}", "Tanh", {}, shape, shape)
         case "lrn":
             return Layer(f"norm{number}", "LocalResponseNorm", asdict(spec.lrn), shape, shape)
+        case "samemap":
+            return Layer(f"samemap{number}", "SameMapNorm", asdict(spec.same_map), shape, shape)
         case "batchnorm":
             arguments = {"channels": shape[0], **asdict(spec.batch_norm)}
             return Layer(f"norm{number}", "BatchNorm2d", arguments, shape, shape)

@@ -13,24 +13,27 @@ paper below, and its authors' program, computerhistory/AlexNet-Source-Code.
 
 from dataclasses import dataclass, replace
 
-WORDS = "conv fc relu tanh lrn batchnorm maxpool avgpool adaptive dropout".split()
+WORDS = "conv fc relu tanh lrn samemap batchnorm maxpool avgpool adaptive dropout".split()
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """`out` kernels of kernel x kernel pixels; each sees 1 / groups of the input channels."""
+    """`out` kernels of kernel x kernel pixels; each sees 1 / groups of the input channels.
+    ceil_mode rounds the output size up: the last window may hang over the edge, over zeros."""
 
     out: int
     kernel: int
     stride: int = 1
     padding: int = 0
     groups: int = 1
+    ceil_mode: bool = False
 
 
 @dataclass(frozen=True)
 class LRN:
     """Local response normalisation: x / (k + a * sum of size squares) ** beta. a is alpha, as in
     the paper; with divide_by_size a is alpha / size, as in Caffe, the authors' program and PyTorch.
+    The window stays within one of `groups` equal parts of the maps, such as a tower.
     """
 
     size: int
@@ -38,6 +41,17 @@ class LRN:
     beta: float
     k: float
     divide_by_size: bool
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class SameMap:
+    """Normalisation within a map: x / (k + alpha / size^2 * sum of size x size squares) ** beta."""
+
+    size: int
+    alpha: float
+    beta: float
+    k: float
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,7 @@ class Spec:
     pool: Pool
     weights: InitialWeights
     lrn: LRN | None = None
+    same_map: SameMap | None = None
     batch_norm: BatchNorm | None = None
     dropout: Dropout | None = None
     adaptive_size: int | None = None  # rows and columns of the maps after "adaptive"
@@ -153,6 +168,7 @@ class Spec:
             )
         settings = {
             "lrn": self.lrn,
+            "samemap": self.same_map,
             "batchnorm": self.batch_norm,
             "dropout": self.dropout,
             "adaptive": self.adaptive_size,
@@ -200,6 +216,34 @@ PAPER = Spec(
         #           conv1 conv2 conv3 conv4 conv5  fc6   fc7   fc8
         deviations=(0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01),
         biases=(0, 1, 0, 1, 1, 1, 1, 0),
+    ),
+)
+
+CODE_2012 = replace(
+    PAPER,
+    name="code-2012",
+    source="the authors' program of 2012, run 145: what trained the paper's network",
+    image_size=224,
+    # The last window hangs over the edge, so that 224 gives the paper's maps of 55 x 55.
+    convolutions=(replace(PAPER.convolutions[0], ceil_mode=True), *PAPER.convolutions[1:]),
+    blocks=(
+        "conv lrn maxpool relu",
+        "conv relu lrn samemap maxpool",
+        "conv relu",
+        "conv relu",
+        "conv maxpool relu",
+        "fc relu dropout",
+        "fc relu dropout",
+        "fc",
+    ),
+    # groups 2: each GPU normalises its own maps
+    lrn=LRN(size=5, alpha=1e-4, beta=0.75, k=2.0, divide_by_size=True, groups=2),
+    same_map=SameMap(size=5, alpha=1e-3, beta=0.75, k=1.0),
+    pool=Pool(window=3, stride=2, ceil_mode=True),
+    weights=InitialWeights(
+        "normal",
+        deviations=(0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01),
+        biases=PAPER.weights.biases,
     ),
 )
 
@@ -371,6 +415,8 @@ CIFAR10 = Spec(
         "conv relu avgpool",
         "fc",
     ),
+    # as published at the end of blocks 1 and 2; build("cifar10", norm="same-map") puts it there
+    same_map=SameMap(size=3, alpha=5e-5, beta=0.75, k=1.0),
     pool=Pool(window=3, stride=2, ceil_mode=True),
     weights=InitialWeights("normal", deviations=(0.0001, 0.01, 0.01, 0.01), biases=(0, 0, 0, 0)),
     last_name="fc10",
@@ -378,6 +424,7 @@ CIFAR10 = Spec(
 
 _ROWS = (
     PAPER,
+    CODE_2012,
     CAFFE,
     ONNX_ZOO,
     CAFFENET,

@@ -14,7 +14,7 @@ from alexnet.network.specs import SPECS, InitialWeights, Spec
 # The names of all changes: arguments of build and flags of the commands.
 CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
 ACTIVATIONS = ("relu", "tanh")
-NORMS = ("lrn", "batch", "none")
+NORMS = ("lrn", "same-map", "batch", "none")
 INITS = ("published", "he", "glorot", "pytorch")
 _WIDEST = 1e6  # no memory holds a wider network
 
@@ -61,16 +61,16 @@ def _check(argument, value, allowed):
 
 
 def _with_norm(spec, norm):
-    words = [block.split() for block in spec.blocks]
-    norm_word = {"lrn": "lrn", "batch": "batchnorm", "none": None}[norm]
-    if any(norm_word in block for block in words):
-        return spec
-    words = [[word for word in block if word not in ("lrn", "batchnorm")] for block in words]
-    if norm == "lrn":
+    kept = {"lrn": "lrn", "same-map": "samemap", "batch": "batchnorm", "none": None}[norm]
+    others = {"lrn", "samemap", "batchnorm"} - {kept}
+    words = [[word for word in block.split() if word not in others] for block in spec.blocks]
+    missing = not any(kept in block for block in words)
+    if missing and norm in ("lrn", "same-map"):
         for block in words[:2]:
-            block.append("lrn")
-        spec = replace(spec, lrn=SPECS["caffenet"].lrn)
-    elif norm == "batch":
+            block.append(kept)
+        lrn, same_map = SPECS["caffenet"].lrn, SPECS["cifar10"].same_map
+        spec = replace(spec, lrn=lrn) if norm == "lrn" else replace(spec, same_map=same_map)
+    elif missing and norm == "batch":
         for block in words:
             if "conv" in block:
                 at = next(block.index(word) for word in ACTIVATIONS if word in block)
@@ -112,6 +112,8 @@ def _with_groups(spec, groups):
         )
     numbers = [1] * len(spec.convolutions) if groups == 1 else [row.groups for row in towers]
     pairs = zip(spec.convolutions, numbers, strict=True)
+    if groups == 1 and spec.lrn is not None:  # no tower, no edge
+        spec = replace(spec, lrn=replace(spec.lrn, groups=1))
     return replace(spec, convolutions=tuple(replace(row, groups=n) for row, n in pairs))
 
 

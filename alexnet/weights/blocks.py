@@ -13,7 +13,7 @@ import math
 
 from alexnet.network.plan import Layer, array_shapes
 from alexnet.weights.file_network import WEIGHTED, FileLayer
-from tinynet.ops.windows import output_size
+from tinynet.ops.windows import output_size, overhang
 
 
 def blocks_of(layers):
@@ -99,8 +99,8 @@ def _argument_difference(layer: Layer, other: FileLayer):
     for name, value in theirs.items():
         if name in ours and not _equal(ours[name], value):
             return f"{other.name}: {name} {value}, {layer.name} has {ours[name]}"
-    if layer.kind in ("MaxPool2d", "AvgPool2d"):
-        outputs = other.outputs or _pooled(layer, other.arguments)
+    if layer.kind in ("Conv2d", "MaxPool2d", "AvgPool2d"):
+        outputs = other.outputs or _windows(layer, other.arguments)
         if outputs[-2:] != layer.outputs[-2:]:
             return (
                 f"{other.name}: maps of {outputs[-2]} x {outputs[-1]}, {layer.name} gives "
@@ -115,14 +115,16 @@ def numbers_of(kind, arguments):
     pairs."""
     match kind:
         case "Conv2d":
-            names = ("stride", "padding", "groups")
+            names = ("stride", "padding", "groups")  # rounding shows in the size of the maps
         case "MaxPool2d" | "AvgPool2d":
-            names = ("window", "stride", "padding")  # rounding shows in the size of the maps
+            names = ("window", "stride", "padding")  # here too
         case "LocalResponseNorm":
             alpha, size = arguments["alpha"], arguments["size"]
             share = alpha / size if arguments.get("divide_by_size") else alpha
             others = {name: arguments[name] for name in ("size", "beta", "k")}
-            return others | {"alpha of each square": share}
+            return others | {"alpha of each square": share, "groups": arguments.get("groups", 1)}
+        case "SameMapNorm":
+            return {name: arguments[name] for name in ("size", "alpha", "beta", "k")}
         case "BatchNorm2d":
             names = ("eps",)
         case "AdaptiveAvgPool2d":
@@ -147,12 +149,17 @@ def _equal(ours, theirs):
     return math.isclose(ours, theirs, rel_tol=1e-5)
 
 
-def _pooled(layer, arguments):
-    """The size of the maps that a pool of these arguments makes of the layer's inputs."""
-    window = _pair(arguments["window"])
-    stride, padding = _pair(arguments.get("stride", window)), _pair(arguments.get("padding", 0))
-    up = arguments.get("ceil_mode", False)
-    return tuple(
-        output_size(layer.inputs[1 + axis], window[axis], stride[axis], padding[axis], up)
-        for axis in (0, 1)
-    )
+def _windows(layer, arguments):
+    """The size of the maps that a convolution or a pool of these arguments makes of the layer's
+    inputs."""
+    convolution = layer.kind == "Conv2d"
+    window = _pair(layer.arguments["kernel"] if convolution else arguments["window"])
+    stride = _pair(arguments.get("stride", 1 if convolution else window))
+    padding, up = _pair(arguments.get("padding", 0)), arguments.get("ceil_mode", False)
+    sizes = []
+    for size, *geometry in zip(layer.inputs[1:], window, stride, padding, strict=True):
+        if convolution:
+            sizes.append(output_size(size + (overhang(size, *geometry) if up else 0), *geometry))
+        else:
+            sizes.append(output_size(size, *geometry, up))
+    return tuple(sizes)

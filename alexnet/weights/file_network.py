@@ -18,7 +18,7 @@ class FileLayer:
     """One layer of a file.
 
     name       as the file calls it, for messages
-    kind       Conv2d, Linear, BatchNorm2d, LocalResponseNorm, MaxPool2d, AvgPool2d,
+    kind       Conv2d, Linear, BatchNorm2d, LocalResponseNorm, SameMapNorm, MaxPool2d, AvgPool2d,
                AdaptiveAvgPool2d, ReLU, Tanh, Dropout, Flatten or Softmax
     arguments  of nn.<kind>, as far as the file tells them: kernel, stride, padding and window are
                ints if rows and columns agree, else pairs

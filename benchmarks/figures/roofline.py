@@ -17,9 +17,9 @@ from benchmarks import machine
 SIZE, DPI = (13, 8.5), 110  # inches, dots an inch
 COLOURS = {
     "Conv2d": "tab:blue", "Linear": "tab:purple", "LocalResponseNorm": "tab:red",
-    "BatchNorm2d": "tab:red", "MaxPool2d": "tab:green", "AvgPool2d": "tab:green",
-    "AdaptiveAvgPool2d": "tab:green", "ReLU": "tab:orange", "Tanh": "tab:orange",
-    "Dropout": "tab:brown", "SoftmaxCrossEntropy": "tab:gray", "SGD": "black",
+    "SameMapNorm": "tab:red", "BatchNorm2d": "tab:red", "MaxPool2d": "tab:green",
+    "AvgPool2d": "tab:green", "AdaptiveAvgPool2d": "tab:green", "ReLU": "tab:orange",
+    "Tanh": "tab:orange", "Dropout": "tab:brown", "SoftmaxCrossEntropy": "tab:gray", "SGD": "black",
 }  # fmt: skip
 
 

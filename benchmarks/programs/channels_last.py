@@ -56,6 +56,9 @@ def forward(ops, layers, parameters, x, mode):
         name, arguments = layer["name"], layer["arguments"]
         match layer["kind"]:
             case "Conv2d":
+                padding = arguments["padding"]
+                zeros = max(0, _overhang(layer) - 2 * padding)
+                x = ops.bordered(x, 0, zeros) if zeros else x
                 y = ops.convolution(x, parameters[name + ".weight"], **arguments)
                 x = ops.add_bias(y, parameters[name + ".bias"])
             case "Linear":
@@ -76,7 +79,15 @@ def forward(ops, layers, parameters, x, mode):
             case "LocalResponseNorm":
                 size, k, beta = (arguments[word] for word in ("size", "k", "beta"))
                 alpha = arguments["alpha"] / (size if arguments["divide_by_size"] else 1)
-                x = ops.local_response_norm(x, size // 2, k, alpha, beta)
+                # Channels last, the maps of a tower lie side by side, as those of other pixels do.
+                towers = ops.reshape(x, _towers(x.shape, arguments["groups"]))
+                y = ops.local_response_norm(towers, size // 2, k, alpha, beta)
+                x = ops.reshape(y, tuple(x.shape))
+            case "SameMapNorm":
+                size, k, beta = (arguments[word] for word in ("size", "k", "beta"))
+                squares = ops.bordered(x * x, size // 2, size // 2)
+                sums = ops.sum_pool(squares, size, 1, 0)
+                x = x * (k + arguments["alpha"] / size**2 * sums) ** -beta
             case "Dropout" if mode == "dropping":
                 x = ops.dropout(x, arguments["drop"], arguments["scale"], number)
             case "Dropout":
@@ -87,9 +98,16 @@ def forward(ops, layers, parameters, x, mode):
     return x
 
 
+def _towers(shape, groups):
+    """(N, H, W, C) as (N, H, W groups, C / groups)."""
+    images, rows, columns, channels = shape
+    return images, rows, columns * groups, channels // groups
+
+
 def _overhang(layer):
-    """How many rows, and columns, a pool's last window hangs over the edge of its maps."""
-    window, stride = layer["arguments"]["window"], layer["arguments"]["stride"]
+    """How many rows, and columns, a layer's last window hangs over the edge of its maps."""
+    arguments = layer["arguments"]
+    stride, window = arguments["stride"], arguments.get("window") or arguments["kernel"]
     return max(0, (layer["outputs"][1] - 1) * stride + window - layer["inputs"][1])
 
 

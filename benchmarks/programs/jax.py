@@ -113,6 +113,10 @@ class Ops:
         ]
         return self.jnp.concatenate(y, axis=3)
 
+    def bordered(self, x, before, after):
+        """Rows and columns of zeros before and after each map."""
+        return self.jnp.pad(x, [(0, 0), (before, after), (before, after), (0, 0)])
+
     def max_pool(self, x, window, stride, overhang):
         return self._windows(x, self.jax.lax.max, -np.inf, window, stride, overhang)
 

@@ -105,7 +105,10 @@ def pytorch_layer(torch, name, kind, arguments, **shapes):
     match kind:
         case "Conv2d":
             sizes = (a["in_channels"], a["out_channels"], a["kernel"])
-            return nn.Conv2d(*sizes, a["stride"], a["padding"], groups=a["groups"])
+            end = (shapes["outputs"][1] - 1) * a["stride"] + a["kernel"]
+            zeros = max(0, end - shapes["inputs"][1] - 2 * a["padding"])
+            conv = _rounded_up(torch, zeros) if zeros else nn.Conv2d
+            return conv(*sizes, a["stride"], a["padding"], groups=a["groups"])
         case "Linear":
             return nn.Linear(a["in_features"], a["out_features"])
         case "ReLU" | "Tanh" | "Flatten":
@@ -118,10 +121,46 @@ def pytorch_layer(torch, name, kind, arguments, **shapes):
             return nn.BatchNorm2d(a["channels"], a["eps"], a["momentum"])
         case "LocalResponseNorm":
             alpha = a["alpha"] * (1 if a["divide_by_size"] else a["size"])
-            return nn.LocalResponseNorm(a["size"], alpha, a["beta"], a["k"])
+            norm = nn.LocalResponseNorm(a["size"], alpha, a["beta"], a["k"])
+            return norm if a["groups"] == 1 else _within_towers(torch, norm, a["groups"])
+        case "SameMapNorm":
+            return _same_map(torch, **a)
         case "Dropout":
             return _dropout(torch, **a)
     raise TypeError(f"PyTorch: no layer is known for {name}, {kind}; add it to {__name__}")
+
+
+def _rounded_up(torch, zeros):
+    """The class of convolutions of maps with this many rows and columns of zeros at their end."""
+
+    class Conv2d(torch.nn.Conv2d):
+        def forward(self, x):
+            return super().forward(torch.nn.functional.pad(x, (0, zeros, 0, zeros)))
+
+    return Conv2d
+
+
+def _within_towers(torch, norm, groups):
+    """norm of each tower's maps."""
+
+    class Towers(torch.nn.Module):
+        def forward(self, x):
+            images, channels, *sizes = x.shape
+            towers = x.reshape(images * groups, channels // groups, *sizes)
+            return norm(towers).reshape(x.shape)
+
+    return Towers()
+
+
+def _same_map(torch, size, alpha, beta, k):
+    """x / (k + alpha * mean of x^2 over the window) ** beta; the border's zeros count."""
+
+    class SameMapNorm(torch.nn.Module):
+        def forward(self, x):
+            mean = torch.nn.functional.avg_pool2d(x * x, size, 1, size // 2)
+            return x / (k + alpha * mean).pow(beta)
+
+    return SameMapNorm()
 
 
 def _dropout(torch, drop, scale):

@@ -105,6 +105,10 @@ class Ops:
         y = [self.tf.nn.conv2d(*part, stride, edges) for part in zip(*parts, strict=True)]
         return y[0] if groups == 1 else self.tf.concat(y, axis=3)
 
+    def bordered(self, x, before, after):
+        """Rows and columns of zeros before and after each map."""
+        return self.tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
+
     def max_pool(self, x, window, stride, overhang):
         x = self._padded(x, overhang, -np.inf)
         return self.tf.nn.max_pool2d(x, window, stride, "VALID")

@@ -70,11 +70,24 @@ def test_a_file_becomes_another_and_the_output_says_what_is_in_it(saved, run):
     assert lines["written"] == f"new.npz, {os.path.getsize('new.npz'):,} bytes"
 
 
-def test_there_and_back_through_every_format(saved, run):
+@pytest.mark.parametrize(
+    "spec, image_size, changes",
+    [
+        ("caffe", 67, {}),
+        ("code-2012", 70, {}),  # conv1's last window hangs over
+        ("cifar10", 18, {"norm": "same-map"}),
+        ("batch-norm", 67, {"norm": "same-map"}),
+    ],
+)
+def test_there_and_back_through_every_format(spec, image_size, changes, run):
+    saved = small(spec, image_size, **changes)
+    formats.write(saved, "ours.pth")
     chain = ["ours.pth", "a.onnx", "b.safetensors", "c.npz", "d.pth", "e.npz"]
     for source, target in zip(chain, chain[1:], strict=False):
         run(source, target)
     assert_same(checkpoint.load("e.npz"), saved)
+    if changes:
+        assert "norm same-map" in run("--check", "e.npz")
 
 
 def test_control_characters_are_shown_escaped(run):

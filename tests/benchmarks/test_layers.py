@@ -20,19 +20,27 @@ from benchmarks.work import Work, loss_and_update, work
 from tests.benchmarks.told_clock import ToldClock
 
 PAPER = {layer.name: layer for layer in plan(alexnet.SPECS["paper"], 1000, 227)}
+OF_2012 = {layer.name: layer for layer in plan(alexnet.SPECS["code-2012"], 1000, 224)}
 RATES = {"sgemm": 100.0, "copy": 10.0}
 TINY = "--threads 1 --rounds 1 --image-size 67 --batch-size 2 --width 0.03".split()
 CONV = {"in_channels": 4, "out_channels": 6, "kernel": 3, "stride": 2, "padding": 1, "groups": 2}
-LRN = {"size": 5, "alpha": 1.0, "beta": 0.75, "k": 2.0}
+CONV |= {"ceil_mode": False}
+UP = CONV | {"padding": 0, "ceil_mode": True}
+LRN = {"size": 5, "alpha": 1.0, "beta": 0.75, "k": 2.0, "groups": 1}
+TOWERS = LRN | {"divide_by_size": True, "groups": 2}
+SAME_MAP = {"size": 3, "alpha": 9.0, "beta": 0.75, "k": 1.0}
 POOL = {"window": 3, "stride": 2, "ceil_mode": True}
 MAPS = (7, 9, 9)
 SMALL = [
     Layer("conv", "Conv2d", CONV, (4, 9, 9), (6, 5, 5)),
+    Layer("conv up", "Conv2d", UP, (4, 10, 10), (6, 5, 5)),
     Layer("fc", "Linear", {"in_features": 13, "out_features": 5}, (13,), (5,)),
     Layer("relu", "ReLU", {}, MAPS, MAPS),
     Layer("tanh", "Tanh", {}, MAPS, MAPS),
     Layer("lrn", "LocalResponseNorm", LRN | {"divide_by_size": False}, MAPS, MAPS),
     Layer("lrn/size", "LocalResponseNorm", LRN | {"divide_by_size": True}, MAPS, MAPS),
+    Layer("lrn of towers", "LocalResponseNorm", TOWERS, (8, 5, 5), (8, 5, 5)),
+    Layer("same-map", "SameMapNorm", SAME_MAP, MAPS, MAPS),
     Layer("batch", "BatchNorm2d", {"channels": 7, "eps": 0.1, "momentum": 0.1}, MAPS, MAPS),
     Layer("max", "MaxPool2d", POOL, (7, 8, 8), (7, 4, 4)),
     Layer("mean", "AvgPool2d", POOL, (7, 8, 8), (7, 4, 4)),
@@ -108,6 +116,7 @@ def test_convolutions_compute_two_gradients_and_the_first_one_only_one():
     "name, forward, backward, flop",
     [
         ("norm1", 2 * 290_400, 3 * 290_400, 9 * 290_400),
+        ("samemap2", 2 * 186_624, 3 * 186_624, 29 * 186_624),
         ("relu1", 2 * 290_400, 3 * 290_400, 290_400),
         ("pool1", 290_400 + 69_984, 69_984 + 290_400, 8 * 69_984),
         ("dropout6", 2 * 4096, 2 * 4096, 4096),
@@ -115,7 +124,8 @@ def test_convolutions_compute_two_gradients_and_the_first_one_only_one():
     ],
 )
 def test_each_array_moves_once_and_arithmetic_is_the_definitions(name, forward, backward, flop):
-    need = work((PAPER | {"loss": loss_and_update(list(PAPER.values()))[0]})[name], 128)
+    others = {"loss": loss_and_update(list(PAPER.values()))[0], "samemap2": OF_2012["samemap2"]}
+    need = work((PAPER | others)[name], 128)
     assert need["forward"] == Work(128 * flop, 4 * 128 * forward)
     assert need["backward"].bytes == 4 * 128 * backward
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from alexnet import SPECS
+from alexnet import SPECS, build
 from alexnet.network.plan import plan
 from alexnet.network.variants import changed
 from benchmarks import machine
@@ -263,6 +263,58 @@ def test_weights_go_to_channels_last_and_back():
         "fc6.weight", channels_last.to_channels_last("fc6.weight", fc6, maps), maps
     )
     np.testing.assert_array_equal(back, fc6)
+
+
+class TinynetsOps:
+    """The functions that channels_last.forward asks of a framework, by this project's."""
+
+    add_bias, reshape = np.add, staticmethod(np.reshape)
+    relu = staticmethod(lambda x: np.maximum(x, 0))
+
+    def _by_maps(self, function, x):
+        with tn.no_grad():
+            y = function(tn.Tensor(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))).numpy()
+        return y.transpose(0, 2, 3, 1)
+
+    def convolution(self, x, weight, stride, padding, groups, **sizes):
+        weight = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
+        return self._by_maps(lambda x: tn.conv2d(x, weight, None, stride, padding, groups), x)
+
+    def bordered(self, x, before, after):
+        return np.pad(x, [(0, 0), (before, after), (before, after), (0, 0)])
+
+    def max_pool(self, x, window, stride, overhang):
+        x = np.pad(x, [(0, 0), (0, overhang), (0, overhang), (0, 0)], constant_values=-np.inf)
+        return self._by_maps(lambda x: tn.max_pool2d(x, window, stride), x)
+
+    def sum_pool(self, x, window, stride, overhang):
+        x = self.bordered(x, 0, overhang)
+        return window**2 * self._by_maps(lambda x: tn.avg_pool2d(x, window, stride), x)
+
+    def local_response_norm(self, x, half, k, alpha, beta):
+        return self._by_maps(lambda x: tn.local_response_norm(x, 2 * half + 1, alpha, beta, k), x)
+
+
+@pytest.mark.parametrize(
+    "spec, size, changes",
+    [("code-2012", 69, {}), ("code-2012", 71, {}), ("cifar10", 17, {"norm": "same-map"})],
+)
+def test_a_network_channels_last_computes_what_the_network_computes(spec, size, changes):
+    """At these sizes conv1 of 2012 hangs over by 2, and by 0; its towers have 4 maps and more."""
+    model = build(spec, 10, size, "float64", width=0.1, init="he", **changes).eval()
+    rows = plan(model.spec, 10, size)
+    layers = json.loads(json.dumps([vars(layer) for layer in rows]))
+    maps = channels_last.flattened(layers)
+    parameters = {
+        name: channels_last.to_channels_last(name, array, maps)
+        for name, array in model.state_dict().items()
+    }
+    images = 50 * np.random.default_rng(0).standard_normal((2, 3, size, size))
+    ours = model(tn.Tensor(images)).numpy()
+    with tn.use_backend("numpy"):
+        x = images.transpose(0, 2, 3, 1)
+        theirs = channels_last.forward(TinynetsOps(), layers, parameters, x, "test")
+    np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-9 * abs(ours).max())
 
 
 def test_a_window_over_the_edge_counts_the_cells_inside():

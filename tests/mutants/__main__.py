@@ -29,7 +29,8 @@ COPIED = ("tinynet", "alexnet", "tests", "pyproject.toml", "setup.cfg")
 FLOAT64 = "not float32 and not slopes"
 # Layers that have a test file of their own besides ops/test_layers.py.
 OWN_TESTS = (
-    "conv2d winograd dropout local_response_norm batch_norm max_pool2d softmax_cross_entropy"
+    "conv2d winograd dropout local_response_norm same_map_norm batch_norm max_pool2d "
+    "softmax_cross_entropy"
 ).split()
 
 
@@ -38,6 +39,7 @@ SHARED = {
     "sums": "(conv2d or sums or batch_norm)",
     "elements": "(relu or max_pool2d)",
     "philox": "dropout",
+    "powers": "(local_response_norm or same_map_norm)",
     "windows": "(max_pool2d or avg_pool2d)",
 }
 

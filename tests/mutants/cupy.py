@@ -157,7 +157,6 @@ CUPY = {
             "sum",
         ),
         ("alpha left out in backward", "2 * alpha * beta * value", "2 * beta * value"),
-        ("one square root too few", "return root * sqrt(root);", "return root;"),
         (
             "the power not divided by the scale",
             "own.middle() * power / scale",
@@ -168,6 +167,43 @@ CUPY = {
     "local_response_norm.py": [
         ("a window across the tower's edge", "(channels=channels,", "(channels=channels * groups,"),
         ("the last channels left out", "-(-channels // TILE)", "max(1, channels // TILE)"),
+    ],
+    "same_map_norm.cu": [
+        (
+            "a window too wide",
+            "i + window.reach + 1, window.height",
+            "i + window.reach + 2, window.height",
+        ),
+        (
+            "rows and columns exchanged",
+            "min(j + window.reach + 1, window.width)",
+            "min(j + window.reach + 1, window.height)",
+        ),
+        ("the sum in place of the sum of squares", "SQUARES ? number * number : number", "number"),
+        (
+            "k always 1 in backward",
+            "T scale = k + alpha * window_sum<T, true>(x + start",
+            "T scale = 1 + alpha * window_sum<T, true>(x + start",
+        ),
+        ("alpha left out in backward", "2 * alpha * beta", "2 * beta"),
+        (
+            "the power not divided by the scale",
+            "slope * x[start + p] / scale",
+            "slope * x[start + p]",
+        ),
+        ("the first term lost", "dx[start + p] -= ", "dx[start + p] = -"),
+    ],
+    "same_map_norm.py": [
+        ("a window of its size", "min(size // 2,", "min(size,"),
+        (
+            "the first image's maps only",
+            "    return images * channels, maps",
+            "    return channels, maps",
+        ),
+    ],
+    "device/powers.cuh": [
+        ("one square root too few", "return root * sqrt(root);", "return root;"),
+        ("always 0.75", "return pow(scale, -beta);", "return pow(scale, T(-0.75));"),
     ],
     "batch_norm.cu": [
         (

@@ -231,16 +231,48 @@ ENGINE = {
             ("names with dots", 'if not name or "." in name:', "if not name:"),
         ],
     ),
+    "nn/layers.py": (
+        ["tests/tinynet/test_nn_conv2d.py"],
+        [
+            (
+                "zeros at the end of the wrong axis",
+                "bottom=bottom, right=right) if bottom or right",
+                "bottom=right, right=bottom) if bottom or right",
+            ),
+            ("zeros only where rows hang over", "if bottom or right else", "if bottom else"),
+            ("always rounded down", "if self.ceil_mode and len", "if False and len"),
+        ],
+    ),
     "ops/windows.py": (
-        [LAYERS, "tests/tinynet/ops/test_max_pool2d.py", "-k", "pool2d"],
+        [
+            LAYERS,
+            "tests/tinynet/ops/test_max_pool2d.py",
+            "tests/tinynet/test_nn_conv2d.py",
+            "-k",
+            "pool2d or nn_conv2d",
+        ],
         [
             ("a last window outside the map", "windows -= 1", "pass"),
             ("always rounded up", "if not ceil_mode:", "if False:"),
+            (
+                "an overhang that forgets the padding",
+                "(window - size - 2 * padding)",
+                "(window - size)",
+            ),
+            (
+                "an overhang of the whole stride",
+                "2 * padding) % stride",
+                "2 * padding) % stride or stride",
+            ),
         ],
     ),
     "ops/local_response_norm.py": (
         [LAYERS, "tests/tinynet/ops/test_local_response_norm.py", "-k", "local_response_norm"],
         [("alpha never divided", "alpha / size if divide_by_size else", "")],
+    ),
+    "ops/same_map_norm.py": (
+        [LAYERS, "tests/tinynet/ops/test_same_map_norm.py", "-k", "same_map_norm"],
+        [("alpha divided once", "alpha / size**2", "alpha / size")],
     ),
     "ops/batch_norm.py": (
         ["tests/tinynet/ops/test_batch_norm.py"],

@@ -176,6 +176,36 @@ NUMBA = {
         ("another channel's ratio", "ratio[j % rows])\n        ready", "ratio[0])\n        ready"),
         ("one channel left out of the window's sum", "a[p] + b[p] + c[p]", "a[p] + b[p]"),
     ],
+    "same_map_norm.py": [
+        (
+            "a window cut off before the map ends",
+            "min(size // 2, x.shape[2] - 1)",
+            "min(size // 2, (x.shape[2] - 1) // 2)",
+        ),
+        ("no columns between the rows", "(width + 2 * along) + along", "(width + along) + along"),
+        ("one row too few", "_add_shifted(frame, 2 * down + 1,", "_add_shifted(frame, 2 * down,"),
+        (
+            "one of three left out",
+            "a[p] + a[p + step] + a[p + 2 * step]\n    elif",
+            "a[p] + a[p + 2 * step]\n    elif",
+        ),
+        ("one of five left out", "+ a[p + 3 * step]", ""),
+        ("one of many left out", "range(1, count)", "range(2, count)"),
+        ("a missing 2", "x.dtype.type(2) * alpha", "alpha"),
+        ("k always 1", "_powers(k + alpha * scale", "_powers(1 + alpha * scale"),
+        ("k always 1 in backward", "_powers(k + alpha * sums", "_powers(1 + alpha * sums"),
+        ("beta always 0.75", "if beta == 0.75:", "if beta > 0:"),
+        (
+            "the first map for all",
+            "y[m, i, j] = x[m, i, j] * scale",
+            "y[m, i, j] = x[first, i, j] * scale",
+        ),
+        (
+            "a lost NaN",
+            "start + j] = x[i, j] * x[i, j]",
+            "start + j] = max(0.0, x[i, j] * x[i, j])",
+        ),
+    ],
     "batch_norm.py": [
         (
             "the second moment in place of the variance",

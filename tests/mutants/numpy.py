@@ -117,6 +117,14 @@ NUMPY = {
         ("k always 1", "return k + alpha", "return 1 + alpha"),
         ("a lost NaN", "= x * scale**-beta", "= np.nan_to_num(x * scale**-beta)"),
     ],
+    "same_map_norm.py": [
+        ("a window too wide", "range(1, min(size // 2,", "range(1, min(size // 2 + 1,"),
+        ("a one-sided window", "+= a[distance:]", "+= 0 * a[distance:]"),
+        ("the rows left out", "_sum_along(_sum_along(a, size, axis=2), ", "_sum_along(a, "),
+        ("a missing 2", "- 2 * alpha * beta", "- alpha * beta"),
+        ("k always 1", "return k + alpha", "return 1 + alpha"),
+        ("a lost NaN", "= x * scale**-beta", "= np.nan_to_num(x * scale**-beta)"),
+    ],
     "batch_norm.py": [
         ("the second moment in place of the variance", "(x - _maps(mean)) ** 2", "x**2"),
         ("no eps", "np.sqrt(_maps(variance) + eps)", "np.sqrt(_maps(variance))"),

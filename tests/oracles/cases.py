@@ -202,6 +202,21 @@ def _lrn(name, shape, size=5, alpha=1.0, beta=0.75, k=2.0, divide_by_size=False,
     )
 
 
+def _same_map(name, shape, size=5, alpha=10.0, beta=0.75, k=1.0):
+    def peer(torch, x):
+        """The zeros around a map count, so the mean is the sum over size^2."""
+        mean = torch.nn.functional.avg_pool2d(x * x, size, 1, size // 2, count_include_pad=True)
+        return x / (k + alpha * mean) ** beta
+
+    return Case(
+        f"same_map_norm {name}",
+        lambda x: tn.same_map_norm(x, size, alpha, beta, k),
+        lambda x: formulas.same_map_norm(x, size, alpha, beta, k),
+        peer,
+        (shape,),
+    )
+
+
 def _batch_norm(name, shape, training, eps=1e-3):
     channels = shape[1]
     mean, variance = 0.25 * np.arange(channels), 0.5 + np.arange(channels)
@@ -248,6 +263,12 @@ NORMALISATIONS = [
     _lrn("of each channel alone", (2, 2, 2, 3), size=1),
     # 255 pixels: several vectors in the Numba backend's kernel, and a remainder
     _lrn("large map", (1, 3, 17, 15), size=3),
+    _same_map("of 2012", (2, 3, 7, 5)),
+    _same_map("of three", (1, 2, 4, 6), size=3, k=2.0),
+    _same_map("of another power", (1, 2, 5, 4), size=3, beta=0.5),
+    _same_map("wider than the maps", (1, 2, 3, 4), size=9, alpha=30.0, beta=1.25),
+    _same_map("wider than narrow maps", (1, 2, 6, 2), size=7, alpha=30.0),
+    _same_map("of each pixel alone", (2, 2, 2, 3), size=1),
     _batch_norm("in training", (3, 7, 2, 3), True),
     _batch_norm("in test", (3, 7, 2, 3), False),
     _dropout("scaled in training", (3, 7, 5), 0.3),

@@ -143,6 +143,18 @@ def local_response_norm(x, size, alpha, beta, k, divide_by_size, groups):
     return make_array(x.shape, pixel)
 
 
+def same_map_norm(x, size, alpha, beta, k):
+    height, width = x.shape[2:]
+
+    def pixel(n, c, i, j):
+        rows = range(max(0, i - size // 2), min(height - 1, i + size // 2) + 1)
+        columns = range(max(0, j - size // 2), min(width - 1, j + size // 2) + 1)
+        energy = sum(x[n, c, h, w] * x[n, c, h, w] for h, w in product(rows, columns))
+        return x[n, c, i, j] / (k + alpha / (size * size) * energy) ** beta
+
+    return make_array(x.shape, pixel)
+
+
 def batch_norm(x, weight, bias, eps, mean=None, variance=None):
     """mean, variance: one number per channel; None: the mean and variance of x are used."""
 

@@ -48,6 +48,13 @@ LAYERS = {
     "Conv2d": (
         lambda: nn.Conv2d(6, 4, (3, 2), stride=(1, 2), padding=1, groups=2),
         lambda layer, x: tn.conv2d(x, layer.weight, layer.bias, (1, 2), 1, 2)),
+    "Conv2d that rounds up": (
+        lambda: nn.Conv2d(6, 4, (3, 2), (5, 3), (0, 1), groups=2, ceil_mode=True),
+        lambda layer, x: tn.conv2d(
+            tn.pad(x, bottom=1, right=1), layer.weight, layer.bias, (5, 3), (0, 1), 2)),
+    "Conv2d whose strides fit": (
+        lambda: nn.Conv2d(6, 4, 3, 2, ceil_mode=True),
+        lambda layer, x: tn.conv2d(x, layer.weight, layer.bias, 2)),
     "MaxPool2d": (
         lambda: nn.MaxPool2d(3, 2, 1, True), lambda _, x: tn.max_pool2d(x, 3, 2, 1, True)),
     "AvgPool2d": (lambda: nn.AvgPool2d((2, 3)), lambda _, x: tn.avg_pool2d(x, (2, 3))),
@@ -59,6 +66,9 @@ LAYERS = {
     "LocalResponseNorm": (
         lambda: nn.LocalResponseNorm(3, 1.0, 0.5, 1.0, True, 2),
         lambda _, x: tn.local_response_norm(x, 3, 1.0, 0.5, 1.0, True, 2)),
+    "SameMapNorm": (
+        lambda: nn.SameMapNorm(3, 9.0, 0.5, 2.0),
+        lambda _, x: tn.same_map_norm(x, 3, 9.0, 0.5, 2.0)),
     "ReLU": (nn.ReLU, lambda _, x: tn.relu(x)),
     "Tanh": (nn.Tanh, lambda _, x: tn.tanh(x)),
     "Sigmoid": (nn.Sigmoid, lambda _, x: tn.sigmoid(x)),
@@ -83,6 +93,8 @@ def test_a_layer_keeps_its_arguments():
     assert nn.MaxPool2d(3).stride == (3, 3)
     lrn = nn.LocalResponseNorm()
     assert (lrn.size, lrn.alpha, lrn.beta, lrn.k, lrn.divide_by_size) == (5, 1e-4, 0.75, 2.0, False)
+    same_map = nn.SameMapNorm()
+    assert (same_map.size, same_map.alpha, same_map.beta, same_map.k) == (5, 1e-3, 0.75, 1.0)
 
 
 def test_train_and_eval_reach_every_submodule(backend):

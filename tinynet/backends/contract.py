@@ -37,6 +37,7 @@ FILES = {
     "avg_pool2d": ["avg_pool2d", "avg_pool2d_backward"],
     "adaptive_avg_pool2d": ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward"],
     "local_response_norm": ["local_response_norm", "local_response_norm_backward"],
+    "same_map_norm": ["same_map_norm", "same_map_norm_backward"],
     "batch_norm": ["batch_norm_statistics", "batch_norm", "batch_norm_backward",
                    "batch_norm_backward_frozen"],
     "relu": ["relu", "relu_backward"],
@@ -247,6 +248,26 @@ def local_response_norm(x, size, alpha, beta, k, groups, y):
 def local_response_norm_backward(dy, x, size, alpha, beta, k, groups, dx):
     """dx[i] = dy[i] scale[i]^-beta
                - 2 alpha beta x[i] * sum of dy[j] x[j] scale[j]^(-beta - 1) over i's window.
+
+    dy, x, dx  (N, C, H, W)
+    """
+
+
+# --- same_map_norm.py -----------------------------------------------------------------------------
+
+
+def same_map_norm(x, size, alpha, beta, k, y):
+    """y = x / scale^beta, where scale[p] = k + alpha * sum of x[q]^2 over the pixels q of p's map
+    that are at most size // 2 rows and size // 2 columns away.
+
+    x, y  (N, C, H, W)
+    size  odd
+    """
+
+
+def same_map_norm_backward(dy, x, size, alpha, beta, k, dx):
+    """dx[p] = dy[p] scale[p]^-beta
+               - 2 alpha beta x[p] * sum of dy[q] x[q] scale[q]^(-beta - 1) over p's window.
 
     dy, x, dx  (N, C, H, W)
     """

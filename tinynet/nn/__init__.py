@@ -12,6 +12,7 @@ from tinynet.nn.layers import (
     LocalResponseNorm,
     MaxPool2d,
     ReLU,
+    SameMapNorm,
     Sigmoid,
     Tanh,
 )
@@ -20,6 +21,6 @@ from tinynet.nn.sequential import Sequential
 
 __all__ = [
     "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "Linear",
-    "LocalResponseNorm", "MaxPool2d", "Module", "Parameter", "ReLU", "Sequential", "Sigmoid",
-    "Tanh", "init",
+    "LocalResponseNorm", "MaxPool2d", "Module", "Parameter", "ReLU", "SameMapNorm", "Sequential",
+    "Sigmoid", "Tanh", "init",
 ]  # fmt: skip

@@ -19,22 +19,27 @@ from tinynet.ops.dropout import dropout
 from tinynet.ops.linear import linear
 from tinynet.ops.local_response_norm import local_response_norm
 from tinynet.ops.max_pool2d import max_pool2d
+from tinynet.ops.pad import pad
 from tinynet.ops.relu import relu
+from tinynet.ops.same_map_norm import same_map_norm
 from tinynet.ops.shape import flatten
 from tinynet.ops.sigmoid import sigmoid
 from tinynet.ops.tanh import tanh
+from tinynet.ops.windows import overhang
 from tinynet.tensor import Tensor
 
 
 class Conv2d(Module):
     """Convolution: weight (out_channels, in_channels / groups, rows, columns), bias or None.
 
-    draw  whether initial weights are drawn; False leaves 0, for code that sets them itself
+    draw       whether initial weights are drawn; False leaves 0, for code that sets them itself
+    ceil_mode  round the output's size, (rows + 2 padding - kernel) / stride + 1, up, as
+               cuda-convnet does: zeros below the maps and to their right fill the last windows
     """
 
     def __init__(
         self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=True,
-        dtype=np.float32, draw=True,
+        dtype=np.float32, draw=True, ceil_mode=False,
     ):  # fmt: skip
         self.in_channels = in_channels = integer("Conv2d", "in_channels", in_channels, least=1)
         self.out_channels = out_channels = integer("Conv2d", "out_channels", out_channels, least=1)
@@ -47,6 +52,7 @@ class Conv2d(Module):
         self.kernel = pair("Conv2d", "kernel", kernel, least=1)
         self.stride = pair("Conv2d", "stride", stride, least=1)
         self.padding = pair("Conv2d", "padding", padding, least=0)
+        self.ceil_mode = ceil_mode
         shape = (out_channels, in_channels // groups, *self.kernel)
         self.weight = Parameter(np.zeros(shape, dtype), copy=False)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
@@ -54,7 +60,17 @@ class Conv2d(Module):
             init.default(self)
 
     def forward(self, x):
+        if self.ceil_mode and len(x.shape) == 4:
+            x = self._filled(x)
         return conv2d(x, self.weight, self.bias, self.stride, self.padding, self.groups)
+
+    def _filled(self, x):
+        """The maps with zeros where their last windows hang over."""
+        bottom, right = (
+            overhang(x.shape[2 + axis], self.kernel[axis], self.stride[axis], self.padding[axis])
+            for axis in (0, 1)
+        )
+        return pad(x, bottom=bottom, right=right) if bottom or right else x
 
 
 class Linear(Module):
@@ -148,6 +164,16 @@ class LocalResponseNorm(Module):
         return local_response_norm(
             x, self.size, self.alpha, self.beta, self.k, self.divide_by_size, self.groups
         )
+
+
+class SameMapNorm(Module):
+    """Each activation divided by the energy of its neighbours in the same map."""
+
+    def __init__(self, size=5, alpha=1e-3, beta=0.75, k=1.0):
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x):
+        return same_map_norm(x, self.size, self.alpha, self.beta, self.k)
 
 
 class BatchNorm2d(Module):

@@ -4,6 +4,9 @@
     ceil     the same rounded up, without the last window if it would start at or after
              size + padding, so that no window lies wholly in the padding or beyond
 
+A convolution that rounds up (cuda-convnet) drops no window: its maps get as many cells of zeros at
+their end as the last window hangs over.
+
 Source: Caffe and PyTorch (ceil_mode); 55, 27, 13, 13, 13, 6 are AlexNet's maps at 227.
 """
 
@@ -17,6 +20,12 @@ def output_size(size, window, stride, padding, ceil_mode=False):
     if (windows - 1) * stride >= size + padding:
         windows -= 1
     return windows
+
+
+def overhang(size, window, stride, padding):
+    """By how many cells the last window hangs over the padded map's end if the number of windows is
+    1 + ceil((size + 2 padding - window) / stride); 0 where the stride fits."""
+    return (window - size - 2 * padding) % stride
 
 
 def output_sizes(name, x, window, stride, padding, ceil_mode=False):

@@ -127,7 +127,8 @@ def written(model, form="V2", data=False):
         in_place = row.kind in ("ReLU", "Tanh", "Dropout")
         top = blob_name if in_place else row.name
         kinds = {"Conv2d": "Convolution", "Linear": "InnerProduct", "LocalResponseNorm": "LRN",
-                 "MaxPool2d": "Pooling", "AvgPool2d": "Pooling", "Tanh": "TanH"}  # fmt: skip
+                 "SameMapNorm": "LRN", "MaxPool2d": "Pooling", "AvgPool2d": "Pooling",
+                 "Tanh": "TanH"}  # fmt: skip
         layer = add(row.name, kinds.get(row.kind, row.kind), [blob_name], [top])
         blob_name = top
         match row.kind:
@@ -145,8 +146,9 @@ def written(model, form="V2", data=False):
                 one.pool = int(row.kind == "AvgPool2d")
                 one.kernel_size, one.stride = settings["window"], settings["stride"]
                 one.round_mode = int(not settings["ceil_mode"])
-            case "LocalResponseNorm":
+            case "LocalResponseNorm" | "SameMapNorm":
                 one = layer.lrn_param
+                one.norm_region = int(row.kind == "SameMapNorm")
                 one.local_size, one.alpha = settings["size"], settings["alpha"]
                 one.beta, one.k = settings["beta"], settings["k"]
             case "Dropout":

@@ -45,6 +45,11 @@ def test_a_caffemodel_of_each_form_is_the_model_it_was_written_from(read_caffe, 
     assert (network.complete, network.image_size, network.spec) == (True, SIZE, None)
 
 
+def test_a_normalisation_within_channels_is_read(read_caffe):
+    model = small(norm="same-map")
+    assert_same_network(read_caffe(written(model)), model)
+
+
 def test_tanh_average_pools_and_pools_that_round_down_are_read(read_caffe):
     model = alexnet.build("cifar10", num_classes=7, image_size=SIZE, activation="tanh", width=0.2)
     assert_same_network(read_caffe(written(model)), model)
@@ -71,7 +76,7 @@ def test_rows_and_columns_may_have_settings_of_their_own(read_caffe):
         (layer,) = read_caffe(net).layers
         assert layer.arguments == {
             "in_channels": 3, "out_channels": 4, "kernel": (5, 2), "stride": (2, 1),
-            "padding": (1, 0), "groups": 1,
+            "padding": (1, 0), "groups": 1, "ceil_mode": False,
         }  # fmt: skip
         assert list(layer.arrays) == ["weight"]
         np.testing.assert_array_equal(layer.arrays["weight"], weight)
@@ -81,7 +86,11 @@ def test_missing_settings_have_caffes_defaults(read_caffe):
     (lrn,) = read_caffe(one_layer("LRN")).layers
     assert lrn.arguments == {
         "size": 5, "alpha": 1.0, "beta": 0.75, "k": 1.0, "divide_by_size": True,
+        "groups": 1,
     }  # fmt: skip
+    (same_map,) = read_caffe(one_layer("LRN", norm_region=1, k=2.0)).layers
+    assert same_map.kind == "SameMapNorm"  # there Caffe takes 1 for k
+    assert same_map.arguments == {"size": 5, "alpha": 1.0, "beta": 0.75, "k": 1.0}
     (pool,) = read_caffe(one_layer("Pooling", kernel_size=3, pad=1)).layers
     assert pool.kind == "MaxPool2d"
     assert pool.arguments == {"window": 3, "stride": 1, "ceil_mode": True, "padding": 1}
@@ -138,7 +147,7 @@ def test_an_input_layer_gives_the_image_size(read_caffe):
     [
         (one_layer("Eltwise"), "layer 'a' of type 'Eltwise': no AlexNet here has"),
         (one_layer("BatchNorm"), "no AlexNet here has a layer of type BatchNorm"),
-        (one_layer("LRN", norm_region=1), "norm_region is 1"),
+        (one_layer("LRN", norm_region=2), "norm_region is 2; 0 .* and 1 .* fit"),
         (one_layer("LRN", alpha=float("inf")), "field 2 is inf"),
         (one_layer("Pooling", pool=2, kernel_size=3), "method 2"),
         (one_layer("Pooling", global_pooling=True), "global_pooling is 1"),

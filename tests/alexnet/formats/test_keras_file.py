@@ -112,6 +112,7 @@ def test_zero_padding_and_activations_become_arguments_and_layers(read_keras):
     assert first.arguments == {
         "in_channels": 3, "out_channels": 4, "kernel": 3, "stride": 1, "padding": (3, 2),
         "groups": 1,
+        "ceil_mode": False,
     }  # fmt: skip
     assert list(first.arrays) == ["weight"]
     assert (relu.name, relu.kind) == ("conv2d", "ReLU")

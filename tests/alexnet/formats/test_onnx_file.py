@@ -54,7 +54,7 @@ def test_the_model_zoos_alexnet_has_the_layers_of_the_row_onnx_zoo(tmp_path):
     pools = [layer for layer in network.layers if layer.kind == "MaxPool2d"]
     assert [layer.arguments["ceil_mode"] for layer in pools] == [False, False, True]
     assert [layer.outputs[1] for layer in pools] == [26, 12, 6]
-    norm = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0, "divide_by_size": True}
+    norm = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0, "divide_by_size": True, "groups": 1}
     assert network.layers[2].arguments == norm
     assert (network.image_size, network.channels, network.record) == (224, "bgr", {})
     constant = [float(np.ptp(layer.arrays["weight"])) for layer in network.weighted()]

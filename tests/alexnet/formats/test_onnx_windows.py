@@ -78,7 +78,8 @@ def test_without_the_image_size_the_arguments_are_known_but_not_the_outputs(tmp_
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"pads": [3, 3, 4, 4]}, "pads .* differ"),  # TensorFlow's SAME of 11 over 4 at 224
+        ({"pads": [3, 3, 8, 8]}, "pads .* differ by more than the last windows hang over"),
+        ({"pads": [2, 2, 1, 5]}, "pads .* differ"),  # rows round down, columns up
         ({"dilations": [2, 2]}, "dilations"),
         ({"group": 2}, "does not fit 3 channels"),
         ({"group": 0}, "group 0"),
@@ -101,3 +102,31 @@ def test_a_convolutions_border_behind_the_maps_may_be_left_out(tmp_path):
     path = save(tmp_path / "m.onnx", nodes, {"w": numbers(2, 3, 11, 11)}, ("N", 3, 224, 224))
     ((kind, arguments, outputs),) = layers_of(path)
     assert (kind, arguments["padding"], outputs) == ("Conv2d", 2, (2, 55, 55))
+    assert arguments["ceil_mode"] is False
+
+
+@pytest.mark.parametrize(
+    "size, pads, padding, up, outputs",
+    [
+        (224, [0, 0, 3, 3], 0, True, 55),  # the program of 2012
+        (224, [0, 0, 6, 6], 0, True, 55),  # no window more
+        (227, [0, 0, 3, 3], 0, False, 55),
+        (224, [3, 3, 4, 4], 3, True, 56),  # TensorFlow's SAME
+        (None, [0, 0, 3, 3], 0, True, None),
+    ],
+)
+def test_a_convolutions_border_behind_the_maps_may_round_up(
+    size, pads, padding, up, outputs, tmp_path
+):
+    nodes = [node("Conv", ["x", "w"], "y", strides=[4, 4], pads=pads)]
+    path = save(tmp_path / "m.onnx", nodes, {"w": numbers(2, 3, 11, 11)}, ("N", 3, size, size))
+    ((_, arguments, shape),) = layers_of(path)
+    assert (arguments["padding"], arguments["ceil_mode"]) == (padding, up)
+    assert shape == (outputs and (2, outputs, outputs))
+
+
+def test_without_the_image_size_other_borders_of_a_convolution_are_errors(tmp_path):
+    nodes = [node("Conv", ["x", "w"], "y", strides=[4, 4], pads=[0, 0, 2, 2])]
+    path = save(tmp_path / "m.onnx", nodes, {"w": numbers(2, 3, 11, 11)}, ("N", 3, None, None))
+    with pytest.raises(DataError, match="pads .* differ"):
+        read(path)

@@ -11,6 +11,7 @@ from alexnet import SPECS
 from alexnet.errors import DiskError, UsageError
 from alexnet.formats import onnx_file, onnx_write
 from alexnet.network.plan import plan
+from alexnet.weights.fits import compare
 from tests.alexnet.formats.onnx_models import (
     CLASSES,
     RECORD,
@@ -35,6 +36,10 @@ NETWORKS = [
     ("paper", 131, {"norm": "batch", "activation": "tanh", "dropout": 0.3}),
     ("torchvision", 131, {"norm": "lrn", "pool": (2, 2), "groups": 2}),
     ("single-tower", 67, {"dropout": 0.0}),
+    ("code-2012", 67, {}),  # conv1 rounds neither up nor down
+    ("code-2012", 70, {"norm": "lrn", "groups": 1}),
+    ("caffenet", 67, {"norm": "same-map"}),
+    ("cifar10", 33, {"norm": "same-map", "activation": "tanh"}),
 ]
 
 
@@ -55,6 +60,7 @@ def test_onnxruntime_agrees_and_reading_gives_the_network_back(name, size, chang
     network = onnx_file.read(path)
     assert_same_arrays(network, model.state_dict())
     assert_same_layers(network, layers)
+    assert compare(network, model.spec).differences == []
     assert network.record == RECORD
     assert (network.complete, network.channels, network.flatten) == (True, "rgb", "chw")
     assert network.image_size == model.image_size
@@ -88,7 +94,10 @@ def is_identity(layer):
 
 def as_the_file_tells(layer):
     arguments = dict(layer.arguments)
-    if layer.kind == "LocalResponseNorm":
+    if layer.kind == "Conv2d":
+        room = layer.inputs[1] + 2 * arguments["padding"] - arguments["kernel"]
+        arguments["ceil_mode"] = layer.outputs[1] != room // arguments["stride"] + 1
+    elif layer.kind == "LocalResponseNorm":
         if not arguments["divide_by_size"]:
             arguments["alpha"] *= arguments["size"]
         arguments["divide_by_size"] = True

@@ -16,6 +16,8 @@ from tests.alexnet.network.small_networks import NAMES, plan_of, small, weights_
 ORDER = {
     "paper": "conv1 relu1 norm1 pool1 conv2 relu2 norm2 pool2 conv3 relu3 conv4 relu4 conv5 relu5 "
     "pool5 flatten fc6 relu6 dropout6 fc7 relu7 dropout7 fc8",
+    "code-2012": "conv1 norm1 pool1 relu1 conv2 relu2 norm2 samemap2 pool2 conv3 relu3 conv4 relu4 "
+    "conv5 pool5 relu5 flatten fc6 relu6 dropout6 fc7 relu7 dropout7 fc8",
     "caffenet": "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 conv4 relu4 conv5 "
     "relu5 pool5 flatten fc6 relu6 dropout6 fc7 relu7 dropout7 fc8",
     "single-tower": "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 conv4 relu4 conv5 "
@@ -75,7 +77,7 @@ def test_a_model_computes_the_planned_shapes_in_its_dtype(name, dtype):
     assert x.shape == (2, 10)
 
 
-@pytest.mark.parametrize("name", ["paper", "caffe", "torchvision"])
+@pytest.mark.parametrize("name", ["paper", "code-2012", "caffe", "torchvision"])
 @pytest.mark.parametrize("image_size", [67, 99, 131, 163, 195, 224, 227])
 def test_every_image_size_that_the_geometry_allows_works(name, image_size):
     model = build(name, 3, image_size, width=0.03)
@@ -127,7 +129,7 @@ def test_a_model_knows_its_spec_size_and_classes():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"spec": "vgg"}, "no spec 'vgg'; there are paper, caffe"),
+        ({"spec": "vgg"}, "no spec 'vgg'; there are paper, code-2012, caffe"),
         ({"spec": 3}, "no spec 3"),
         ({"num_classes": 0}, "num_classes must be an integer from 1, got 0"),
         ({"num_classes": 2.5}, "num_classes must be an integer"),
@@ -136,7 +138,7 @@ def test_a_model_knows_its_spec_size_and_classes():
         ({"dtype": np.int32}, "dtype must be float32 or float64"),
         ({"dtype": None}, "dtype must be float32 or float64"),
         ({"activation": "sigmoid"}, "activation must be one of relu, tanh, got 'sigmoid'"),
-        ({"norm": "layer"}, "norm must be one of lrn, batch, none"),
+        ({"norm": "layer"}, "norm must be one of lrn, same-map, batch, none"),
         ({"pool": 3}, r"pool must be \(window, stride\)"),
         ({"pool": (3, 0)}, r"pool must be \(window, stride\)"),
         ({"dropout": 1.0}, "0 <= dropout < 1"),

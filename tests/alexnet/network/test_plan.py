@@ -3,7 +3,7 @@
 import pytest
 
 from alexnet import SPECS, build
-from alexnet.network.plan import array_shapes, smallest_image_size
+from alexnet.network.plan import _layers, array_shapes, smallest_image_size
 from alexnet.network.variants import changed
 from tests.alexnet.network.small_networks import NAMES, plan_of, small
 from tinynet.ops.windows import output_size
@@ -16,6 +16,7 @@ from tinynet.ops.windows import output_size
         ("one-gpu", 67),
         ("single-tower", 67),
         ("batch-norm", 67),
+        ("code-2012", 36),
         ("caffe", 39),
         ("onnx-zoo", 51),
         ("caffenet", 39),
@@ -43,6 +44,15 @@ def test_the_smallest_image_follows_the_pools():
 def test_a_pools_last_window_starts_inside_the_map(size, window, stride, down, up):
     assert output_size(size, window, stride, 0, ceil_mode=False) == down
     assert output_size(size, window, stride, 0, ceil_mode=True) == up
+
+
+@pytest.mark.parametrize(
+    "size, maps", [(224, 55), (227, 55), (225, 55), (228, 56), (11, 1), (8, 1)]
+)
+def test_the_first_convolution_of_2012_rounds_up(size, maps):
+    """1 + ceil((size - 11) / 4)"""
+    first = _layers(SPECS["code-2012"], 10, size)[0]
+    assert first.outputs == (96, maps, maps)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -73,6 +73,39 @@ def train(spec, dtype, rule):
 # --- the same in PyTorch --------------------------------------------------------------------------
 
 
+@functools.cache
+def peers(torch):
+    """Layers of the program of 2012 that PyTorch does not have."""
+    F = torch.nn.functional
+
+    class RoundedUp(torch.nn.Conv2d):
+        def forward(self, x):
+            room = [n + 2 * p - k for n, p, k in
+                    zip(x.shape[2:], self.padding, self.kernel_size, strict=True)]  # fmt: skip
+            rows, columns = (-n % s for n, s in zip(room, self.stride, strict=True))
+            return super().forward(F.pad(x, (0, columns, 0, rows)))
+
+    class Towers(torch.nn.Module):
+        def __init__(self, norm, count):
+            super().__init__()
+            self.norm, self.count = norm, count
+
+        def forward(self, x):
+            return torch.cat([self.norm(part) for part in x.chunk(self.count, dim=1)], dim=1)
+
+    class SameMap(torch.nn.Module):
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            size = self.layer.size
+            mean = F.avg_pool2d(x * x, size, 1, size // 2, count_include_pad=True)
+            return x / (self.layer.k + self.layer.alpha * mean) ** self.layer.beta
+
+    return {kind.__name__: kind for kind in (RoundedUp, Towers, SameMap)}
+
+
 def peer_layer(torch, layer):
     """The PyTorch layer for one of our layers, without its weights."""
     t = torch.nn
@@ -80,7 +113,8 @@ def peer_layer(torch, layer):
     match layer:
         case nn.Conv2d():
             sizes = (layer.in_channels, layer.out_channels, layer.kernel)
-            return t.Conv2d(*sizes, groups=layer.groups, **window)
+            conv = peers(torch)["RoundedUp"] if layer.ceil_mode else t.Conv2d
+            return conv(*sizes, groups=layer.groups, **window)
         case nn.Linear():
             return t.Linear(layer.in_features, layer.out_features)
         case nn.MaxPool2d():
@@ -91,7 +125,10 @@ def peer_layer(torch, layer):
             return t.AdaptiveAvgPool2d(layer.size)
         case nn.LocalResponseNorm():
             alpha = layer.alpha * (1 if layer.divide_by_size else layer.size)
-            return t.LocalResponseNorm(layer.size, alpha, layer.beta, layer.k)
+            norm = t.LocalResponseNorm(layer.size, alpha, layer.beta, layer.k)
+            return norm if layer.groups == 1 else peers(torch)["Towers"](norm, layer.groups)
+        case nn.SameMapNorm():
+            return peers(torch)["SameMap"](layer)
         case nn.BatchNorm2d():
             return t.BatchNorm2d(layer.channels, layer.eps, layer.momentum)
         case nn.ReLU():

@@ -19,15 +19,19 @@ def essence(layers):
     return [(layer.name, layer.kind, layer.arguments) for layer in layers]
 
 
+def without_norms(layers):
+    return without(without(layers, "norm"), "samemap")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_norm_none_only_leaves_normalisation_out(name):
-    assert essence(plan_of(name, norm="none")) == essence(without(plan_of(name), "norm"))
+    assert essence(plan_of(name, norm="none")) == essence(without_norms(plan_of(name)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_norm_batch_follows_every_convolutions_activation(name):
     layers = plan_of(name, norm="batch")
-    assert essence(without(layers, "norm")) == essence(without(plan_of(name), "norm"))
+    assert essence(without(layers, "norm")) == essence(without_norms(plan_of(name)))
     names = [layer.name for layer in layers]
     norms = [layer for layer in layers if layer.name.startswith("norm")]
     assert len(norms) == len(SPECS[name].convolutions)
@@ -52,6 +56,34 @@ def test_norm_lrn_closes_blocks_1_and_2_where_a_spec_has_none(name):
 def test_norm_lrn_keeps_the_lrn_a_spec_has():
     for name in ("paper", "caffe", "caffenet", "single-tower", "one-gpu", "one-weird-trick"):
         assert changed(SPECS[name], norm="lrn") == SPECS[name]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "code-2012"])
+def test_norm_same_map_closes_blocks_1_and_2_with_the_numbers_of_cifar10(name):
+    layers = plan_of(name, norm="same-map")
+    assert essence(without(layers, "samemap")) == essence(without(plan_of(name), "norm"))
+    norms = [layer for layer in layers if layer.kind == "SameMapNorm"]
+    assert [layer.name for layer in norms] == ["samemap1", "samemap2"]
+    expected = {"size": 3, "alpha": 5e-5, "beta": 0.75, "k": 1.0}
+    assert all(layer.arguments == expected for layer in norms)
+    names = [layer.name for layer in layers]
+    assert [names[names.index(f"samemap{i}") + 1] for i in (1, 2)] == ["conv2", "conv3"]
+
+
+@pytest.mark.parametrize("norm, prefix", [("lrn", "samemap"), ("same-map", "norm")])
+def test_of_the_two_kinds_of_2012_norm_keeps_one_in_its_place(norm, prefix):
+    """samemap2, 5 x 5, in block 2 alone; norm1 and norm2 within the towers."""
+    expected = without(plan_of("code-2012"), prefix)
+    assert plan_of("code-2012", norm=norm) == expected
+    assert len(expected) == len(plan_of("code-2012")) - {"lrn": 1, "same-map": 2}[norm]
+    assert changed(SPECS["code-2012"], norm=None) == SPECS["code-2012"]
+
+
+def test_one_tower_has_no_edge_that_lrn_stops_at():
+    lrn = [x for x in plan_of("code-2012", groups=1) if x.kind == "LocalResponseNorm"]
+    assert [layer.arguments["groups"] for layer in lrn] == [1, 1]
+    lrn = [x for x in plan_of("code-2012", groups=2) if x.kind == "LocalResponseNorm"]
+    assert [layer.arguments["groups"] for layer in lrn] == [2, 2]
 
 
 @pytest.mark.parametrize("name", NAMES)

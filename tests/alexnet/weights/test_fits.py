@@ -61,6 +61,32 @@ def test_an_adaptive_pool_that_changes_the_size_is_a_layer_of_its_own():
         find_fit(without(network, "AdaptiveAvgPool2d"), [SPECS["torchvision"]])
 
 
+def test_a_convolution_that_rounds_down_is_another_network_where_the_size_tells():
+    network = file_network(SPECS["code-2012"], image_size=227)
+    down = with_arguments(network, "Conv2d", ceil_mode=False)
+    assert find_fit(down).spec.name == "code-2012"  # 227: 55 maps either way
+    other = with_arguments(file_network(SPECS["code-2012"]), "Conv2d", ceil_mode=False)
+    for outputs in (None, (96, 54, 54)):  # a file that tells the arguments alone, or the maps too
+        first = replace(other.layers[0], outputs=outputs)
+        with pytest.raises(DataError, match="conv1: maps of 54 x 54, conv1 gives 55 x 55 of 224"):
+            find_fit(replace(other, layers=[first, *other.layers[1:]]), [SPECS["code-2012"]])
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"size": 3}, "samemap2: size 3, samemap2 has 5"),
+        ({"alpha": 4e-5}, "samemap2: alpha 4e-05, samemap2 has 0.001"),
+        ({"k": 2.0}, "samemap2: k 2.0, samemap2 has 1.0"),
+        ({"beta": 0.5}, "samemap2: beta 0.5, samemap2 has 0.75"),
+    ],
+)
+def test_other_numbers_of_a_same_map_normalisation_are_another_network(change, words):
+    network = with_arguments(file_network(SPECS["code-2012"]), "SameMapNorm", **change)
+    with pytest.raises(DataError, match=words):
+        find_fit(network, [SPECS["code-2012"]])
+
+
 def test_dropout_that_scales_in_test_is_a_layer_of_its_own():
     """paper halves the activations in test; a file without that computes other numbers."""
     with pytest.raises(DataError, match="nearest, paper.*\n.*fc6: after it come ReLU; after"):
@@ -115,6 +141,7 @@ def test_relu_may_come_before_or_after_a_max_pool():
         ("LocalResponseNorm", {"alpha": 1e-3}, "norm1: alpha of each square 0.0002, norm1 has 2e"),
         ("LocalResponseNorm", {"divide_by_size": False}, "alpha of each square 0.0001, norm1"),
         ("LocalResponseNorm", {"size": 3, "alpha": 6e-5}, "norm1: size 3, norm1 has 5"),
+        ("LocalResponseNorm", {"groups": 2}, "norm1: groups 2, norm1 has 1"),
         ("MaxPool2d", {"window": 2}, "pool1: window (2, 2), pool1 has (3, 3)"),
         ("MaxPool2d", {"padding": 1}, "pool1: padding (1, 1), pool1 has (0, 0)"),
         ("Conv2d", {"stride": (4, 2)}, "conv1: stride (4, 2), conv1 has (4, 4)"),
@@ -159,7 +186,7 @@ def test_a_network_with_another_number_of_layers_says_both_numbers():
 
 def test_arrays_alone_that_fit_several_rows_need_the_users_word():
     network = file_network(SPECS["caffe"], complete=False)
-    with pytest.raises(UsageError, match="fit paper, caffe, caffenet alike.*--spec"):
+    with pytest.raises(UsageError, match="fit paper, code-2012, caffe, caffenet alike.*--spec"):
         find_fit(network)
     assert find_fit(network, [SPECS["caffenet"]]).spec.name == "caffenet"
     assert find_fit(replace(network, spec="caffe")).spec.name == "caffe"
@@ -262,6 +289,8 @@ def test_every_field_of_a_plan_has_a_place_in_the_comparison():
     kinds = {x.kind for row in SPECS.values() for x in plan(row, 5, row.image_size)}
     assert kinds - set(WEIGHTED) == {
         "ReLU", "LocalResponseNorm", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Dropout",
-        "Flatten",
+        "Flatten", "SameMapNorm",
     }  # fmt: skip
-    assert set(asdict(SPECS["caffe"].lrn)) == {"size", "alpha", "beta", "k", "divide_by_size"}
+    fields = {"size", "alpha", "beta", "k", "divide_by_size", "groups"}
+    assert set(asdict(SPECS["caffe"].lrn)) == fields
+    assert set(asdict(SPECS["cifar10"].same_map)) == {"size", "alpha", "beta", "k"}

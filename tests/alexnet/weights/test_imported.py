@@ -101,7 +101,7 @@ def test_arrays_alone_need_the_users_word_and_take_it():
     saved = small("caffenet")
     network = foreign(saved, complete=False)
     flags = {"changes": {"width": 0.03}, "image_size": 67}
-    with pytest.raises(UsageError, match="fit paper, caffe, .*caffenet.* alike.*--spec"):
+    with pytest.raises(UsageError, match="fit paper, code-2012, caffe, .*caffenet.* alike.*--spec"):
         to_checkpoint(network, "a", **flags)
     made = to_checkpoint(network, "a", spec="caffenet", **flags)
     assert (made.build["spec"], made.build["width"]) == ("caffenet", 0.03)

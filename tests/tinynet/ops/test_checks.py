@@ -19,6 +19,8 @@ CALLS = {
     "dropout: drop": lambda: tn.dropout(tensor(), None),
     "local_response_norm: alpha": lambda: tn.local_response_norm(tensor(), alpha="a"),
     "local_response_norm: beta": lambda: tn.local_response_norm(tensor(), beta=np.nan),
+    "same_map_norm: alpha": lambda: tn.same_map_norm(tensor(), alpha="a"),
+    "same_map_norm: k": lambda: tn.same_map_norm(tensor(), k=np.nan),
     "softmax_cross_entropy: label_smoothing": lambda: tn.softmax_cross_entropy(
         tn.Tensor(np.ones((2, 3), np.float32)), [0, 1], label_smoothing="0.1"
     ),

@@ -110,6 +110,18 @@ REFUSED = {
     "local_response_norm: groups that do not divide": (
         lambda: tn.local_response_norm(tensor(*X), groups=4),
         ValueError, ["local_response_norm: groups=4", "6 channels", "(2, 6, 5, 4)"]),
+    "same_map_norm: an even size": (
+        lambda: tn.same_map_norm(tensor(*X), size=4),
+        ValueError, ["same_map_norm: size", "odd", "4"]),
+    "same_map_norm: a pair of sizes": (
+        lambda: tn.same_map_norm(tensor(*X), size=(3, 3)),
+        TypeError, ["same_map_norm: size", "int", "(3, 3)"]),
+    "same_map_norm: size -1": (
+        lambda: tn.same_map_norm(tensor(*X), size=-1),
+        ValueError, ["same_map_norm: size", "at least 1", "-1"]),
+    "same_map_norm: integer maps": (
+        lambda: tn.same_map_norm(images(*X)),
+        TypeError, ["same_map_norm: x", "uint8 (2, 6, 5, 4)"]),
     "batch_norm: weight of another length": (
         lambda: tn.batch_norm(tensor(*X), tensor(5), tensor(6), tensor(6), tensor(6), True),
         ValueError, ["batch_norm: weight", "(5,)", "(6,) fits"]),
@@ -326,6 +338,7 @@ def test_numpys_ints_are_ints(backend):
     for ours, expected in (
         (tn.conv2d(x, weight, groups=two), tn.conv2d(x, weight, groups=2)),
         (tn.local_response_norm(x, five, groups=two), tn.local_response_norm(x, 5, groups=2)),
+        (tn.same_map_norm(x, five), tn.same_map_norm(x, 5)),
         (tn.dropout(x, 0.5, draw=five), tn.dropout(x, 0.5, draw=5)),
     ):
         assert np.array_equal(ours.numpy(), expected.numpy())

@@ -161,6 +161,22 @@ def test_concatenate_of_any_shapes_is_pytorchs(backend, shape, data):
     )
 
 
+@given(
+    shape=st.tuples(*[st.integers(1, 3)] * 2, *[st.integers(1, 9)] * 2),
+    reach=st.integers(0, 6),
+    beta=st.sampled_from([0.5, 0.75, 1.25]),
+)
+@random_examples
+def test_same_map_norm_of_any_window_is_pytorchs_average_of_squares(backend, shape, reach, beta):
+    size = 2 * reach + 1
+
+    def peer(x):
+        mean = torch.nn.functional.avg_pool2d(x * x, size, 1, reach, count_include_pad=True)
+        return x / (2.0 + 10.0 * mean) ** beta
+
+    assert_as_pytorch(lambda x: tn.same_map_norm(x, size, 10.0, beta, 2.0), peer, [spaced(shape)])
+
+
 @given(shape=st.tuples(*[st.integers(1, 4)] * 4), sides=st.tuples(*[st.integers(0, 3)] * 4))
 @random_examples
 def test_pad_of_any_sides_is_pytorchs(backend, shape, sides):

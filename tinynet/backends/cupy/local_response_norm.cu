@@ -4,6 +4,7 @@
 // sliding windows: registers that hold the numbers of the channels around the current one.
 
 #include "device/elements.cuh"
+#include "device/powers.cuh"
 
 // channels  of a group
 // tile      channels of a thread; tiles: how many threads share a group's pixel
@@ -33,15 +34,6 @@ template <typename T, int REACH> struct Window {
         return sum;
     }
 };
-
-// scale^-beta. The paper's beta, 3/4, takes two square roots.
-template <typename T> __device__ T inverse_power(T scale, T beta) {
-    if (beta == T(0.75)) {
-        T root = rsqrt(scale);
-        return root * sqrt(root);
-    }
-    return pow(scale, -beta);
-}
 
 // y[c] = x[c] / (k + alpha * sum of x[j]^2 over the channels j within reach of c)^beta.
 //

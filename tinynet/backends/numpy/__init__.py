@@ -26,6 +26,7 @@ from .linear import linear, linear_backward_bias, linear_backward_input, linear_
 from .local_response_norm import local_response_norm, local_response_norm_backward
 from .max_pool2d import max_pool2d, max_pool2d_backward
 from .relu import relu, relu_backward
+from .same_map_norm import same_map_norm, same_map_norm_backward
 from .sgd import sgd_paper, sgd_pytorch
 from .softmax_cross_entropy import (
     softmax,

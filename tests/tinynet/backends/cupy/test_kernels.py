@@ -11,7 +11,10 @@ from tests.oracles.cases import LAYERS, on_host, relative_error, spaced
 from tinynet.backends.cupy import local_response_norm, sgd
 from tinynet.backends.cupy.device import launch, sums
 
-OVER_MAPS = ("conv2d", "max_pool2d", "avg_pool2d", "adaptive", "local_response_norm", "batch_norm")
+OVER_MAPS = (
+    "conv2d", "max_pool2d", "avg_pool2d", "adaptive", "local_response_norm", "same_map_norm",
+    "batch_norm",
+)  # fmt: skip
 
 
 def gpu():
@@ -213,6 +216,7 @@ def test_more_elements_than_32_bits_can_count():
             lambda x: tn.max_pool2d(x, 3, 2),
             lambda x: tn.avg_pool2d(x, 3, 2),
             lambda x: tn.local_response_norm(x, alpha=1.0),
+            tn.same_map_norm,
         ):
             y = op(tn.Tensor(x)).data
             small = op(tn.Tensor(ends)).data
