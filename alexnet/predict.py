@@ -28,9 +28,9 @@ from alexnet.cli.image_arguments import Faults, image_paths
 from alexnet.cli.machine import use_machine
 from alexnet.cli.output_file import keep_inputs
 from alexnet.data import open_dataset
+from alexnet.data.class_folder import folder_class
 from alexnet.data.crops import centre_crop
 from alexnet.data.folder import read_image
-from alexnet.data.layout import folder_class
 from alexnet.data.loader import Loader
 from alexnet.data.names import printable
 from alexnet.data.prefetch import prefetch
