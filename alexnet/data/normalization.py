@@ -93,22 +93,22 @@ def measure_normalization(
                   otherwise the divisor is 1, as in the paper
     limit         at most this many images are read, evenly spaced over the set
     stored_size   the size at which images are read, as in Loader
-    Sums of integers are exact, so the order of summation does not change the result. Raises
-    DataError if a channel has one value only and divide is set.
+    A dataset that has pixel_sums (PixelSums) of this stored size is not read: they are the sums of
+    all its images. Sums of integers are exact, so the order of summation does not change the
+    result. Raises DataError if a channel has one value only and divide is set.
     """
     if mean not in ("image", "channel"):
         raise ValueError(f"measure_normalization: mean must be image or channel, got {mean!r}")
     if limit < 1:
         raise ValueError(f"measure_normalization: limit must be 1 or more, got {limit}")
-    count = min(len(dataset), limit)
-    sample = _Sample(dataset, np.arange(count) * len(dataset) // max(count, 1))
-    loader = Loader(sample, 64, image_size, workers=workers, stored_size=stored_size)
-    total = np.zeros((3, image_size, image_size), np.int64)
-    squares = np.zeros(3, np.int64)
-    for images, _ in loader.epoch(0):
-        total += images.sum(axis=0, dtype=np.uint32)
-        if divide:
-            squares += np.square(images, dtype=np.uint32).sum(axis=(0, 2, 3), dtype=np.int64)
+    known = getattr(dataset, "pixel_sums", None)
+    if known is not None and known.size == (stored_size or image_size):
+        count, (total, squares) = known.count, known.middle(image_size)
+    else:
+        count = min(len(dataset), limit)
+        sample = _Sample(dataset, np.arange(count) * len(dataset) // max(count, 1))
+        loader = Loader(sample, 64, image_size, workers=workers, stored_size=stored_size)
+        total, squares = _sums(loader, divide)
     channel_mean = total.sum(axis=(1, 2)) / (count * image_size**2)
     deviation = np.ones(3)
     if divide:
@@ -121,6 +121,17 @@ def measure_normalization(
             )
     mean_array = total / count if mean == "image" else channel_mean.reshape(3, 1, 1)
     return Normalization(mean_array, deviation.reshape(3, 1, 1))
+
+
+def _sums(loader, divide):
+    """The sum of the images, int64 (3, S, S), and with divide each channel's sum of squares."""
+    total = np.zeros((3, loader.image_size, loader.image_size), np.int64)
+    squares = np.zeros(3, np.int64)
+    for images, _ in loader.epoch(0):
+        total += images.sum(axis=0, dtype=np.uint32)
+        if divide:
+            squares += np.square(images, dtype=np.uint32).sum(axis=(0, 2, 3), dtype=np.int64)
+    return total, squares
 
 
 class _Sample:

@@ -248,8 +248,9 @@ class Run:
         check_training(checkpoint)
         training = checkpoint.training
         self.remarks += resuming.list_remarks(
-            checkpoint, self.options, self.classes, len(self.train_set), self._lists
-        )
+            checkpoint, self.options, self.classes, len(self.train_set),
+            self.batches.stored_size, self._lists,
+        )  # fmt: skip
         checkpoint.fill(self.model, self.optimizer)
         # The same step as before, unless images were left out since and an epoch has fewer now.
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))
