@@ -66,14 +66,14 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def _read_json(path):
+    if not path.is_file():
+        if is_unfinished(path.parent):
+            raise DataError(
+                f"{printable(path.parent)} is a pack that is not finished; the same command of "
+                "python -m alexnet.prepare again goes on with it"
+            )
+        raise DataError(f"{printable(path.parent)} is no pack: it has no {MANIFEST}")
     try:
-        if not path.is_file():
-            if is_unfinished(path.parent):
-                raise DataError(
-                    f"{printable(path.parent)} is a pack that is not finished; the same command "
-                    "of python -m alexnet.prepare again goes on with it"
-                )
-            raise DataError(f"{printable(path.parent)} is no pack: it has no {MANIFEST}")
         with open(path, "rb") as file:
             content = json.loads(file.read(_MOST_BYTES))
     except OSError as error:
