@@ -9,6 +9,7 @@ Source: the paper, section 2.
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import shutil
@@ -56,8 +57,9 @@ def _command(args):
         with locked(out, "or name another folder", GO_ON):
             return _pack(args, source, out)
     finally:
-        if is_new and not any(out.iterdir()):
-            out.rmdir()
+        if is_new:
+            with contextlib.suppress(OSError):  # it holds the work
+                out.rmdir()
 
 
 def _source(argument):

@@ -56,6 +56,30 @@ def test_raw_images_are_those_of_the_folder(source, raw, split):
         pack.paths[len(pack)]
 
 
+def test_validation_that_is_split_off_is_that_of_the_folder(tmp_path):
+    make_photos(tmp_path / "photos", counts=(("", 11),))
+    out = make_pack(tmp_path / "photos", tmp_path / "out")
+    for split in ("train", "val"):
+        folder, pack = ImageFolder(tmp_path / "photos", split), Pack(out, split)
+        assert list(pack.paths) == folder.paths and fingerprint(pack) == fingerprint(folder)
+        assert "split 90 / 10 by a hash of the file name" in pack.description
+
+
+def test_validation_images_that_lie_together_are_packed(tmp_path):
+    source = make_photos(tmp_path / "photos", counts=(("train", 2), ("val", 2)))
+    val = tmp_path / "photos" / "val"
+    for name in ("cat", "dog"):
+        for number in (0, 1):
+            os.rename(val / name / f"{number}.png", val / f"{number}{name}.png")
+        (val / name).rmdir()
+    lines = [f"{file.name}\t{file.stem[1:]}\n" for file in val.iterdir()]
+    (val / "val_annotations.txt").write_text("".join(lines))
+    folder, pack = ImageFolder(source, "val"), Pack(make_pack(source, tmp_path / "out"), "val")
+    assert pack.labels.tolist() == [0, 0, 1, 1] and list(pack.paths) == folder.paths
+    assert fingerprint(pack) == fingerprint(folder)
+    np.testing.assert_array_equal(pack.read(2, 12), folder.read(2, 12))
+
+
 def test_a_pack_has_the_fingerprint_of_its_folder_without_reading_paths(source, raw):
     pack = open_dataset(str(raw), "train")
     assert fingerprint(pack) == fingerprint(ImageFolder(source, "train"))
