@@ -28,11 +28,14 @@ class PixelSums:
     def add(self, image: np.ndarray) -> None:
         """Count an image.  image: uint8 (size, size, 3)."""
         planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+        squares = np.square(planes, dtype=np.uint16)  # 255^2 fits
         self.count += 1
         self.totals += planes
-        self.squares += np.square(planes, dtype=np.uint16)  # 255^2 fits
-        flat = planes.reshape(3, -1).astype(np.float64)
-        self.products += (flat @ flat.T).astype(np.int64)  # whole numbers below 2^53: exact
+        self.squares += squares
+        self.products[range(3), range(3)] += squares.sum(axis=(1, 2), dtype=np.int64)
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            product = np.multiply(planes[i], planes[j], dtype=np.uint16).sum(dtype=np.int64)
+            self.products[[i, j], [j, i]] += product
 
     def merge(self, other: "PixelSums") -> None:
         """Count the images of another PixelSums of this size."""
