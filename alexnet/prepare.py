@@ -199,8 +199,8 @@ def _parser():
     )  # fmt: skip
     parser.add_argument(
         "--keep-aspect", action="store_true",
-        help="store the whole image, not its middle square, which is what is read from it all the "
-        "same; alexnet.data.pack.Pack.read_whole gives the rest to a program of your own",
+        help="store whole images: training reads their middle square all the same, a program of "
+        "your own reads the rest by alexnet.data.pack.Pack.read_whole (the middle square alone)",
     )  # fmt: skip
     parser.add_argument(
         "--jpeg", type=_quality, metavar="QUALITY",

@@ -10,7 +10,7 @@ A number of val.txt, from 0, is a place in synsets.txt, a wnid on each line, whe
 beside; else in the sorted wnids, as in Caffe. The devkit's numbers, from 1, have an order of their
 own, which its map_clsloc.txt tells: n02119789 1 kit_fox. Line k there belongs to image number k.
 
-Source: the readme.txt of ILSVRC's devkit; caffe/data/ilsvrc12; Tiny ImageNet's and Kaggle's files.
+Source: the four data sets; docs/facts.md, section 9.
 """
 
 import os

@@ -106,27 +106,26 @@ class Unfinished:
         with writing(self.path, GO_ON):
             for split, layout in layouts.items():
                 new = self.path / f"{split}.list.new"
-                record = _listed(new, layout, source, split)
+                plan.splits[split] = _listed(new, layout, source, split)
                 difference = first_difference(self.list(split), new)
                 if difference is None:
-                    new.unlink()
                     continue
                 number, entry = difference
-                if number < progress.files.get(split, 0):
+                if split in progress.records or number < progress.files.get(split, 0):
                     raise self._changed(plan, f"{printable(entry.path)} came, went or changed")
                 remark = (
                     f"{printable(source)} has changed since the pack was begun, for example "
                     f"{printable(entry.path)}; none of the files that are packed has"
                 )
-                os.replace(new, self.list(split))
-                plan.splits[split] = record
+            for split in layouts:
+                os.replace(self.path / f"{split}.list.new", self.list(split))
             self._write_plan(plan)
         return plan, remark
 
     def _changed(self, plan, what):
         return DataError(
             f"{printable(plan.source)} has changed since {printable(self.path.parent)} was begun: "
-            f"{what}, and files after it are packed already; put it back, or pack into a new folder"
+            f"{what}, where images are packed already; put it back, or pack into a new folder"
         )
 
     def read_plan(self) -> Plan:

@@ -153,7 +153,7 @@ def test_a_file_that_changed_behind_the_work_is_refused(tmp_path):
     killed_after(8, source, tmp_path / "out", True)
     changed = tmp_path / "photos" / "train" / "cat" / "2.png"
     changed.write_bytes(changed.read_bytes() + b" ")
-    with pytest.raises(DataError, match="cat/2.png came, went or changed, and files after it are"):
+    with pytest.raises(DataError, match="cat/2.png came, went or changed, where images are"):
         begin(source, tmp_path / "out")
     os.remove(changed)
     with pytest.raises(DataError, match="cat/2.png came, went or changed"):
@@ -177,6 +177,18 @@ def test_files_ahead_of_the_work_may_change_and_it_is_said(tmp_path):
     for _ in work.pack():
         pass
     assert contents(tmp_path / "out") == contents(make_pack(source, tmp_path / "anew"))
+
+
+def test_a_file_that_came_behind_a_finished_split_is_refused(tmp_path):
+    source = make_photos(tmp_path / "photos")
+    killed_after(18, source, tmp_path / "out", True)
+    last = tmp_path / "photos" / "train" / "dog" / "9.png"
+    last.write_bytes(last.with_name("6.png").read_bytes())
+    with pytest.raises(DataError, match="dog/9.png came, went or changed"):
+        begin(source, tmp_path / "out")
+    last.unlink()
+    list(begin(source, tmp_path / "out").pack())
+    assert len(Pack(tmp_path / "out", "train")) == 14
 
 
 def test_what_was_written_after_the_progress_is_cut_off(tmp_path, monkeypatch):
