@@ -28,9 +28,11 @@ DEVKIT_MAP = "".join(f"{wnid} {number} some_name\n" for wnid, number in DEVKIT.i
 TRUTH_NAME = "ILSVRC2012_validation_ground_truth.txt"
 
 
-def imagenet(folder, images="val"):
-    """train/<wnid>/*, and the validation images together in a folder."""
-    fill(folder / "train", WNIDS)
+def imagenet(folder, images="val", inside=""):
+    """train/<wnid>/<inside>/*, and the validation images together in a folder."""
+    for wnid in WNIDS:
+        for number in range(3):
+            save(folder / "train" / wnid / inside / f"{wnid}_{number}.JPEG", format="JPEG")
     for place, name in enumerate(LABELS):
         save(folder / images / name, (place, 50, 60), format="JPEG")
     return folder
@@ -45,7 +47,8 @@ def need_expected(folder):
     dataset = ImageFolder(folder, "val")
     assert dataset.names == EXPECTED and dataset.classes == WNIDS
     assert dataset.labels.tolist() == [0, 1, 2, 2]
-    assert dataset.classes == ImageFolder(folder, "train").classes
+    train = ImageFolder(folder, "train")
+    assert train.classes == WNIDS and len(train) == 9  # no tenth is split off
     return dataset
 
 
@@ -62,9 +65,7 @@ def test_a_labels_file_in_the_folder_or_beside_it_tells_the_classes(tmp_path, na
 
 
 def test_tiny_imagenets_folder_is_read_as_it_is(tmp_path):
-    for wnid in WNIDS:
-        fill(tmp_path / "train" / wnid, ("images",))
-    imagenet(tmp_path, "val/images")
+    imagenet(tmp_path, "val/images", "images")
     save(tmp_path / "test" / "images" / "test_0.JPEG", format="JPEG")
     (tmp_path / "val" / "val_annotations.txt").write_text(ANNOTATIONS)
     (tmp_path / "wnids.txt").write_text("\n".join(WNIDS))
