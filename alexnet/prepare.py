@@ -116,7 +116,10 @@ def _print_plan(packing):
     if packing.remark:
         print(f"changed   {packing.remark}")
     if packing.done:
-        print(f"going on  {packing.done:,} of {packing.listed:,} files are done")
+        print(
+            f"going on  {packing.done:,} of {packing.listed:,} files are done; they are read again "
+            "for the checksum"
+        )
     expected, seconds = packing.expected()
     room, needed = shutil.disk_usage(out).free, expected - packing.written
     exact = packing.options.image_bytes is not None

@@ -261,11 +261,11 @@ class _Stream:
             self._flush()
 
     def _flush(self):
-        data, self._waiting = self._waiting, bytearray()
-        self._digest.update(data)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
+        # What cannot be written keeps waiting: progress that counts it is not saved then.
+        while self._waiting:
+            written = self._file.write(self._waiting)
+            self._digest.update(self._waiting[:written])
+            del self._waiting[:written]
 
     def sync(self) -> None:
         """Force what was written to the disk."""

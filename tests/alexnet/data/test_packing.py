@@ -273,27 +273,41 @@ def test_a_split_of_broken_images_is_an_error(tmp_path):
 # --- the disk -------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_says_how_to_go_on_and_what_was_saved_stays(
-    source, unbroken, tmp_path, monkeypatch
-):
-    written, write = [], packing._Stream._flush
+class Full:
+    """A file on a disk that takes this many bytes more, the last of them from a part of a write."""
 
-    def full(stream):
-        if sum(written) > 4000:
-            stream._file.write(bytes(stream._waiting[:5]))  # a part still fits
+    room = 0
+
+    def __init__(self, path, mode, buffering):
+        self.file = open(path, mode, buffering=buffering)
+
+    def write(self, data):
+        if not Full.room:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(len(stream._waiting))
-        write(stream)
+        taken = self.file.write(data[: Full.room])
+        Full.room -= taken
+        return taken
 
-    with monkeypatch.context() as patch:
-        patch.setattr(packing, "SECONDS_BETWEEN_SAVES", 0)
-        patch.setattr(packing, "_BLOCK", 1)
-        patch.setattr(packing._Stream, "_flush", full)
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+@pytest.mark.parametrize("kind", [0, 3])
+@pytest.mark.parametrize("seconds", [0, 10])
+@pytest.mark.parametrize("block", [1, 500, 1 << 22])
+@pytest.mark.parametrize("room", [0, 450, 3000])
+def test_a_full_disk_says_how_to_go_on_and_what_was_saved_stays(
+    source, unbroken, tmp_path, room, block, seconds, kind
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "SECONDS_BETWEEN_SAVES", seconds)
+        patch.setattr(packing, "_BLOCK", block)
+        patch.setattr(packing, "open", Full, raising=False)
+        patch.setattr(Full, "room", room)
         with pytest.raises(DiskError, match="make room and give the same command again"):
-            list(begin(source, tmp_path / "out").pack())
-    assert begin(source, tmp_path / "out").done >= 4
-    make_pack(source, tmp_path / "out")
-    assert contents(tmp_path / "out") == unbroken[0]
+            list(begin(source, tmp_path / "out", **KINDS[kind]).pack())
+    make_pack(source, tmp_path / "out", **KINDS[kind])
+    assert contents(tmp_path / "out") == unbroken[kind]
 
 
 def test_a_file_that_was_cut_behind_the_work_is_an_error(source, tmp_path):
