@@ -211,12 +211,17 @@ def test_other_classes_are_refused(tmp_path):
         begin(source, tmp_path / "out")
 
 
-@pytest.mark.parametrize("gone", [False, True])
-def test_a_file_that_changes_while_it_is_packed_is_an_error(tmp_path, gone):
+@pytest.mark.parametrize("how", ["gone", "other", "touched"])
+def test_a_file_that_changes_while_it_is_packed_is_an_error(tmp_path, how):
     source = make_photos(tmp_path / "photos")
     work = begin(source, tmp_path / "out", skip_bad_images=20)
     changed = tmp_path / "photos" / "train" / "dog" / "5.png"
-    changed.unlink() if gone else changed.write_bytes(b"other")
+    if how == "gone":
+        changed.unlink()
+    elif how == "other":
+        changed.write_bytes(b"other")
+    else:
+        os.utime(changed, ns=(1, 1))
     with pytest.raises(DataError, match="dog/5.png (was listed and is gone|has changed since)"):
         list(work.pack())
     assert 0 < Unfinished(tmp_path / "out").read_progress(12).files["train"] <= 12

@@ -40,6 +40,15 @@ def test_the_covariance_is_exact_for_as_many_images_as_imagenet_has():
     np.testing.assert_array_equal(sums.covariance, [[0, 0, 0], [0, 0.25, 0.25], [0, 0.25, 0.25]])
 
 
+def test_one_pixel_among_all_of_imagenet_is_not_rounded_away():
+    sums, pixels = PixelSums(256), 1_281_167 * 256 * 256
+    sums.count = 1_281_167
+    sums.totals += 255 * sums.count
+    sums.totals[:, 3, 4] -= 1  # one image has 254 there
+    sums.products += pixels * 255**2 - 255**2 + 254**2
+    np.testing.assert_allclose(sums.covariance, (1 - 1 / pixels) / pixels, rtol=1e-12)
+
+
 @pytest.mark.parametrize("size, window", [(6, slice(2, 8)), (7, slice(1, 8)), (10, slice(0, 10))])
 def test_the_middle_is_where_the_middle_crop_is(size, window):
     images = np.random.default_rng(0).integers(0, 256, (5, 10, 10, 3), np.uint8)
