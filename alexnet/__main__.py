@@ -7,6 +7,7 @@ import sys
 from alexnet.cli import flags
 
 COMMANDS = {
+    "prepare": "pack a folder's images, read and resized once, for training",
     "train": "train an AlexNet on photos, CIFAR-10 or drawn images",
     "evaluate": "the accuracy of a trained network, and of each class",
     "predict": "the most probable classes of image files",

@@ -29,9 +29,9 @@ from alexnet.cli.machine import use_machine
 from alexnet.cli.output_file import keep_inputs
 from alexnet.cli.ten_crop import ten_crop_border
 from alexnet.data import open_dataset
+from alexnet.data.class_folder import folder_class
 from alexnet.data.crops import add_border, centre_crop
 from alexnet.data.folder import read_image
-from alexnet.data.layout import folder_class
 from alexnet.data.loader import Loader
 from alexnet.data.names import printable
 from alexnet.data.prefetch import prefetch

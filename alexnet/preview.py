@@ -17,7 +17,7 @@ from alexnet.data.augment import AUGMENTATIONS
 from alexnet.data.crops import add_border, crop
 from alexnet.data.loader import Loader, read_batch
 from alexnet.data.names import printable
-from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.pixel_sums import sums_of
 from alexnet.data.principal_colours import PrincipalColours
 from alexnet.errors import UsageError
 from alexnet.network.specs import SPECS, find_spec
@@ -71,10 +71,8 @@ def _colours(args, loader, row):
     if args.augment != "alexnet":
         return None
     print("measuring the pixels of the images ...", flush=True)
-    pixels = measure_pixels(
-        loader.dataset, loader.image_size, limit=LIMIT, stored_size=loader.stored_size
-    )
-    return PrincipalColours.of(pixels.covariance, row.input.colour_divisor)
+    sums = sums_of(loader.dataset, loader.stored_size, limit=LIMIT)
+    return PrincipalColours.of(sums.covariance, row.input.colour_divisor)
 
 
 def _row(loader, place, epochs, colours):

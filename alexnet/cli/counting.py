@@ -8,17 +8,25 @@ from rich.live import Live
 from rich.text import Text
 
 from alexnet.cli import ending
+from alexnet.training.progress import clock
 
 SECONDS_BETWEEN_LINES = 5  # in a pipe
 
 
-def counted(items: Iterable, total: int, what: str) -> Iterator:
+def counted(items: Iterable, total: int, what: str, done: int = 0) -> Iterator:
     """Yield the items, and say `what` with the number of those that are done: on a terminal in one
-    line that goes away at the end, in a pipe in a line every five seconds."""
-    done = 0
+    line that goes away at the end, in a pipe in a line every five seconds.
+
+    done  how many of the total were done before
+    """
+    first, began = done, time.monotonic()
 
     def line():
-        return f"{what}: {done:,} of {total:,}"
+        seconds = time.monotonic() - began
+        left = ""
+        if done > first and seconds >= SECONDS_BETWEEN_LINES:
+            left = f", left {clock(seconds / (done - first) * (total - done))}"
+        return f"{what}: {done:,} of {total:,}{left}"
 
     console = Console(stderr=True)
     if console.is_terminal:

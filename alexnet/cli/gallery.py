@@ -8,8 +8,8 @@ import numpy as np
 from alexnet.cli import ending
 from alexnet.cli.answers import Answer
 from alexnet.cli.output_file import drawn_whole
+from alexnet.data.class_folder import folder_class
 from alexnet.data.crops import centre_crop
-from alexnet.data.layout import folder_class
 from alexnet.data.loader import read_batch
 from alexnet.evaluation.neighbours import Neighbourhood
 from alexnet.pictures import predictions

@@ -45,7 +45,7 @@ def train_parser() -> argparse.ArgumentParser:
         metavar="DATA",
         help="synthetic (the default): drawn by the program. cifar10:FOLDER: the unpacked CIFAR-10 "
         "files. FOLDER: train/<class>/* and val/<class>/*, or <class>/* alone, of which a tenth "
-        "becomes validation",
+        "becomes validation; or a pack that alexnet.prepare made of such a folder",
     )
     group.add_argument(
         "--augment", choices=AUGMENTATIONS,

@@ -31,6 +31,24 @@ def resize(image: Image.Image, size: int) -> np.ndarray:
     return np.array(image.resize((size, size), Image.Resampling.BILINEAR, box=square))
 
 
+def resize_whole(image: Image.Image, size: int) -> np.ndarray:
+    """uint8 (H, W, 3): the whole image with its shorter side resized to `size`; the longer one is
+    rounded to pixels. Arguments: as in resize."""
+    shorter = min(image.size)
+    width, height = (round(side * size / shorter) for side in image.size)
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def middle_square(pixels: np.ndarray, size: int) -> np.ndarray:
+    """uint8 (size, size, 3), a new array: the middle square of an image, resized if its shorter
+    side is another size.  pixels: uint8 (H, W, 3)."""
+    height, width, _ = pixels.shape
+    if min(height, width) != size:
+        return resize(Image.fromarray(pixels), size)
+    top, left = (height - size) // 2, (width - size) // 2
+    return pixels[top : top + size, left : left + size].copy()
+
+
 def stored_size(image_size: int, native_size: int | None = None) -> int:
     """The size at which images are read before crops of image_size are cut out: 256 for 227.
 

@@ -2,12 +2,10 @@
 
 layout.py says which folders hold the classes of a split, and images.py how an image file is read.
 Classes are sorted as strings. Hidden files are ignored. Files without the ending of an image format
-are left out and counted in the description. Without a validation folder, the tenth of each class
-whose file names have the smallest SHA-256 is validation: the same tenth on every machine, in any
-order of the files.
+are left out and counted in the description. split_files.py says which images are validation without
+a validation folder.
 """
 
-import hashlib
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +16,9 @@ import numpy as np
 from alexnet.data import check_split
 from alexnet.data.directory import IMAGE_ENDINGS, Directory, describe_left_out
 from alexnet.data.images import read_image
-from alexnet.data.layout import class_images, find_layout
+from alexnet.data.layout import find_layout
 from alexnet.data.names import printable
+from alexnet.data.split_files import class_files, image_name
 from alexnet.errors import DataError
 
 # Other modules take these from here.
@@ -50,14 +49,11 @@ class ImageFolder:
             raise ValueError(f"skip_bad_images must not be negative, got {skip_bad_images}")
         layout = find_layout(str(Path(folder)), split)
         self.classes = list(layout.classes)
-        self._class_folders = [directory.path for directory in layout.classes.values()]
-        files, left_out = [], Counter()
-        for label, directory in enumerate(layout.classes.values()):
-            contents = class_images(directory)
-            left_out += contents.left_out
-            images, part = contents.images, layout.part
-            chosen = images if part is None else _split_by_hash(images)[part]
-            files += [(path, label) for path in chosen]
+        self._class_folders, files, left_out = [], [], Counter()
+        for label, class_folder, paths, others in class_files(layout):
+            self._class_folders.append(class_folder)
+            left_out += others
+            files += [(path, label) for path in paths]
         self.skipped = _broken_files([path for path, _ in files], skip_bad_images)
         files = [entry for entry in files if entry[0] not in self.skipped]
         if not files:
@@ -70,9 +66,8 @@ class ImageFolder:
     @property
     def names(self) -> list[str]:
         """A name of each image, wherever the folder lies: its class and its path in it."""
-        starts = [len(folder) for folder in self._class_folders]
         return [
-            self.classes[label] + path[starts[label] :].replace(os.sep, "/")
+            image_name(self.classes[label], self._class_folders[label], path)
             for path, label in zip(self.paths, self.labels.tolist(), strict=True)
         ]
 
@@ -99,18 +94,6 @@ def images_in(folder: str | Path) -> list[str]:
             f"{printable(folder)} holds no images" + (f" ({left_out})" if left_out else "")
         )
     return contents.images
-
-
-def _split_by_hash(paths):
-    """{"train": nine tenths of the paths, "val": one tenth, at least one path of two or more}."""
-
-    def key(path):
-        name = os.path.basename(path)
-        return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest(), path
-
-    count = max(round(len(paths) / 10), 1) if len(paths) > 1 else 0
-    chosen = set(sorted(paths, key=key)[:count])
-    return {"train": [path for path in paths if path not in chosen], "val": sorted(chosen)}
 
 
 def _broken_files(paths, tolerated):

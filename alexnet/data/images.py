@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from alexnet.data.colour import to_rgb
-from alexnet.data.crops import resize
+from alexnet.data.crops import resize, resize_whole
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 
@@ -64,9 +64,19 @@ def read_image(path: str | Path, size: int) -> np.ndarray:
     Raises OSError with the path for a file that the system cannot read, and MemoryError for full
     memory: those are no faults of the image.
     """
+    return _read(path, size, resize)
+
+
+def read_whole_image(path: str | Path, size: int) -> np.ndarray:
+    """uint8 (H, W, 3): the same without the cut, the shorter side `size`. Raises DataError too for
+    an image so narrow that it would have more than MOST_PIXELS."""
+    return _read(path, size, resize_whole)
+
+
+def _read(path, size, resized):
     data = _content(path)
     try:
-        return _decode(data, size)
+        return _decode(data, size, resized)
     except Exception as error:  # a damaged file can raise nearly anything in Pillow's decoders
         if isinstance(error, MemoryError) or "out of memory" in str(error):
             raise MemoryError(f"while reading {printable(path)}") from error
@@ -91,7 +101,7 @@ def _content(path):
         raise MemoryError(f"while reading {printable(path)}") from error
 
 
-def _decode(data, size):
+def _decode(data, size, resized):
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         full = image.size
         image.draft(None, (size, size))
@@ -102,6 +112,11 @@ def _decode(data, size):
                 f"it has {width:,} x {height:,} pixels, at most {MOST_PIXELS:,} fit; make it "
                 "smaller"
             )
+        if resized is resize_whole and size**2 * max(full) > MOST_PIXELS * min(full):
+            raise ValueError(
+                f"of {full[0]:,} x {full[1]:,} pixels it would have more than {MOST_PIXELS:,}; cut "
+                "it"
+            )
         large = width * height > _LARGE
         with _one_large_image if large else contextlib.nullcontext():
             image.load()
@@ -109,7 +124,7 @@ def _decode(data, size):
             upright = to_rgb(image, data)
             if turn is not None:
                 upright = upright.transpose(turn)
-            return resize(upright, size)
+            return resized(upright, size)
 
 
 def _turn(image):

@@ -3,59 +3,73 @@
     FOLDER/train/<class>/*  FOLDER/val/<class>/*  FOLDER/test/<class>/*     val/ and test/ may lack
     FOLDER/<class>/*                                                        no folders of splits
 
-A split's folder has one of the names in _NAMES, in capitals or not, perhaps with "set", "data",
-"images", "split" or a number behind: Train/, valid/, test_set/, val2017/. A class folder holds
-images, or folders of images (so does tiny-imagenet, in <class>/images/*), but no folders of folders
-of images. Without folders of splits, not every class folder may consist of several folders of
-images: those may be the classes of splits with other names.
+Validation images may also lie together in val/ or val/images/ (flat_split.py); split_names.py has
+the names of the splits' folders. A class folder holds images, or folders of images (so does
+tiny-imagenet, in <class>/images/*), but no folders of folders of images. Without folders of splits,
+not every class folder may consist of several folders of images: those may be the classes of splits
+with other names.
 
 What does not fit is an error, since a folder that becomes a class by mistake trains a network that
 tells nothing.
 """
 
 import os
-import re
-import unicodedata
 from typing import NamedTuple
 
-from alexnet.data.directory import RUN_FOLDERS, Contents, Directory, describe_left_out, listing
-from alexnet.data.names import printable, valid_text
+from alexnet.data.class_folder import class_name
+from alexnet.data.directory import RUN_FOLDERS, Directory, describe_left_out, listing
+from alexnet.data.flat_split import flat_folder, labelled_images, labels_file
+from alexnet.data.names import printable
+from alexnet.data.split_names import split_in, split_of
 from alexnet.errors import DataError
 
-_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
+
+class NoSplit(DataError):
+    """The folder has no images with classes for this split, but for another."""
 
 
 class Layout(NamedTuple):
     """The classes of a split.
 
-    classes  {class: its Directory}, in label order: sorted as strings
-    part     "train" or "val" for the split by hash, None for all images
-    remarks  for the description
+    classes          {class: its Directory}, in label order: sorted as strings; of training for
+                     images that lie together
+    part             "train" or "val" for the split by hash, None for all images
+    remarks          for the description
+    labelled         {class: its images} for images that lie together, else None
+    labelled_folder  the Directory of those images, else None
     """
 
     classes: dict[str, Directory]
     part: str | None
     remarks: list[str]
+    labelled: dict[str, list[str]] | None = None
+    labelled_folder: Directory | None = None
 
 
 def find_layout(folder: str, split: str) -> Layout:
-    """The classes of this split ("train", "val" or "test"). Raises DataError for a folder that is
-    none of the layouts above, and for classes that differ from the classes of train."""
+    """The classes of this split ("train", "val" or "test"). Raises NoSplit, and DataError for a
+    folder that is none of the layouts above or whose classes differ from those of train."""
     top = Directory(folder)
     splits = _split_folders(top)
     if not splits:
         return _layout_of_classes(top, split)
-    _need_no_other_classes(top, splits)
+    together = _splits_without_classes(top, splits)
+    _need_no_other_classes(top, splits | together)
+    if "val" in together:
+        file = labels_file(together["val"], top)
+    if split in together:
+        if split == "test":
+            raise NoSplit(
+                f"{printable(together[split].path)} holds images without classes, so nothing can "
+                "be compared; python -m alexnet.predict names what they show, test/<class>/* fits"
+            )
+        return _labelled_layout(splits["train"], together[split], file)
     train, source = splits.get("train"), splits.get(split)
     if source is None and (train is None or split == "test"):
         names = ", ".join(f"{_shown(path)}/" for path in splits.values())
-        raise DataError(f"{printable(folder)} has {names} but no {split}/ folder of class folders")
+        raise NoSplit(f"{printable(folder)} has {names} but no {split}/ folder of class folders")
     part, remarks = None, []
-    if split != "test" and "val" not in splits:
+    if split != "test" and "val" not in splits | together:
         part, source = split, train
         train_name = _shown(train)
         remarks.append(f"no val/<class>/: {train_name}/ split 90 / 10 by a hash of the file name")
@@ -73,7 +87,8 @@ def find_layout(folder: str, split: str) -> Layout:
         _need_same_classes(train, other)
     used = {each.path: each for each in (train, other or source) if each}.values()
     _need_no_folder_twice([folder for each in used for folder in each.folders])
-    others = [f"{_shown(folder)}/" for folder in top.folders if folder not in splits.values()]
+    read = (*splits.values(), together.get("val"))
+    others = [f"{_shown(folder)}/" for folder in top.folders if folder not in read]
     if others:
         remarks.append(f"left out: {', '.join(others)}")
     return Layout(classes, part, remarks + _outside_of_classes(top, source))
@@ -84,7 +99,7 @@ def _split_folders(top):
     be a class itself."""
     found = {}
     for folder in top.folders:
-        split = _split_of(folder.name)
+        split = split_of(folder.name)
         if split and folder.folders:
             if split in found:
                 raise DataError(
@@ -95,24 +110,32 @@ def _split_folders(top):
     return found
 
 
-def _split_of(name):
-    """The split that a folder of this name holds, or None."""
-    word = re.sub(r"[\W\d_]*(set|data|images|split)?[\W\d_]*$", "", name.casefold())
-    return next((split for split, words in _NAMES.items() if word in words), None)
+def _splits_without_classes(top, splits):
+    """{split: Directory} of validation and test images that lie together, beside the class folders
+    of training. They are taken out of `splits`."""
+    together = {}
+    for folder in top.folders if "train" in splits else ():
+        split = split_of(folder.name)
+        if split in ("val", "test") and splits.get(split, folder) is folder and flat_folder(folder):
+            if split in together:
+                continue  # _need_no_other_classes names it
+            together[split] = folder
+            splits.pop(split, None)
+    return together
 
 
-def _split_in(name):
-    """The split that a folder of this name speaks of, or None: img_train, trainA, unlabeled."""
-    words = [word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
-    if "unlabeled" in words or "unlabelled" in words:
-        return "unlabeled"
-    return next((split for word in words if (split := _split_of(word))), None)
+def _labelled_layout(train, source, file):
+    """The Layout of validation images that lie together."""
+    classes, flat = _class_folders(train), flat_folder(source)
+    remark = f"classes from {printable(os.path.basename(file))}"
+    labelled = labelled_images(flat, file, list(classes))
+    return Layout(classes, None, [remark], labelled, flat)
 
 
 def _need_no_splits(classes, where):
     """Raise DataError if these class folders seem to be splits: img_train/ and img_val/."""
-    named = {split: folder for folder in classes if (split := _split_in(folder.name))}
-    count = sum(_split_in(folder.name) is not None for folder in classes)
+    named = {split: folder for folder in classes if (split := split_in(folder.name))}
+    count = sum(split_in(folder.name) is not None for folder in classes)
     only_folders = any(folder.folders and not folder.images for folder in named.values())
     if len(named) > 1 and (count == len(classes) or only_folders):
         names = ", ".join(f"{_shown(folder)}/" for folder in named.values())
@@ -143,14 +166,14 @@ def _need_no_other_classes(top, splits):
     for folder in top.folders:
         if folder in splits.values():
             continue
-        if folder.images and _split_of(folder.name) == "val":
+        if folder.images and split_of(folder.name) == "val":
             raise DataError(
                 f"{printable(folder.path)} holds images but no class folders; make "
                 f"{_shown(folder)}/<class>/* or move it away"
             )
         holds_classes = any(inside.images for inside in folder.folders)
         # One folder of a split's name alone may be a class: locomotives in train/steam/.
-        may_be_class = len(splits) == 1 and folder.images and not _split_of(folder.name)
+        may_be_class = len(splits) == 1 and folder.images and not split_of(folder.name)
         if holds_classes or may_be_class:
             names = ", ".join(f"{_shown(path)}/" for path in splits.values())
             raise DataError(
@@ -170,7 +193,7 @@ def _outside_of_classes(*folders):
 def _layout_of_classes(top, split):
     """The Layout of FOLDER/<class>/*."""
     where = printable(top.path)
-    if not top.folders or all(_split_of(folder.name) for folder in top.folders):
+    if not top.folders or all(split_of(folder.name) for folder in top.folders):
         inside = ", ".join(f"{_shown(folder)}/" for folder in top.folders)
         what = f"in {inside}" if inside else f"({len(top.images)} images lie loose in it)"
         left_out = describe_left_out(top.left_out)
@@ -185,7 +208,7 @@ def _layout_of_classes(top, split):
             f"{where} has one class folder only, {_shown(inside)}, and classes need two; did you "
             f"mean {printable(inside.path)}?"
         )
-    loose = [folder for folder in classes.values() if _split_of(folder.name) == "test"]
+    loose = [folder for folder in classes.values() if split_of(folder.name) == "test"]
     if loose:
         raise DataError(
             f"{where} has {_shown(loose[0])}/ beside class folders; if it is a class, give it "
@@ -202,7 +225,7 @@ def _layout_of_classes(top, split):
         )
     _need_no_splits(classes.values(), where)
     if split == "test":
-        raise DataError(f"{where} has no test/ folder; its images are split into train and val")
+        raise NoSplit(f"{where} has no test/ folder; its images are split into train and val")
     remark = "no train/ and val/ folders: split 90 / 10 by a hash of the file name"
     return Layout(classes, split, [remark, *_outside_of_classes(top)])
 
@@ -216,7 +239,7 @@ def _class_folders(folder):
     """{class: Directory}."""
     classes = {}
     for inside in folder.folders:
-        name = _class_name(inside.name)
+        name = class_name(inside.name)
         if name in classes:
             raise DataError(
                 f"{printable(folder.path)} has two folders of one name, "
@@ -224,46 +247,6 @@ def _class_folders(folder):
             )
         classes[name] = inside
     return dict(sorted(classes.items()))
-
-
-def _class_name(folder_name):
-    """The folder's name as text that UTF-8 encodes, in Unicode's composed form (NFC): systems store
-    an accented letter in different forms."""
-    return unicodedata.normalize("NFC", valid_text(folder_name))
-
-
-def folder_class(path: str) -> str:
-    """The class of an image file if it lies in a class folder: the name of its folder, or, as in
-    tiny-imagenet, of the folder that holds images/."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.basename(folder) == "images":
-        folder = os.path.dirname(folder)
-    return _class_name(os.path.basename(folder))
-
-
-def class_images(folder: Directory) -> Contents:
-    """The Contents of a class folder. Raises DataError if it is no class folder, or holds no
-    images."""
-    where, contents = printable(folder.path), folder.contents
-    splits = [_split_of(inside.name) for inside in folder.folders]
-    if splits and all(splits) and not folder.images:
-        names = ", ".join(f"{_shown(inside)}/" for inside in folder.folders)
-        raise DataError(
-            f"{where} is no class folder, since it holds {names}; did you mean {where}? Otherwise "
-            "the splits come first: train/<class>/*"
-        )
-    if contents.depth > 1:
-        raise DataError(
-            f"{where} is no class folder: images lie deeper than in its folders, for example in "
-            f"{printable(contents.deepest.path)}; did you mean {where}? Otherwise move them up"
-        )
-    if not contents.images:
-        left_out = describe_left_out(contents.left_out)
-        raise DataError(
-            f"class folder {where} holds no images; fill or remove it"
-            + (f" ({left_out})" if left_out else "")
-        )
-    return contents
 
 
 def _need_same_classes(train, other):

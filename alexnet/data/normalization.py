@@ -6,7 +6,7 @@ initial weights alexnet.train also divides by each channel's standard deviation.
 
 import numpy as np
 
-from alexnet.data.pixel_statistics import PixelStatistics
+from alexnet.data.pixel_sums import PixelSums
 from alexnet.errors import DataError
 from tinynet.backends.host_memory import empty
 
@@ -78,24 +78,29 @@ class Normalization:
 
 
 def normalization_of(
-    pixels: PixelStatistics, mean: str = "image", divide: bool = False
+    sums: PixelSums, image_size: int, mean: str = "image", divide: bool = False
 ) -> Normalization:
-    """The Normalization for a training set with these statistics.
+    """The Normalization of the middle of a training set's images.
 
-    mean    "image": the mean image, as in the paper's program. "channel": one number a channel
-    divide  whether to divide by each channel's standard deviation about the channel's mean;
-            otherwise the divisor is 1, as in the paper
+    sums        at the stored size
+    image_size  rows and columns of the middle, which a network reads
+    mean        "image": the mean image, as in the paper's program. "channel": one number a channel
+    divide      whether to divide by each channel's standard deviation about the channel's mean;
+                otherwise the divisor is 1, as in the paper
     Raises DataError if a channel has one value only and divide is set.
     """
     if mean not in ("image", "channel"):
         raise ValueError(f"normalization_of: mean must be image or channel, got {mean!r}")
+    totals, squares = sums.middle(image_size)
+    pixels = sums.count * image_size**2
+    channel_mean = totals.sum(axis=(1, 2)) / pixels
     deviation = np.ones(3)
     if divide:
-        deviation = np.sqrt(np.maximum(np.diag(pixels.covariance), 0))
+        deviation = np.sqrt(np.maximum(squares / pixels - channel_mean**2, 0))
         if not (deviation > 1e-3).all():
             raise DataError(
-                f"the images of {pixels.description} have channels of one value (deviations "
+                f"the training images have channels of one value (deviations "
                 f"{deviation.round(3)}): there is nothing to divide by"
             )
-    mean_array = pixels.mean_image if mean == "image" else pixels.channel_mean.reshape(3, 1, 1)
+    mean_array = totals / sums.count if mean == "image" else channel_mean.reshape(3, 1, 1)
     return Normalization(mean_array, deviation.reshape(3, 1, 1))

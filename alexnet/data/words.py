@@ -1,16 +1,20 @@
 """Names of classes that are WordNet numbers (wnids), as ImageNet's classes are.
 
     n01443537<TAB>goldfish, Carassius auratus      a line of words.txt
+    n01443537 goldfish, Carassius auratus          a line of LOC_synset_mapping.txt
 
-ImageNet and Tiny ImageNet come with such a file.
+ImageNet and Tiny ImageNet come with such files.
 """
 
 import os
 from pathlib import Path
 
+from alexnet.data.class_names import read_class_names
 from alexnet.data.names import printable
 from alexnet.errors import DataError
 
+# Files that lie beside the data; the first that names a class is taken.
+_LISTS = ("LOC_synset_mapping.txt", "synset_words.txt", "imagenet_classes.tsv")
 _LONGEST_LINE = 1 << 16  # bytes; a longer one is cut, so that no file takes much memory
 
 
@@ -44,15 +48,28 @@ def words_for(
     classes: list[str],
     own: dict[str, str] | None = None,
 ) -> dict[str, str]:
-    """The names of classes: from the file `argument`, else the network's own, else from words.txt
-    in the folder `data`, else none ({})."""
+    """The names of classes: from the file `argument`, else the network's own, else from a words
+    file in the folder `data`, else none ({})."""
     if argument is not None:
         return read_words(argument, classes)
-    beside = os.path.join(data or "", "words.txt")
-    try:
-        return own or (read_words(beside, classes) if data and os.path.isfile(beside) else {})
-    except DataError:  # a file of that name that is about something else
-        return {}
+    return own or (words_beside(data, classes) if data else {})
+
+
+def words_beside(folder: str | Path, classes: list[str]) -> dict[str, str]:
+    """The names of classes from words.txt in this folder, else from a list of classes in it whose
+    lines are wnids and names, else none ({})."""
+    readers = {"words.txt": lambda path: read_words(path, classes)}
+    readers |= dict.fromkeys(_LISTS, lambda path: read_class_names(path)[1])
+    for name, read in readers.items():
+        path = os.path.join(folder, name)
+        try:
+            words = read(path) if os.path.isfile(path) else {}
+        except DataError:  # a file of that name that is about something else
+            continue
+        words = {wnid: word for wnid, word in words.items() if wnid in classes}
+        if words:
+            return words
+    return {}
 
 
 def shown(name: str, words: dict[str, str]) -> str:

@@ -23,12 +23,17 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(
+    folder: Path, other: str = "or choose another folder with --out", remedy: str = RUN_ELSEWHERE
+) -> Iterator[None]:
     """Hold the lock of this folder inside the block. Raises UsageError if another process holds it,
-    and DiskError."""
+    and DiskError.
+
+    other, remedy  the ends of their messages: what else to do
+    """
     path = folder / LOCK
-    with writing(path, RUN_ELSEWHERE):
-        descriptor = _open_locked(path, folder)
+    with writing(path, remedy):
+        descriptor = _open_locked(path, folder, other)
     try:
         yield
     finally:
@@ -37,12 +42,12 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _open_locked(path, folder):
+def _open_locked(path, folder, other):
     """The descriptor of the locked file."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _lock(descriptor, folder)
+            _lock(descriptor, folder, other)
             # The process before us may have removed the file after we opened it.
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
                 os.ftruncate(descriptor, 0)
@@ -54,7 +59,7 @@ def _open_locked(path, folder):
         os.close(descriptor)
 
 
-def _lock(descriptor, folder):
+def _lock(descriptor, folder, other):
     if fcntl is None:
         return
     try:
@@ -63,8 +68,7 @@ def _lock(descriptor, folder):
         if error.errno in (errno.EAGAIN, errno.EACCES):
             holder = os.read(descriptor, 100).decode(errors="replace") or "another process"
             raise UsageError(
-                f"{folder} is in use by {holder}; wait for its end, or choose another folder "
-                "with --out"
+                f"{folder} is in use by {holder}; wait for its end, {other}"
             ) from error
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
             raise

@@ -138,7 +138,9 @@ def _uses_of(run):
     best = shlex.quote(str(run.folder.best))
     if kind_of(run.options.data) == "folder":
         yield f"python -m alexnet.evaluate {best}", "accuracy of each class"
-        image = shlex.quote(run.val_set.paths[0])
+        image = run.val_set.paths[0]
+        # The folder of a pack may be gone.
+        image = shlex.quote(image) if os.path.exists(image) else "IMAGE.jpg"
     else:
         yield f"python -m alexnet.evaluate {best} --split test", "on images not used so far"
         image = "IMAGE.jpg"

@@ -21,13 +21,19 @@ def image_list(dataset) -> dict:
 
 
 def list_remarks(
-    checkpoint: Checkpoint, options: Options, classes: list[str], images: int, lists: dict
+    checkpoint: Checkpoint,
+    options: Options,
+    classes: list[str],
+    images: int,
+    stored_size: int,
+    lists: dict,
 ) -> list[str]:
     """Lines that tell which images are left out since the checkpoint was written. Raises DataError
     if the images are others, or if more are gone than --skip-bad-images allows.
 
-    images  in the training set
-    lists   {"train": image_list, "val": image_list} of this command
+    images       in the training set
+    stored_size  at which they are read
+    lists        {"train": image_list, "val": image_list} of this command
     """
     training, remarks = checkpoint.training, []
     if checkpoint.classes != classes:
@@ -37,6 +43,12 @@ def list_remarks(
             f"began with {len(checkpoint.classes)} and {training['images']:,}; new classes: "
             f"{_some(sorted(new))}; missing classes: {_some(sorted(old))}; give the data it began "
             "with"
+        )
+    if checkpoint.stored_size != stored_size:
+        raise DataError(
+            f"images of {options.data} are read at {stored_size} x {stored_size}, the run began "
+            f"with {checkpoint.stored_size} x {checkpoint.stored_size}; give the data it began "
+            "with, or a pack of that --size"
         )
     if "lists" not in training and training["images"] != images:  # an older checkpoint
         raise DataError(

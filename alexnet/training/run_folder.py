@@ -54,7 +54,7 @@ class RunFolder:
             while path.exists():  # another run began in the same second
                 path, number = first.with_name(f"{first.name}-{number}"), number + 1
         folder = cls(path)
-        if data is not None and _is_inside(folder.path, Path(data)):
+        if data is not None and is_inside(folder.path, Path(data)):
             beside = Path(os.path.realpath(data)).parent  # the data may be ".."
             safe = os.path.relpath(beside / "runs" / folder.path.absolute().name)
             raise UsageError(
@@ -167,7 +167,7 @@ def _figures(line):
     return figures if whole else None
 
 
-def _is_inside(path, data):
+def is_inside(path: Path, data: Path) -> bool:
     """Whether the path lies in the folder of the data, or in a folder that is linked there."""
     try:
         with os.scandir(data) as entries:

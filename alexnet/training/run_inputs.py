@@ -8,7 +8,7 @@ its numbers.
 import numpy as np
 
 from alexnet.data.normalization import Normalization, normalization_of
-from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.pixel_sums import sums_of
 from alexnet.data.principal_colours import PrincipalColours
 from alexnet.network.specs import IMAGENET, find_spec
 
@@ -29,13 +29,11 @@ def choose_inputs(run) -> tuple[Normalization, PrincipalColours | None]:
     if known and not changes_colour:
         return known, None
     print("measuring the pixels of the training images ...", flush=True)
-    pixels = measure_pixels(
-        run.train_set, options.image_size, stored_size=run.batches.stored_size,
-        workers=options.workers,
-    )  # fmt: skip
+    sums = sums_of(run.train_set, run.batches.stored_size, workers=options.workers)
     divide = options.init == "he" and not run.pretrained
-    colours = PrincipalColours.of(pixels.covariance, row.input.colour_divisor)
-    normalization = known or normalization_of(pixels, options.mean or row.input.mean, divide)
+    colours = PrincipalColours.of(sums.covariance, row.input.colour_divisor)
+    mean = options.mean or row.input.mean
+    normalization = known or normalization_of(sums, options.image_size, mean, divide)
     return normalization, colours if changes_colour else None
 
 

@@ -233,8 +233,9 @@ class Run:
         check_training(checkpoint)
         training = checkpoint.training
         self.remarks += resuming.list_remarks(
-            checkpoint, self.options, self.classes, len(self.train_set), self._lists
-        )
+            checkpoint, self.options, self.classes, len(self.train_set),
+            self.batches.stored_size, self._lists,
+        )  # fmt: skip
         self.normalization = checkpoint.normalization
         if "colours" in training:
             self.colours = PrincipalColours.from_saved(training["colours"])

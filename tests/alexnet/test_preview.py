@@ -6,7 +6,7 @@ from PIL import Image
 
 from alexnet.data import open_dataset
 from alexnet.data.augment import draws_of
-from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.pixel_sums import sums_of
 from alexnet.data.principal_colours import PrincipalColours
 from alexnet.pictures.sheet import GAP, HEADING, draw_sheet, magnification
 from alexnet.preview import main
@@ -29,8 +29,7 @@ def test_every_square_is_what_the_loader_and_the_change_of_colour_make(images, t
     sheet = np.array(Image.open(out)).astype(int)
     dataset = open_dataset(images, "train")
     stored = 113 if augment != "none" else 100  # 100 * 256 / 227
-    pixels = measure_pixels(dataset, 100, stored_size=stored)
-    colours = PrincipalColours.of(pixels.covariance)
+    colours = PrincipalColours.of(sums_of(dataset, stored).covariance)
     for row, place in enumerate((0, 18)):
         photo = dataset.read(place, stored)
         np.testing.assert_array_equal(square(sheet, row, 0, stored, stored), photo)

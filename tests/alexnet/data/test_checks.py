@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from alexnet.data.loader import Loader
-from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.pixel_sums import sums_of
 from alexnet.errors import DataError
 from tests.alexnet.data.noise import Noise
 
@@ -70,7 +70,7 @@ def test_what_is_no_array_is_an_error(image):
 
 def test_images_are_checked_before_they_are_measured():
     with pytest.raises(DataError, match=r"read\(0, 8\) returned float64"):
-        measure_pixels(Own(IMAGE / 255), 8)
+        sums_of(Own(IMAGE / 255), 8)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_labels_that_are_no_class_numbers_are_an_error(labels, message):
     with pytest.raises(DataError, match=message):
         Loader(dataset, 2, 8)
     with pytest.raises(DataError, match=message):
-        measure_pixels(dataset, 8)
+        sums_of(dataset, 8)
 
 
 @pytest.mark.parametrize("kind", [list, tuple, lambda a: a.astype(np.uint8)])
@@ -107,6 +107,6 @@ def test_whole_numbers_of_every_kind_are_labels(kind):
 
 
 def test_an_empty_dataset_is_an_error():
-    for use in (lambda d: Loader(d, 2, 8), lambda d: measure_pixels(d, 8)):
+    for use in (lambda d: Loader(d, 2, 8), lambda d: sums_of(d, 8)):
         with pytest.raises(DataError, match="dataset is empty"):
             use(Noise(0))

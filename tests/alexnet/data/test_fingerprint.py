@@ -1,12 +1,15 @@
 """The fingerprint of a dataset: equal for the same list of images, else different."""
 
+import hashlib
+import json
 import os
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from alexnet.data import fingerprint
+from alexnet.data import fingerprint, list_fingerprint
 from alexnet.data.folder import ImageFolder
 from alexnet.data.synthetic import Synthetic
 from tests.alexnet.data.noise import Noise
@@ -28,6 +31,14 @@ def test_the_fingerprint_is_known():
     """The SHA-256 of '[["a", "b", "c"], null]' and of 0, 1, 2, 0 as 8 bytes each."""
     known = "9b8b406f9a67d3a4d0ce7150112160be0a5fd8e2324280e7a9fd9666a1caf1b9"
     assert fingerprint(Noise(4)) == known
+
+
+@pytest.mark.parametrize("names", [[], ["a/1.png"], ["a/1.png", 'b/"\u00e9".png', "c/3.png"]])
+def test_names_are_hashed_as_the_json_of_their_list(names):
+    """Checkpoints hold fingerprints: they may not change."""
+    labels = np.arange(len(names))
+    expected = hashlib.sha256(json.dumps([["a", "b"], names]).encode() + labels.tobytes())
+    assert list_fingerprint(["a", "b"], iter(names), labels) == expected.hexdigest()
 
 
 def test_it_is_the_same_wherever_the_folder_lies(tmp_path):

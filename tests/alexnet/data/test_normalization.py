@@ -7,7 +7,7 @@ import pytest
 
 from alexnet.data import open_dataset
 from alexnet.data.normalization import Normalization, normalization_of
-from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.pixel_sums import sums_of
 from alexnet.errors import DataError
 from tests.alexnet.data.noise import Noise, all_images
 
@@ -99,13 +99,20 @@ def test_normalization_refuses_images_that_do_not_fit():
 
 
 def test_measured_mean_and_deviation_match_the_images():
-    images, pixels = all_images(Noise(), 16), measure_pixels(Noise(), 16)
-    image = normalization_of(pixels, divide=True)
+    images, sums = all_images(Noise(), 16), sums_of(Noise(), 16)
+    image = normalization_of(sums, 16, divide=True)
     np.testing.assert_allclose(image.mean, images.mean(axis=0).transpose(2, 0, 1), rtol=1e-6)
     np.testing.assert_allclose(image.divisor.ravel(), images.std(axis=(0, 1, 2)), rtol=1e-6)
-    channel = normalization_of(pixels, mean="channel")
+    channel = normalization_of(sums, 16, mean="channel")
     np.testing.assert_allclose(channel.mean.ravel(), images.mean(axis=(0, 1, 2)), rtol=1e-6)
     assert (channel.divisor == 1).all() and channel.mean.shape == (3, 1, 1)
+
+
+def test_mean_and_deviation_are_those_of_the_middle_of_the_stored_images():
+    measured = normalization_of(sums_of(Noise(), 18), 16, divide=True)
+    middle = all_images(Noise(), 18)[:, 1:17, 1:17]
+    np.testing.assert_allclose(measured.mean, middle.mean(axis=0).transpose(2, 0, 1), rtol=1e-6)
+    np.testing.assert_allclose(measured.divisor.ravel(), middle.std(axis=(0, 1, 2)), rtol=1e-6)
 
 
 def test_a_deviation_of_zero_is_an_error():
@@ -114,12 +121,12 @@ def test_a_deviation_of_zero_is_an_error():
             return np.full((size, size, 3), 200, np.uint8)
 
     with pytest.raises(DataError, match="channels of one value"):
-        normalization_of(measure_pixels(Flat(), 8), divide=True)
+        normalization_of(sums_of(Flat(), 8), 8, divide=True)
 
 
 @needs_data
 def test_cifar10_has_its_well_known_mean_and_deviation():
-    pixels = measure_pixels(open_dataset(f"cifar10:{DATA}", "test"), 32)
-    measured = normalization_of(pixels, mean="channel", divide=True)
+    sums = sums_of(open_dataset(f"cifar10:{DATA}", "test"), 32)
+    measured = normalization_of(sums, 32, mean="channel", divide=True)
     np.testing.assert_allclose(measured.mean.ravel() / 255, [0.4942, 0.4851, 0.4504], atol=1e-4)
     np.testing.assert_allclose(measured.divisor.ravel() / 255, [0.2467, 0.2429, 0.2616], atol=1e-4)

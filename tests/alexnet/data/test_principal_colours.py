@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alexnet.data import open_dataset
-from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.pixel_sums import sums_of
 from alexnet.data.principal_colours import PrincipalColours
 
 DATA = os.environ.get("ALEXNET_DATA")
@@ -77,7 +77,7 @@ def test_what_a_file_may_hold_in_its_place_is_an_error(saved):
 
 @needs_data
 def test_the_first_component_of_cifar10_is_brightness():
-    pixels = measure_pixels(open_dataset(f"cifar10:{DATA}", "train"), 32, limit=2000)
-    first, second, _ = PrincipalColours.of(pixels.covariance).components
+    sums = sums_of(open_dataset(f"cifar10:{DATA}", "train"), 32, limit=2000)
+    first, second, _ = PrincipalColours.of(sums.covariance).components
     assert (first > 0).all() and first.max() < 1.2 * first.min()
     assert np.linalg.norm(first) > 3 * np.linalg.norm(second)

@@ -68,3 +68,20 @@ def test_a_class_is_shown_by_its_first_name_and_its_number(words_file):
     assert shown("[cat]", words) == "[cat]"
     assert shown("bad", words) == "\\x1b[31mred\\x1b[0m (bad)"
     assert shown("a\x1bb", {}) == "a\\x1bb"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("LOC_synset_mapping.txt", "n02124075 Egyptian cat\nn01443537 goldfish, Carassius auratus"),
+        ("synset_words.txt", "n01443537 goldfish\n"),
+        ("imagenet_classes.tsv", "index\twnid\tname\n1\tn01443537\tgoldfish, Carassius auratus\n"),
+    ],
+)
+def test_imagenets_lists_name_classes_too(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    words = words_for(None, str(tmp_path), WNIDS)
+    assert words["n01443537"].startswith("goldfish") and set(words) <= set(WNIDS)
+    assert words_for(None, str(tmp_path), ["n00000001", "cat"]) == {}
+    (tmp_path / "words.txt").write_text("n01443537\tits own\n")
+    assert words_for(None, str(tmp_path), WNIDS) == {"n01443537": "its own"}

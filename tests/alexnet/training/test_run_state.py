@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from alexnet.data.pixel_statistics import measure_pixels
+from alexnet.data.normalization import normalization_of
+from alexnet.data.pixel_sums import sums_of
 from alexnet.data.principal_colours import PrincipalColours
 from alexnet.evaluation.metrics import Metrics
 from alexnet.training.schedules import PATIENCE
@@ -55,19 +56,18 @@ def test_another_mean_than_the_specs_is_taken_from_the_flag(images, tmp_path, me
     spec, init = ("torchvision", "published") if mean != "imagenet" else ("paper", "he")
     run = make_run(images, tmp_path, "--spec", spec, "--init", init, "--mean", mean)
     run.choose_inputs()
-    pixels = measure_pixels(run.train_set, 67, stored_size=76)
+    own = normalization_of(sums_of(run.train_set, 76), 67)
     assert run.normalization.mean.shape == ((3, 67, 67) if mean == "image" else (3, 1, 1))
     expected = {"imagenet": 255 * np.array([0.485, 0.456, 0.406])}
     measured = run.normalization.mean.mean(axis=(1, 2))
-    assert measured == pytest.approx(expected.get(mean, pixels.channel_mean))
+    assert measured == pytest.approx(expected.get(mean, own.mean.mean(axis=(1, 2))))
     assert (run.normalization.divisor == 1).all() == (mean != "imagenet")
 
 
 def test_the_change_of_colour_follows_the_training_images(images, tmp_path):
     run = make_run(images, tmp_path, "--augment", "alexnet")
     run.choose_inputs()
-    pixels = measure_pixels(run.train_set, 67, stored_size=76)
-    colours = PrincipalColours.of(pixels.covariance)
+    colours = PrincipalColours.of(sums_of(run.train_set, 76).covariance)
     assert run.colours.components.tolist() == colours.components.tolist()
     assert run.colours.divisor == 1
     other = make_run(images, tmp_path / "other", "--augment", "crop")
