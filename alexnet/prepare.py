@@ -147,8 +147,8 @@ def _print_end(out):
         print(f"left out  {len(skipped):,} broken files, which the manifest lists: {shown}")
     print(f"written   {printable(out)}: {counts}; {size:,} bytes")
     if "train" in manifest.splits:
-        pack = Pack(out, "train")
-        colour = ", ".join(f"{mean:.1f}" for mean in pack.mean_image.mean(axis=(1, 2)))
+        mean_image = Pack(out, "train").pixel_sums.mean_image
+        colour = ", ".join(f"{mean:.1f}" for mean in mean_image.mean(axis=(1, 2)))
         print(f"          the training images' mean colour is ({colour})")
     print(f"to train  python -m alexnet.train {shlex.quote(str(out))}")
 

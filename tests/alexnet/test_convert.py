@@ -306,7 +306,7 @@ def test_evaluate_needs_data_of_the_same_classes(run, tmp_path):
     out = run("new.npz", data, "--json", *NUMPY, main=evaluate.main)
     network.save("direct.npz")
     direct = run("direct.npz", data, "--json", *NUMPY, main=evaluate.main)
-    assert json.loads(out) | {"checkpoint": 0} == json.loads(direct) | {"checkpoint": 0}
+    assert out.replace("new.npz", "direct.npz") == direct
     formats.write(small(), "b.pth")
     run("b.pth", "other.npz")
     error = run("other.npz", data, *NUMPY, code=3, main=evaluate.main)
