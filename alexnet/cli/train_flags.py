@@ -60,6 +60,12 @@ def train_parser() -> argparse.ArgumentParser:
         "divides (by spec)",
     )  # fmt: skip
     group.add_argument(
+        "--balance", action="store_const", const=True,
+        help="draw every class equally often: an epoch has as many samples as without it, the "
+        "images of small classes come several times, each time cut out anew, and those of large "
+        "classes take turns from epoch to epoch; validation is as before",
+    )  # fmt: skip
+    group.add_argument(
         "--skip-bad-images", type=flags.count_or_zero, metavar="N",
         help="leave out up to N broken files (0); with --resume also files that are gone since",
     )  # fmt: skip

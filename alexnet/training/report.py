@@ -31,7 +31,8 @@ def print_recipe(run) -> None:
         + "".join(f", {change}" for change in changes)
         + _frozen(run),
         "training": f"{o.epochs} epochs of {len(run.batches):,} steps{stop}{place}, batch "
-        f"{run.batches.batch_size}, augment {o.augment}\n"
+        f"{run.batches.batch_size}, augment {o.augment}"
+        f"{', every class equally often' if o.balance else ''}\n"
         f"lr {o.lr:g} ({_schedule(o)}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
         f"(rule {o.rule})" + _biases(o) + _rates(run),
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
