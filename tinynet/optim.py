@@ -97,6 +97,23 @@ class SGD:
             for parameter in moved:
                 parameter.raise_version()
 
+    def last_update(self, parameter: Tensor, lr=None) -> Tensor | None:
+        """What the last step added to this parameter: v with rule "paper", -lr v with rule
+        "pytorch". None if no step has moved it. The Tensor may share the optimiser's memory: read
+        it before the next step.
+
+        lr  as in that step
+        """
+        for group in self.groups:
+            if any(parameter is each for each in group["parameters"]):
+                velocity = self._velocities.get(parameter)
+                if velocity is None or self.rule == "paper":
+                    return velocity if velocity is None else Tensor(velocity)
+                own = lr is None or group["own_lr"]
+                rate = _rate(group["lr"] if own else lr, group["lr_scale"], parameter.dtype)
+                return Tensor(velocity * -rate)
+        return None
+
     def _check_each_once(self):
         if len(set(self._parameters())) < len(self._parameters()):
             raise ValueError("SGD: a parameter is passed twice")

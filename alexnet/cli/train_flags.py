@@ -148,6 +148,13 @@ def train_parser() -> argparse.ArgumentParser:
         f"report a network that still only guesses ({diagnosis.STEPS})",
     )  # fmt: skip
     group.add_argument(
+        "--watch", action="store_true",
+        help="at the end of each epoch, for every layer: the mean size of its weights and of the "
+        "last step's updates and their ratio (near 1e-3 in a healthy training), mean and deviation "
+        "of its outputs, and how many of its ReLUs are dead: a table, and `watch` in log.jsonl. "
+        "The training keeps its bits; say it again with --resume",
+    )  # fmt: skip
+    group.add_argument(
         "--seed", type=flags.seed, metavar="N",
         help="of weights, order, crops, dropout and synthetic images (0)",
     )  # fmt: skip
@@ -173,5 +180,10 @@ def train_parser() -> argparse.ArgumentParser:
         "--resume", type=flags.path, metavar="RUN",
         help="go on with the run in this folder, or with this last.npz; it ends with the same bits "
         "as an unbroken run",
+    )  # fmt: skip
+    group.add_argument(
+        "--tensorboard", action="store_true",
+        help="also write what log.jsonl gets as events into the run's folder, for tensorboard "
+        "--logdir runs; needs pip install tensorboardX; say it again with --resume",
     )  # fmt: skip
     return parser
