@@ -20,6 +20,7 @@ from itertools import islice
 
 import tinynet as tn
 from alexnet.cli import ending
+from alexnet.cli.find_rate import find_rate
 from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.open_run import open_run
 from alexnet.cli.train_flags import train_parser
@@ -183,6 +184,8 @@ def main(argv=None) -> int:
 
 
 def _command(args):
+    if args.lr_find:
+        return find_rate(args, take_step)
     with open_run(args) as run:
         report.print_recipe(run)
         if run.normalization is None:

@@ -6,6 +6,7 @@ from alexnet.cli import flags
 from alexnet.data.augment import AUGMENTATIONS
 from alexnet.training import diagnosis
 from alexnet.training.frozen import bias_rate
+from alexnet.training.rate_finder import FIRST, LAST, STEPS
 from alexnet.training.recipes import PUBLISHED, RECIPES, recipe_table
 from alexnet.training.run_inputs import MEANS
 from alexnet.training.schedules import SCHEDULES, milestone_epochs
@@ -15,6 +16,8 @@ _EXAMPLES = """examples:
   python -m alexnet.train cifar10:cifar-10-batches-bin --epochs 10
   python -m alexnet.train photos --image-size 67
   python -m alexnet.train photos --recipe paper
+  python -m alexnet.train photos --lr-find
+  python -m alexnet.train photos --balance --watch --tensorboard
   python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
   python -m alexnet.train --resume runs/batch-norm --epochs 120
   python -m alexnet.train photos --freeze conv1-conv3 --lr-scale conv4-conv5=0.1,fc8=10
@@ -84,6 +87,12 @@ def train_parser() -> argparse.ArgumentParser:
         help="stop after N steps in all; the schedule still follows --epochs (no limit)",
     )  # fmt: skip
     group.add_argument("--lr", type=flags.positive, metavar="R", help="learning rate (by data)")
+    group.add_argument(
+        "--lr-find", action="store_true",
+        help=f"make no run: train {STEPS} steps (--max-steps) while the rate rises from {FIRST:g} "
+        f"to {LAST:g}, show the loss, and suggest a rate, a tenth of the one at which the loss was "
+        "smallest; the curve is drawn to lr-find.png (--out FILE.png)",
+    )  # fmt: skip
     group.add_argument(
         "--schedule", choices=SCHEDULES,
         help="of the learning rate. step: / 10 after each third of the epochs. multistep: / 10 "

@@ -4,6 +4,7 @@ import itertools
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import tinynet as tn
@@ -17,8 +18,11 @@ from alexnet.training.progress import clock
 _imported = time.time()
 
 
-def print_recipe(run) -> None:
-    """Print the data, the network, the options, the machine and the folder of a run."""
+def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
+    """Print the data, the network, the options, the machine and the folder of a run.
+
+    leave_out  names of lines
+    """
     o = run.options
     plain = {name: None for name in CHANGES} | {"width": 1.0}
     changes = [f"{n} {value}" for n, value in o.changes().items() if value != plain[n]]
@@ -45,6 +49,8 @@ def print_recipe(run) -> None:
     if run.remarks:
         lines["resumed"] = "\n".join(run.remarks)
     for name, text in lines.items():
+        if name in leave_out:
+            continue
         text = ("\n" + " " * 10).join(map(printable, text.split("\n")))
         print(f"{name:10}{text}", flush=True)
 

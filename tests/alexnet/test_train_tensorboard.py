@@ -129,11 +129,13 @@ def test_a_run_that_began_without_events_gets_those_of_its_whole_log(images, tmp
     assert [step for step, _ in events(out)["train/loss"]] == [1, 2, 3, 4]
 
 
-def test_events_change_no_other_file(images, whole, tmp_path, package):
-    out = tmp_path / "run"
-    assert main([images, *SHORT, "--tensorboard", "--out", str(out)]) == 0
+def test_events_change_no_other_file(images, tmp_path, package):
+    for name, flags in (("plain", []), ("events", ["--tensorboard"])):
+        flags = [*SHORT, "--max-steps", "2", *flags, "--out", str(tmp_path / name)]
+        assert main([images, *flags]) == 0
     for name in ("last.npz", "best.npz", "options.json"):
-        assert (out / name).read_bytes() == (whole / name).read_bytes()
+        plain, other = (tmp_path / each / name for each in ("plain", "events"))
+        assert plain.read_bytes() == other.read_bytes()
 
 
 def test_a_disk_that_takes_no_event_ends_with_6(images, tmp_path, package, monkeypatch, capsys):
