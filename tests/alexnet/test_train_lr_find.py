@@ -98,5 +98,5 @@ def test_recorded_steps_show_the_curve_of_plain_steps(images, here, capsys, on_g
     for recorded in ("--cuda-graph", "--no-cuda-graph"):
         assert main([images, *flags, recorded]) == 0
         text = capsys.readouterr().out
-        curves.append(text[text.index("    rate") :])
+        curves.append(text[text.index("    rate") : text.index("  python -m")])
     assert curves[0].count("\n") > 20 and curves[0] == curves[1]
