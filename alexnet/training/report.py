@@ -11,6 +11,7 @@ import tinynet as tn
 from alexnet.data.names import printable
 from alexnet.network.layer_names import as_ranges
 from alexnet.network.variants import CHANGES
+from alexnet.training.data_remarks import data_remarks
 from alexnet.training.frozen import bias_rate
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
@@ -42,6 +43,8 @@ def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
+    if run.normalization is None and (remarks := data_remarks(run)):  # a new run, once
+        lines["images"] = "\n".join(remarks)
     if o.recipe:
         lines["recipe"] = f"{o.recipe}, as published; flags beside it win"
     if run.network.started_from:
