@@ -82,9 +82,7 @@ class SGD:
             moved = [p for p in group["parameters"] if p.requires_grad and p.grad is not None]
             if moved:
                 _check_alike(moved)
-                own = lr is None or group["own_lr"]
-                rate = _rate(group["lr"] if own else lr, group["lr_scale"], moved[0].dtype)
-                moves.append((moved, rate, group))
+                moves.append((moved, _group_rate(group, lr, moved[0].dtype), group))
         for moved, rate, group in moves:
             kernels = moved[0]._kernels
             kernel = kernels.sgd_paper if self.rule == "paper" else kernels.sgd_pytorch
@@ -107,11 +105,9 @@ class SGD:
         for group in self.groups:
             if any(parameter is each for each in group["parameters"]):
                 velocity = self._velocities.get(parameter)
-                if velocity is None or self.rule == "paper":
-                    return velocity if velocity is None else Tensor(velocity)
-                own = lr is None or group["own_lr"]
-                rate = _rate(group["lr"] if own else lr, group["lr_scale"], parameter.dtype)
-                return Tensor(velocity * -rate)
+                if velocity is not None and self.rule == "pytorch":
+                    velocity = velocity * -_group_rate(group, lr, parameter.dtype)
+                return None if velocity is None else Tensor(velocity)
         return None
 
     def _check_each_once(self):
@@ -170,6 +166,12 @@ def _check_alike(parameters):
                 f"SGD: a group has parameters of {first.dtype} on {first.backend} and of {p.dtype} "
                 f"on {p.backend}; make a group for each"
             )
+
+
+def _group_rate(group, lr, dtype):
+    """The rate of a group in step(lr), as _rate returns it."""
+    own = lr is None or group["own_lr"]
+    return _rate(group["lr"] if own else lr, group["lr_scale"], dtype)
 
 
 def _rate(lr, scale, dtype):
