@@ -20,6 +20,7 @@ from itertools import islice
 
 import tinynet as tn
 from alexnet.cli import ending
+from alexnet.cli.find_rate import find_rate
 from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.open_run import open_run
 from alexnet.cli.train_flags import train_parser
@@ -33,6 +34,7 @@ from alexnet.training.pending import Pending, Result
 from alexnet.training.progress import Progress
 from alexnet.training.recipes import RECIPES
 from alexnet.training.run_state import Run
+from alexnet.training.watch import as_table, watch_layers
 
 
 def take_step(model, optimizer, x, labels, lr):
@@ -102,9 +104,12 @@ def record(run: Run, progress: Progress, result: Result) -> None:
         _report_dead_start(run, progress, result.x)
 
 
-def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) -> None:
-    """Train from the run's position to the end of its last epoch, or to --max-steps. Raises
-    NotFinite, Interrupted, DataError, DiskError and OSError."""
+def train(
+    run: Run, progress: Progress, interrupts: Interrupts, curves: Curves, watch: bool = False
+) -> None:
+    """Train from the run's position to the end of its last epoch, or to --max-steps. With `watch`
+    each epoch ends with figures of every layer. Raises NotFinite, Interrupted, DataError, DiskError
+    and OSError."""
     step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
     training, validation = batches_for(run, interrupts.between)
     while run.epoch < run.options.epochs:
@@ -114,7 +119,8 @@ def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) 
             break
         if run.save_is_due(before_validation=True):
             run.save()
-        metrics = _validate(run, progress, interrupts, validation)
+        layers = {"watch": watch_layers(run, training)} if watch else {}
+        metrics = _validate(run, progress, interrupts, validation, layers)
         is_whole = run.batch == len(run.batches)  # else --max-steps ended inside this epoch
         if is_whole:
             run.count_epoch(metrics)
@@ -125,8 +131,9 @@ def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) 
     run.save()
 
 
-def _validate(run, progress, interrupts, validation):
-    """The metrics on the validation images, shown and written to log.jsonl."""
+def _validate(run, progress, interrupts, validation, layers):
+    """The metrics on the validation images, shown and written to log.jsonl, beside figures of the
+    layers."""
     progress.validating()
     batches = interrupts.between(validation.epoch(0))
     metrics = evaluate(run.head, batches, len(run.classes))
@@ -138,8 +145,11 @@ def _validate(run, progress, interrupts, validation):
     run.folder.add_line(
         epoch=run.epoch + 1, step=run.step, train_loss=loss, train_top1=top1,
         val_loss=metrics.loss, val_top1=metrics.top1, val_top5=metrics.top5,
+        **layers,
     )  # fmt: skip
     progress.validated(metrics)
+    for figures in layers.values():
+        progress.show(as_table(figures))
     return metrics
 
 
@@ -174,6 +184,8 @@ def main(argv=None) -> int:
 
 
 def _command(args):
+    if args.lr_find:
+        return find_rate(args, take_step)
     with open_run(args) as run:
         report.print_recipe(run)
         if run.normalization is None:
@@ -181,7 +193,7 @@ def _command(args):
         curves = Curves(run.folder)
         with Interrupts() as interrupts, Progress(run) as progress:
             try:
-                train(run, progress, interrupts, curves)
+                train(run, progress, interrupts, curves, watch=args.watch)
             except Interrupted:
                 run.save()
                 code, how = ending.stopped(interrupts.cause)

@@ -82,9 +82,7 @@ class SGD:
             moved = [p for p in group["parameters"] if p.requires_grad and p.grad is not None]
             if moved:
                 _check_alike(moved)
-                own = lr is None or group["own_lr"]
-                rate = _rate(group["lr"] if own else lr, group["lr_scale"], moved[0].dtype)
-                moves.append((moved, rate, group))
+                moves.append((moved, _group_rate(group, lr, moved[0].dtype), group))
         for moved, rate, group in moves:
             kernels = moved[0]._kernels
             kernel = kernels.sgd_paper if self.rule == "paper" else kernels.sgd_pytorch
@@ -96,6 +94,21 @@ class SGD:
             )  # fmt: skip
             for parameter in moved:
                 parameter.raise_version()
+
+    def last_update(self, parameter: Tensor, lr=None) -> Tensor | None:
+        """What the last step added to this parameter: v with rule "paper", -lr v with rule
+        "pytorch". None if no step has moved it. The Tensor may share the optimiser's memory: read
+        it before the next step.
+
+        lr  as in that step
+        """
+        for group in self.groups:
+            if any(parameter is each for each in group["parameters"]):
+                velocity = self._velocities.get(parameter)
+                if velocity is not None and self.rule == "pytorch":
+                    velocity = velocity * -_group_rate(group, lr, parameter.dtype)
+                return None if velocity is None else Tensor(velocity)
+        return None
 
     def _check_each_once(self):
         if len(set(self._parameters())) < len(self._parameters()):
@@ -153,6 +166,12 @@ def _check_alike(parameters):
                 f"SGD: a group has parameters of {first.dtype} on {first.backend} and of {p.dtype} "
                 f"on {p.backend}; make a group for each"
             )
+
+
+def _group_rate(group, lr, dtype):
+    """The rate of a group in step(lr), as _rate returns it."""
+    own = lr is None or group["own_lr"]
+    return _rate(group["lr"] if own else lr, group["lr_scale"], dtype)
 
 
 def _rate(lr, scale, dtype):

@@ -26,6 +26,7 @@ AUGMENTATION = 3  # crops and mirrors;    draw = the epoch, element from the sam
 IMAGES = 4  # synthetic images;           draw = the split's first, plus the image's index
 LAYERS = 5  # weights of single layers;   draw = a count that starts at seed()
 COLOURS = 6  # changes of colour;         draw = the epoch, element from the sample's index
+CLASSES = 7  # order inside a class;      draw = the class, element from the count of its samples
 
 _MULTIPLIER_0, _MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85  # (sqrt(5) - 1) / 2 and sqrt(3) - 1, times 2^32

@@ -4,6 +4,7 @@ import contextlib
 import os
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from alexnet.cli.machine import use_machine
 from alexnet.data import open_dataset
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
+from alexnet.training import events
 from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
@@ -24,8 +26,12 @@ from alexnet.weights import checkpoint
 def open_run(args: Namespace) -> Iterator[Run]:
     """The run, on the machine of these flags, in a folder that no other process uses inside the
     block. Raises UsageError, DataError, BackendError and DiskError."""
+    if args.tensorboard:
+        events.need_package()
     with _resumed_run(args) if args.resume else _new_run(args) as run:
-        yield run
+        writes = events.written(run.folder, run.step) if args.tensorboard else nullcontext()
+        with writes:
+            yield run
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from alexnet.cli import flags
 from alexnet.data.augment import AUGMENTATIONS
 from alexnet.training import diagnosis
 from alexnet.training.frozen import bias_rate
+from alexnet.training.rate_finder import FIRST, LAST, STEPS
 from alexnet.training.recipes import PUBLISHED, RECIPES, recipe_table
 from alexnet.training.run_inputs import MEANS
 from alexnet.training.schedules import SCHEDULES, milestone_epochs
@@ -15,6 +16,8 @@ _EXAMPLES = """examples:
   python -m alexnet.train cifar10:cifar-10-batches-bin --epochs 10
   python -m alexnet.train photos --image-size 67
   python -m alexnet.train photos --recipe paper
+  python -m alexnet.train photos --lr-find
+  python -m alexnet.train photos --balance --watch --tensorboard
   python -m alexnet.train photos --norm batch --dropout 0.3 --out runs/batch-norm
   python -m alexnet.train --resume runs/batch-norm --epochs 120
   python -m alexnet.train photos --freeze conv1-conv3 --lr-scale conv4-conv5=0.1,fc8=10
@@ -60,6 +63,12 @@ def train_parser() -> argparse.ArgumentParser:
         "divides (by spec)",
     )  # fmt: skip
     group.add_argument(
+        "--balance", action="store_const", const=True,
+        help="draw every class equally often: an epoch has as many samples as without it, the "
+        "images of small classes come several times, each time cut out anew, and those of large "
+        "classes take turns from epoch to epoch; validation is as before",
+    )  # fmt: skip
+    group.add_argument(
         "--skip-bad-images", type=flags.count_or_zero, metavar="N",
         help="leave out up to N broken files (0); with --resume also files that are gone since",
     )  # fmt: skip
@@ -78,6 +87,12 @@ def train_parser() -> argparse.ArgumentParser:
         help="stop after N steps in all; the schedule still follows --epochs (no limit)",
     )  # fmt: skip
     group.add_argument("--lr", type=flags.positive, metavar="R", help="learning rate (by data)")
+    group.add_argument(
+        "--lr-find", action="store_true",
+        help=f"make no run: train {STEPS} steps (--max-steps) while the rate rises from {FIRST:g} "
+        f"to {LAST:g}, show the loss, and suggest a rate, a tenth of the one at which the loss was "
+        "smallest; the curve is drawn to lr-find.png (--out FILE.png)",
+    )  # fmt: skip
     group.add_argument(
         "--schedule", choices=SCHEDULES,
         help="of the learning rate. step: / 10 after each third of the epochs. multistep: / 10 "
@@ -142,6 +157,13 @@ def train_parser() -> argparse.ArgumentParser:
         f"report a network that still only guesses ({diagnosis.STEPS})",
     )  # fmt: skip
     group.add_argument(
+        "--watch", action="store_true",
+        help="at the end of each epoch, for every layer: the mean size of its weights and of the "
+        "last step's updates and their ratio (near 1e-3 in a healthy training), mean and deviation "
+        "of its outputs, and how many of its ReLUs are dead: a table, and `watch` in log.jsonl. "
+        "The training keeps its bits; say it again with --resume",
+    )  # fmt: skip
+    group.add_argument(
         "--seed", type=flags.seed, metavar="N",
         help="of weights, order, crops, dropout and synthetic images (0)",
     )  # fmt: skip
@@ -167,5 +189,10 @@ def train_parser() -> argparse.ArgumentParser:
         "--resume", type=flags.path, metavar="RUN",
         help="go on with the run in this folder, or with this last.npz; it ends with the same bits "
         "as an unbroken run",
+    )  # fmt: skip
+    group.add_argument(
+        "--tensorboard", action="store_true",
+        help="also write what log.jsonl gets as events into the run's folder, for tensorboard "
+        "--logdir runs; needs pip install tensorboardX; say it again with --resume",
     )  # fmt: skip
     return parser

@@ -15,6 +15,7 @@
     images.py         an image file as a square of pixels
     colour.py         any kind of pixels as RGB
     crops.py          resize, border, crop: from an image to the square that a network reads
+    balance.py        the samples of an epoch that has every class equally often
     augment.py        random crops and mirrors for the samples of an epoch
     normalization.py  subtract the mean, divide by the deviation
     names.py          names of files and classes as text that is safe to print

@@ -4,8 +4,9 @@
     crop     a random crop, mirrored with probability 1/2
     alexnet  the same, and three normal numbers: the change of colour (principal_colours.py)
 
-A sample's draws depend on the seed, the epoch and the sample's index alone, not on the order of the
-samples or the number of workers. In the draw of the epoch its words are
+A sample's draws depend on the seed, the epoch and the sample's index alone (with --balance, where
+an image may come twice: its number in the epoch), not on the order of the samples or the number of
+workers. In the draw of the epoch its words are
 
     4 index ... 4 index + 3 of stream AUGMENTATION: row, column, mirror, unused
     4 index ... 4 index + 3 of stream COLOURS: three normal numbers, the fourth unused

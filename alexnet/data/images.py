@@ -50,6 +50,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = [_TURNS[orientation] for orientation in (5, 6, 7, 8)]
 
 
 def read_image(path: str | Path, size: int) -> np.ndarray:
@@ -81,6 +82,24 @@ def _read(path, size, resized):
         if isinstance(error, MemoryError) or "out of memory" in str(error):
             raise MemoryError(f"while reading {printable(path)}") from error
         raise _unreadable(path, _reason(error)) from error
+
+
+def photo_size(path: str | Path) -> tuple[int, int]:
+    """(width, height) of an image file, upright, from its head: the pixels are not decoded. Raises
+    DataError and OSError as read_image does."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe may never end
+        raise _unreadable(path, "it is no regular file")
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            width, height = image.size
+            turned = _turn(image) in _SIDEWAYS
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _unreadable(path, _reason(error)) from error
+    except Exception as error:  # a damaged file can raise nearly anything in Pillow's decoders
+        raise _unreadable(path, _reason(error)) from error
+    return (height, width) if turned else (width, height)
 
 
 def _content(path):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from alexnet.data.augment import AUGMENTATIONS, Draws, draws_of
+from alexnet.data.balance import balanced_samples
 from alexnet.data.checks import check_pixels, checked_labels
 from alexnet.data.crops import add_border, crop, crop_border
 from alexnet.data.crops import stored_size as usual_stored_size
@@ -48,6 +49,9 @@ class Loader:
                   index
     shuffle       the order of an epoch is a permutation drawn from seed and epoch
     drop_last     leave out the last batch of an epoch if it is smaller
+    balance       every class is equally often in an epoch of as many samples (balance.py); draws
+                  then follow from the sample's number in the epoch, so that an image that comes
+                  twice is cut out in two ways
     workers       threads that prepare batches; 0: the consumer's thread prepares each in turn
     seed          of crops, mirrors and order
     stored_size   the size at which images are read, image_size or more. None: with random crops
@@ -68,6 +72,7 @@ class Loader:
         augment: str = "none",
         shuffle: bool = False,
         drop_last: bool = False,
+        balance: bool = False,
         workers: int = 2,
         seed: int = 0,
         stored_size: int | None = None,
@@ -100,6 +105,7 @@ class Loader:
         self.augment = augment
         self.shuffle = shuffle
         self.drop_last = drop_last
+        self.balance = balance
         self.workers = workers
         self.seed = seed
         self.stored_size = stored_size
@@ -115,7 +121,8 @@ class Loader:
         return full + (rest > 0 and not self.drop_last)
 
     def draws(self, number: int) -> Draws:
-        """The draws of all samples in an epoch, in the dataset's order."""
+        """The draws of all samples in an epoch, in the dataset's order; with `balance` in the order
+        of samples()."""
         count, spare = len(self.dataset), self.stored_size + 2 * self.border - self.image_size
         return draws_of(self.augment, count, spare, seed=self.seed, epoch=number)
 
@@ -139,11 +146,22 @@ class Loader:
 
     def indices(self, number: int, start_batch: int = 0) -> Iterator[np.ndarray]:
         """The places in the dataset of each batch's images. Arguments: as in uncropped."""
+        samples = self.samples(number)
+        return (samples[numbers] for numbers in self._numbers(len(samples), number, start_batch))
+
+    def samples(self, number: int) -> np.ndarray:
+        """int64 (N,): the places in the dataset of an epoch's samples before they are shuffled."""
+        if not self.balance:
+            return np.arange(len(self.dataset))
+        count = min(len(self.dataset), len(self) * self.batch_size)  # what drop_last leaves
+        return balanced_samples(self.labels, count, seed=self.seed, epoch=number)
+
+    def _numbers(self, count, number, start_batch):
+        """The numbers of each batch's samples, 0 ... count - 1 shuffled."""
         if not 0 <= start_batch <= len(self):
             raise ValueError(
                 f"Loader: start_batch must be from 0 to {len(self)}, got {start_batch}"
             )
-        count = len(self.dataset)
         order = (
             permutation(count, seed=self.seed, draw=number) if self.shuffle else np.arange(count)
         )
@@ -151,8 +169,9 @@ class Loader:
         return (order[start : start + self.batch_size] for start in starts)
 
     def _batches(self, prepare, number, start_batch):
-        draws = self.draws(number)
-        tasks = ((places, draws[places]) for places in self.indices(number, start_batch))
+        samples, draws = self.samples(number), self.draws(number)
+        batches = self._numbers(len(samples), number, start_batch)
+        tasks = ((samples[numbers], draws[numbers]) for numbers in batches)
         prepared = self._prepared_here if self.workers == 0 else self._prepared_ahead
         return prepared(prepare, tasks)
 

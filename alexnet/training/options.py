@@ -65,6 +65,7 @@ class Options:
     bias_lr: str = "1x"  # as in frozen.py
     decay_biases: bool = True
     mean: str | None = None  # as in network/specs.py, or "imagenet"; None: the spec's
+    balance: bool = False
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
@@ -131,6 +132,7 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
         **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
         **{"width": 1.0, "seed": 0, "workers": 2, "skip_bad_images": 0, "keep_features": False},
+        **{"balance": False},
         **{"dead_start_steps": diagnosis.STEPS},
         # The network of a file has the norm that it was trained with.
         **{"norm": recipe.norm if spec == recipe.spec and not flags.get("pretrained") else None},

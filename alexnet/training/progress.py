@@ -10,6 +10,7 @@ from collections import deque
 
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from alexnet.evaluation.metrics import Metrics, top_k
@@ -41,7 +42,7 @@ class Progress:
         self._lr = 0.0
         self._validation_seconds = None
         self._validating = False
-        console = Console(file=sys.stdout) if console is None else console
+        self._console = console = Console(file=sys.stdout) if console is None else console
         self._live = None
         if console.is_terminal:
             self._live = Live(console=console, transient=True, get_renderable=self._renderable)
@@ -65,6 +66,10 @@ class Progress:
             self._live.console.print(Text(text))
         else:
             print(text, flush=True)
+
+    def show(self, table: Table) -> None:
+        """Print a table, as say() prints a line."""
+        (self._live.console if self._live else self._console).print(table)
 
     def restart_clock(self) -> None:
         """Restart the step timer, so that validation time is not charged to the next step."""

@@ -4,12 +4,14 @@ import itertools
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import tinynet as tn
 from alexnet.data.names import printable
 from alexnet.network.layer_names import as_ranges
 from alexnet.network.variants import CHANGES
+from alexnet.training.data_remarks import data_remarks
 from alexnet.training.frozen import bias_rate
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
@@ -17,8 +19,11 @@ from alexnet.training.progress import clock
 _imported = time.time()
 
 
-def print_recipe(run) -> None:
-    """Print the data, the network, the options, the machine and the folder of a run."""
+def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
+    """Print the data, the network, the options, the machine and the folder of a run.
+
+    leave_out  names of lines
+    """
     o = run.options
     plain = {name: None for name in CHANGES} | {"width": 1.0}
     changes = [f"{n} {value}" for n, value in o.changes().items() if value != plain[n]]
@@ -31,12 +36,15 @@ def print_recipe(run) -> None:
         + "".join(f", {change}" for change in changes)
         + _frozen(run),
         "training": f"{o.epochs} epochs of {len(run.batches):,} steps{stop}{place}, batch "
-        f"{run.batches.batch_size}, augment {o.augment}\n"
+        f"{run.batches.batch_size}, augment {o.augment}"
+        f"{', every class equally often' if o.balance else ''}\n"
         f"lr {o.lr:g} ({_schedule(o)}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
         f"(rule {o.rule})" + _biases(o) + _rates(run),
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
         "run": str(run.folder.path),
     }
+    if run.normalization is None and (remarks := data_remarks(run)):  # a new run, once
+        lines["images"] = "\n".join(remarks)
     if o.recipe:
         lines["recipe"] = f"{o.recipe}, as published; flags beside it win"
     if run.network.started_from:
@@ -44,6 +52,8 @@ def print_recipe(run) -> None:
     if run.remarks:
         lines["resumed"] = "\n".join(run.remarks)
     for name, text in lines.items():
+        if name in leave_out:
+            continue
         text = ("\n" + " " * 10).join(map(printable, text.split("\n")))
         print(f"{name:10}{text}", flush=True)
 

@@ -1,9 +1,11 @@
-"""The folder of a run: options.json, classes.json, log.jsonl, last.npz, best.npz, curves.png.
+"""The folder of a run: options.json, classes.json, log.jsonl, last.npz, best.npz, curves.png, and
+with --tensorboard events.out.tfevents.* (events.py).
 
 Each line of log.jsonl is one JSON object with `epoch` and `step`, both counted from 1:
 
     for each step   train_loss and train_top1 of its batch, images_per_second, lr
-    for each epoch  train_loss and train_top1 as means over the epoch, val_loss, val_top1, val_top5
+    for each epoch  train_loss and train_top1 as means over the epoch, val_loss, val_top1, val_top5,
+                    with --watch also watch: {layer: {figure: number}} (watch.py)
 
 A run begins with its first last.npz. A folder without one can become a run's folder again.
 """
@@ -37,6 +39,7 @@ class RunFolder:
         )
         self.curves = self.path / "curves.png"
         self.new_curves = self.path / ".curves.png.new"
+        self.events = None  # an Events (events.py), with --tensorboard
         self._made = []  # the folders that create() made, innermost first
         self._is_new = False
 
@@ -124,9 +127,11 @@ class RunFolder:
             _replace(path, (json.dumps(value, indent=1) + "\n").encode())
 
     def add_line(self, **figures) -> None:
-        """Add a line to log.jsonl."""
+        """Add a line to log.jsonl, and to the events."""
         with writing(self.log, RUN_ELSEWHERE), open(self.log, "a", encoding="utf-8") as file:
             file.write(json.dumps(figures) + "\n")
+        if self.events:
+            self.events.add(figures)
 
     def lines(self) -> list[dict]:
         """The lines of log.jsonl, without those that cannot be read."""

@@ -55,7 +55,7 @@ class Run:
     network              a RunNetwork; model, head, frozen and rate_factors are its own
     remarks              what a resumed run should tell: lines of text
     validated            the Metrics of the newest epoch, or None before its end
-    guessing_loss        the loss of guessing each class by its frequency among the training images
+    guessing_loss        the loss of guessing each class by its frequency among the samples
     Raises DataError or UsageError if options, data and checkpoint do not fit together.
     """
 
@@ -92,7 +92,9 @@ class Run:
         self.best = self.in_best = None
         self.remarks = []
         self.validated = None
-        self.guessing_loss = diagnosis.guessing_loss(self.train_set.labels, len(self.classes))
+        labels = self.train_set.labels
+        labels = np.unique(labels) if options.balance else labels  # then each is equally frequent
+        self.guessing_loss = diagnosis.guessing_loss(labels, len(self.classes))
         self._lists = {
             "train": resuming.image_list(self.train_set), "val": resuming.image_list(self.val_set)
         }  # fmt: skip
@@ -105,7 +107,7 @@ class Run:
         images = min(options.batch_size, len(self.train_set))
         batches = Loader(
             self.train_set, images, options.image_size, augment=options.augment, shuffle=True,
-            drop_last=True, workers=options.workers, seed=options.seed,
+            drop_last=True, balance=options.balance, workers=options.workers, seed=options.seed,
         )  # fmt: skip
         validation = Loader(
             self.val_set, options.batch_size, options.image_size, workers=options.workers,

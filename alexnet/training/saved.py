@@ -77,6 +77,7 @@ OPTION_KINDS = {
     "bias_lr": _text("a factor, such as 2x, or a rate", bias_rate),
     "decay_biases": TRUTH,
     "mean": optional(one_of(MEANS)),
+    "balance": TRUTH,
 }
 POSITION_KINDS = {
     "epoch": whole(0),

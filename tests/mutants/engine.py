@@ -130,10 +130,19 @@ ENGINE = {
             ("the rules exchanged", 'self.rule == "paper"', 'self.rule != "paper"'),
             (
                 "the first group's rate used for every group",
-                '_rate(group["lr"] if',
-                '_rate(self.groups[0]["lr"] if',
+                "_group_rate(group, lr, moved",
+                "_group_rate(self.groups[0], lr, moved",
             ),
-            ("the rate of step(lr) ignored", "if lr is None else lr,", "if True else lr,"),
+            (
+                "the rate of step(lr) ignored",
+                'own = lr is None or group["own_lr"]',
+                "own = True",
+            ),
+            (
+                "an update without the rate",
+                "velocity * -_group_rate(group, lr, parameter.dtype)",
+                "velocity * -1.0",
+            ),
             (
                 "a group's scale ignored",
                 "return float(lr) if scale == 1",

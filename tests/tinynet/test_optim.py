@@ -311,3 +311,25 @@ def test_a_group_with_its_own_rate_keeps_it_whatever_the_step_is_told(rule, back
     sgd.step(0.125)
     moves = [1 - t.numpy()[0] for t in (weight, bias, other)]
     assert moves == [0.125, 0.5, 0.125]
+
+
+@pytest.mark.parametrize("rule", ["paper", "pytorch"])
+def test_the_last_update_is_the_difference_that_the_last_step_made(rule, backend):
+    """In two groups: one at three times the rate of the step, one at its own rate."""
+    ours, rates = parameters(), (0.2, 0.01)
+    sgd = tn.optim.SGD(
+        [
+            {"parameters": ours[:1], "lr_scale": 3.0},
+            {"parameters": ours[1:], "own_lr": True, "lr": 0.07},
+        ],
+        rule=rule, **NUMBERS,
+    )  # fmt: skip
+    assert sgd.last_update(ours[0], 0.2) is None
+    for step, rate in enumerate(rates):
+        before = [p.numpy().copy() for p in ours]
+        give_gradients(ours, gradients(step))
+        sgd.step(rate)
+        for parameter, old in zip(ours, before, strict=True):
+            update = sgd.last_update(parameter, rate).numpy()
+            assert relative_error(update, parameter.numpy() - old) < 1e-9
+    assert sgd.last_update(tn.Tensor(np.ones(3)), 0.2) is None

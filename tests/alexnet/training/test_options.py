@@ -119,6 +119,7 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "/photos --pretrained /net.pth --spec caffe --image-size 67 --width 0.5",
         "/photos --pretrained /net.pth --spec caffe --init published",
         "/photos --recipe paper",
+        "/photos --balance --augment alexnet",
         "/photos --recipe paper --init he --schedule cosine --augment none",
         "/photos --recipe caffe --spec paper --bias-lr 1x --decay-biases",
         "cifar10:/c --recipe torchvision --warmup 0.5 --mean channel",

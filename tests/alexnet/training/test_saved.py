@@ -49,7 +49,7 @@ WRONG_OPTIONS = [
     ("freeze", "conv1"), ("lr_scale", ["fc8"]), ("lr_scale", "fc8"), ("lr_scale", "fc8=nan"),
     ("lr_scale", "conv9=1" * 10**5), ("recipe", "lenet"), ("recipe", []), ("milestones", [3]),
     ("milestones", "3,2"), ("warmup", -1), ("warmup", None), ("bias_lr", 2), ("bias_lr", "x"),
-    ("decay_biases", 1), ("mean", "median"),
+    ("decay_biases", 1), ("mean", "median"), ("balance", 1),
 ]  # fmt: skip
 
 
@@ -81,7 +81,8 @@ def test_the_oldest_checkpoints_lack_some_options_and_are_read(last, tmp_path):
 
 
 NEWER = (
-    "precision capture freeze lr_scale recipe milestones warmup bias_lr decay_biases mean".split()
+    "precision capture freeze lr_scale recipe milestones warmup bias_lr decay_biases mean "
+    "balance".split()
 )
 WRONG_TRAINING = {
     "no step": (lambda t: t.pop("step"), "training lacks step"),

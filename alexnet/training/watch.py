@@ -1,0 +1,106 @@
+"""What a training does to each layer (--watch): sizes of weights and updates, activations, ReLUs.
+
+    weight, update    mean |w| of the layer's weights, mean |change of w| in the last step
+    ratio             update / weight; near 1e-3 in a healthy training: far below it, a layer
+                      hardly learns, far above it, a larger rate will not do
+    bias, bias_update the same of its biases
+    mean, deviation   of its outputs; layers whose deviations shrink from one to the next fade
+    zeros, dead       of a ReLU: the share of its outputs that are 0, and the share of its channels
+                      (of a fully connected layer: units) that are 0 for every image and place
+
+Outputs are those of one batch, the first one of the first epoch: the same images each time. The
+network computes in test mode, draws nothing and changes nothing, so a watched training keeps its
+bits. Updates are read from the velocities, which a step leaves behind; so steps may be recorded.
+
+Source: the authors' program printed the sizes of weights and of updates of each layer; the healthy
+ratio: Karpathy, CS231n, Neural networks part 3, "ratio of weights:updates".
+"""
+
+from contextlib import closing
+
+from rich import box
+from rich.table import Table
+
+import tinynet as tn
+from alexnet.evaluation.metrics import in_test_mode
+from tinynet import nn
+
+_ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Sigmoid)
+
+
+def watch_layers(run, training) -> dict[str, dict[str, float]]:
+    """{layer: {figure: number}}, the figures above, of each layer with parameters and each
+    activation. Call it after a step. A frozen layer has no updates.
+
+    run       a training, of which run.head is watched
+    training  its batches, as of batches_for (features.py)
+    """
+    lr = run.schedule.rate(run.step - 1)
+    with closing(training.epoch(0)) as batches:
+        x, _ = next(batches)
+    layers = {}
+    with in_test_mode(run.head):
+        for name, layer in run.head:
+            x = layer(x)
+            figures = _figures_of_parameters(layer, run.optimizer, lr)
+            if figures or isinstance(layer, _ACTIVATIONS):
+                layers[name] = figures | _figures_of_outputs(x)
+            if isinstance(layer, nn.ReLU):
+                layers[name] |= _figures_of_relu(x)
+    return layers
+
+
+def _figures_of_parameters(layer, optimizer, lr):
+    figures = {}
+    for name, parameter in layer.named_parameters():
+        figures[name] = _mean_size(parameter)
+        update = optimizer.last_update(parameter, lr)
+        if update is not None:
+            figures["update" if name == "weight" else f"{name}_update"] = _mean_size(update)
+    if figures.get("weight") and "update" in figures:
+        figures["ratio"] = figures["update"] / figures["weight"]
+    return figures
+
+
+def _mean_size(tensor):
+    return tn.abs(tensor).mean().item()
+
+
+def _figures_of_outputs(y):
+    mean = y.mean()
+    centred = y - mean
+    return {"mean": mean.item(), "deviation": tn.sqrt((centred * centred).mean()).item()}
+
+
+def _figures_of_relu(y):
+    """y: (N, C, H, W) or (N, F), 0 or more."""
+    largest = y.max(axis=tuple(axis for axis in range(len(y.shape)) if axis != 1))
+    return {
+        "zeros": (y == 0).sum().item() / y.size,
+        "dead": float((largest.numpy() == 0).mean()),
+    }
+
+
+def as_table(layers: dict[str, dict[str, float]]) -> Table:
+    """The figures without those of biases, a row for each layer, in 80 columns."""
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left",
+        caption="mean sizes; outputs of one batch, in test mode",
+    )  # fmt: skip
+    table.add_column("layer", no_wrap=True)
+    columns = {
+        "weight": "weights", "update": "updates", "ratio": "ratio", "mean": "outputs",
+        "deviation": "deviation", "zeros": "zeros", "dead": "dead",
+    }  # fmt: skip
+    for heading in columns.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, figures in layers.items():
+        cells = (_cell(key, figures.get(key)) for key in columns)
+        table.add_row(name, *cells)
+    return table
+
+
+def _cell(key, number):
+    if number is None:
+        return ""
+    return f"{number:.1%}" if key in ("zeros", "dead") else f"{number:.1e}"
