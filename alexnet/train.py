@@ -16,17 +16,21 @@ Source: the paper, section 5.
 import math
 import shlex
 import sys
+import time
 from itertools import islice
 
 import tinynet as tn
-from alexnet.cli import ending
+from alexnet.cli import config_file, ending
+from alexnet.cli.dry_run import dry_run
 from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.open_run import open_run
 from alexnet.cli.train_flags import train_parser
-from alexnet.errors import DataError, DiskError, NotFinite
+from alexnet.errors import DataError, DiskError, NotFinite, UsageError
 from alexnet.evaluation.metrics import evaluate, ranks
-from alexnet.training import diagnosis, report
+from alexnet.training import diagnosis, memory, report
+from alexnet.training.config_text import config_text
 from alexnet.training.curves import Curves
+from alexnet.training.durations import seconds_of
 from alexnet.training.features import batches_for
 from alexnet.training.options import kind_of
 from alexnet.training.pending import Pending, Result
@@ -73,7 +77,8 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
             loss, logits = step(run.head, run.optimizer, x, labels, lr)
             pending.add(loss, logits, x, labels, lr)
 
-            stopping, saving = interrupts.asked, run.save_is_due()
+            stopping = interrupts.asked
+            saving = run.saving.is_due(run.step + len(pending))
             read(everything=stopping or saving)
             if stopping:
                 raise Interrupted
@@ -105,15 +110,17 @@ def record(run: Run, progress: Progress, result: Result) -> None:
 def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) -> None:
     """Train from the run's position to the end of its last epoch, or to --max-steps. Raises
     NotFinite, Interrupted, DataError, DiskError and OSError."""
-    step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
+    step = _step_of(run)
     training, validation = batches_for(run, interrupts.between)
     while run.epoch < run.options.epochs:
         batches = training.epoch(run.epoch, start_batch=run.batch)
         train_epoch(run, step, islice(batches, run.steps_left()), progress, interrupts)
         if run.batch == 0:  # --max-steps ended with the previous epoch
             break
-        if run.save_is_due(before_validation=True):
+        if run.saving.is_due_before_validation():
             run.save()
+        if interrupts.asked_within(progress.validation_seconds):  # one that would not end in time
+            raise Interrupted
         metrics = _validate(run, progress, interrupts, validation)
         is_whole = run.batch == len(run.batches)  # else --max-steps ended inside this epoch
         if is_whole:
@@ -123,6 +130,10 @@ def train(run: Run, progress: Progress, interrupts: Interrupts, curves: Curves) 
         if not is_whole:
             break
     run.save()
+
+
+def _step_of(run):
+    return tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
 
 
 def _validate(run, progress, interrupts, validation):
@@ -170,32 +181,52 @@ def _report_dead_start(run, progress, x):
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    return ending.run(lambda: _command(train_parser().parse_args(argv)), "alexnet.train")
+    return ending.run(lambda: _command(config_file.parse(train_parser(), argv)), "alexnet.train")
 
 
 def _command(args):
+    began = time.monotonic()
     with open_run(args) as run:
         report.print_recipe(run)
+        if args.dry_run:
+            dry_run(run, _step_of(run))
+            return 0
         if run.normalization is None:
             _begin(run)
-        curves = Curves(run.folder)
-        with Interrupts() as interrupts, Progress(run) as progress:
+        curves, first = Curves(run.folder), run.step
+        with Interrupts(lambda: _seconds_left(run, began)) as interrupts, Progress(run) as progress:
             try:
                 train(run, progress, interrupts, curves)
             except Interrupted:
                 run.save()
-                code, how = ending.stopped(interrupts.cause)
-                ending.say(
-                    f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
-                    f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
-                )
-                curves.draw()
-                return code
+                if interrupts.cause is not None:
+                    curves.draw()
+                    return _say_stopped(run, interrupts.cause)
+                report.print_time_over(run, first)
             except (DataError, OSError):
                 _save_after_error(run)
                 raise
+            except MemoryError as error:
+                raise UsageError(memory.remedy(run, error)) from error
         report.print_end(run, curves.draw())
     return 0
+
+
+def _seconds_left(run, began):
+    """The seconds that --max-time leaves this command for steps: the last save needs some."""
+    limit = run.options.max_time
+    left = seconds_of(limit) - (time.monotonic() - began) if limit else math.inf
+    return left - run.saving.seconds
+
+
+def _say_stopped(run, cause):
+    """Say what stopped the run, and how to go on. Returns the exit code."""
+    code, how = ending.stopped(cause)
+    ending.say(
+        f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
+        f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
+    )
+    return code
 
 
 def _save_after_error(run):
@@ -217,7 +248,7 @@ def _begin(run):
     if hasattr(run.val_set, "names"):  # files
         print(f"reading the {len(run.val_set):,} validation images once ...", flush=True)
         run.check_validation_images()
-    run.folder.begin(run.options.saved(), run.classes)
+    run.folder.begin(run.options.saved(), run.classes, config_text(run.options))
     run.save()  # a full disk is an error now, not after an epoch
 
 

@@ -92,6 +92,16 @@ def _computation(o):
     return f"{gpu.name}, {o.precision}{recorded}"
 
 
+def print_time_over(run, first: int) -> None:
+    """Print that --max-time is over.
+
+    first  the run's step when the command began
+    """
+    print(f"stopped by --max-time {run.options.max_time} after step {run.step}, which is saved")
+    if run.step == first:
+        print("  (no step was taken: validating takes longer, and begins anew in each command)")
+
+
 def print_end(run, no_picture: str) -> None:
     """Print the files of the run, commands to try next, what best.npz holds, and the total time.
 
