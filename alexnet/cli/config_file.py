@@ -101,7 +101,10 @@ def _value(action, value, folder):
 def _one(action, value, folder):
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise _misfit(value, _words(action))
-    parsed = action.type(str(value)) if action.type else str(value)
+    try:
+        parsed = action.type(str(value)) if action.type else str(value)
+    except ValueError as error:  # int
+        raise _misfit(value, _words(action)) from error
     if isinstance(value, str) and not isinstance(parsed, str):
         raise _misfit(value, f"a number: {parsed}")
     if action.choices is not None and parsed not in action.choices:

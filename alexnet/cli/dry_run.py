@@ -49,7 +49,7 @@ def dry_run(run: Run, step: Callable) -> None:
     size, written, read = _save_and_load(run)
     lines = [
         f"first step {first:.1f} s, loss {loss:.3f}",
-        f"a step {each:.3f} s, {run.batches.batch_size / each:.0f} images/s (of {len(steps)} steps)",
+        f"a step {each:.3f} s, {run.batches.batch_size / each:.0f} images/s",
         f"validation {validated:.3f} s a batch, {len(run.validation)} batches",
         f"last.npz {memory.in_words(size)}, written in {written:.2f} s, read in {read:.2f} s",
     ]

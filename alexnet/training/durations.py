@@ -18,8 +18,8 @@ def seconds_of(text: str) -> float:
         numbers = [0.0]
     seconds = sum(number * unit for number, unit in zip(numbers, (3600, 60, 1), strict=False))
     if not 0 < seconds < 1e9:
-        lacks = f"{text!r} has no unit" if text.isdigit() else f"{text!r} does not fit"
-        raise ValueError(f"{lacks}; a time, {_EXAMPLES}, does")
+        why = "has no unit" if text.isascii() and text.isdigit() else "does not fit"
+        raise ValueError(f"{text!r} {why}; a time, {_EXAMPLES}, does")
     return seconds
 
 

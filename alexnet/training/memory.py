@@ -10,8 +10,10 @@ FLOAT = 4  # bytes
 
 
 def in_words(count: float) -> str:
-    """Bytes as 12 MB or 3.4 GB."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    """Bytes as 0.21 MB, 12 MB or 3.4 GB."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.{0 if count >= 1e7 else 2}f} MB"
 
 
 def peak() -> int | None:
@@ -34,8 +36,8 @@ def whole() -> tuple[int, str]:
 
 
 def image_bytes(run) -> int:
-    """Roughly the bytes that each image of a batch adds to a step: the outputs of all layers, and as
-    much again for gradients."""
+    """Roughly the bytes that each image of a batch adds to a step: the outputs of all layers, and
+    as much again for gradients."""
     return 2 * FLOAT * sum(math.prod(layer.outputs) for layer in run.network.layers)
 
 

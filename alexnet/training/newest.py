@@ -31,11 +31,13 @@ def newest(place: Path, check: Callable[[Checkpoint], None]) -> tuple[Path, list
     runs = sorted(filter(_files, runs), key=_saved_at, reverse=True)
     passed = []
     for number, run in enumerate(runs):
-        file = _usable(run, check, passed)
-        if file:
-            names = [*_files(run)[_files(run).index(file) + 1 :]]
-            names += [_files(other)[0] for other in runs[number + 1 :]]
-            return file, [f"takes {printable(file)}", *passed, *_older(names)]
+        saved = _usable(run, check, passed)
+        if saved:
+            file, files = saved.path, _files(run)
+            older = files[files.index(file) + 1 :]
+            older += [_files(other)[0] for other in runs[number + 1 :]]
+            taken = f"takes {printable(file)}, step {saved.training['step']}"
+            return file, [taken, *passed, *_older(older)]
     lines = "".join(f"\n  {line}" for line in passed)
     raise DataError(
         f"--resume auto found no checkpoint to go on from in {printable(place)} and the folders in "
@@ -70,7 +72,7 @@ def _usable(run, check, passed):
                     passed.append(f"passed over, damaged: {error}")
                     continue
                 check(saved)
-                return file
+                return saved
     except (UsageError, DiskError) as error:
         passed.append(f"passed over {printable(run.path)}: {error}")
     return None

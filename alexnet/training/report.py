@@ -136,7 +136,7 @@ def _next_commands(run):
     if run.in_best:
         yield from _uses_of(run)
     if run.epoch == o.epochs:
-        longer = replace(o, epochs=2 * o.epochs)
+        longer = replace(o, epochs=2 * o.epochs, max_time=None)
         flags = flags_of(longer, len(run.train_set))
         yield f"python -m alexnet.train {flags}", "the same for longer"
     if kind_of(o.data) == "synthetic":

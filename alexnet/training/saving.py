@@ -7,8 +7,8 @@ Each file is whole at every moment. A former last.npz gets its second name befor
 its place, and old checkpoints are deleted after that. The second name is a hard link, which takes
 neither time nor space; a file system without links gets a copy.
 
-A run may go back to a former checkpoint. The checkpoints of later steps then stay as they are until
-the run has come as far again.
+A run may go back to a former checkpoint. The checkpoints of later steps then stay; with --keep,
+until the run has come as far again.
 """
 
 import os
@@ -63,13 +63,21 @@ class Saving:
         if self._keep and self.step not in (None, step):
             _name_too(folder.last, folder.kept_at(self.step))
         checkpoint.save(folder.last, RUN_ELSEWHERE)
+        if self._keep:
+            self._delete_old(step)
         self.step = step
-        former = [path for at, path in folder.kept().items() if at < step]
-        for path in former[: -self._keep] if self._keep else ():
-            with writing(path, RUN_ELSEWHERE):
-                path.unlink()
         self._saved_at = time.monotonic()
         self.seconds = self._saved_at - began
+
+    def _delete_old(self, step):
+        """Delete all former checkpoints but the newest ones, and those that another way of this run
+        left between its last save and this one, which is of this step."""
+        former = [(at, path) for at, path in self._folder.kept().items() if at < step]
+        left = [path for at, path in former if self.step is not None and at > self.step]
+        own = [path for _, path in former if path not in left]
+        for path in (*own[: -self._keep], *left):
+            with writing(path, RUN_ELSEWHERE):
+                path.unlink()
 
 
 def go_back(folder: RunFolder, file: Path, step: int) -> list[str]:
@@ -95,7 +103,7 @@ def go_back(folder: RunFolder, file: Path, step: int) -> list[str]:
     _name_too(file, folder.last)
     later = [path.name for at, path in folder.kept().items() if at > step]
     if later:
-        remarks.append(f"of later steps, until this run has come as far: {', '.join(later)}")
+        remarks.append(f"checkpoints of later steps stay for now: {', '.join(later)}")
     return remarks
 
 
