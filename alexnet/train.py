@@ -62,8 +62,8 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
     step     take_step, or a tn.gpu.CudaGraph of it
     batches  an iterable of (x, labels)
     Raises NotFinite after a step whose loss is not finite, Interrupted at the end of the step in
-    which Ctrl-C was pressed (cli/interrupts.py), and DataError or OSError where an image cannot be
-    read.
+    which Ctrl-C was pressed or --max-time ended (cli/interrupts.py), and DataError or OSError where
+    an image cannot be read.
     """
     pending = Pending()  # on a GPU a result stays unread for a step, so that the GPU never waits
 
@@ -207,7 +207,7 @@ def _command(args):
                 _save_after_error(run)
                 raise
             except MemoryError as error:
-                raise UsageError(memory.remedy(run, error)) from error
+                raise UsageError(f"{memory.remedy(run, error)}; {run.last_good()}") from error
         report.print_end(run, curves.draw())
     return 0
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 import tinynet as tn
-from alexnet.errors import RUN_ELSEWHERE, NotFinite, writing
+from alexnet.errors import RUN_ELSEWHERE, NotFinite, UsageError, writing
 from alexnet.evaluation.metrics import evaluate
 from alexnet.training import memory
 from alexnet.training.durations import save_interval, seconds_of
@@ -30,8 +30,16 @@ def dry_run(run: Run, step: Callable) -> None:
     """Measure, and print memory and time. The weights of this Run are changed, its folder is not.
 
     step  takes a step: take_step of train.py, or a tn.gpu.CudaGraph of it
-    Raises the errors that the run itself would raise: NotFinite, DataError, DiskError, MemoryError.
+    Raises the errors that the run itself would raise: NotFinite, DataError, DiskError, and
+    UsageError where the memory is full.
     """
+    try:
+        _measure(run, step)
+    except MemoryError as error:
+        raise UsageError(memory.remedy(run, error)) from error
+
+
+def _measure(run, step):
     began = time.monotonic()
     if run.normalization is None:
         run.choose_inputs()

@@ -63,4 +63,4 @@ def remedy(run, error: MemoryError) -> str:
             f"{in_words(memory)}: instead of {size} images try --batch-size {fits}, in a new run "
             "(--out), since a run keeps its batch size"
         )
-    return f"{text}; {run.last_good()}"
+    return text

@@ -10,6 +10,7 @@ import tinynet as tn
 from alexnet.data.names import printable
 from alexnet.network.layer_names import as_ranges
 from alexnet.network.variants import CHANGES
+from alexnet.training.durations import SAVE_INTERVAL
 from alexnet.training.frozen import bias_rate
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
@@ -35,7 +36,7 @@ def print_recipe(run) -> None:
         f"lr {o.lr:g} ({_schedule(o)}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
         f"(rule {o.rule})" + _biases(o) + _rates(run),
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
-        "run": str(run.folder.path),
+        "run": str(run.folder.path) + _saves(o),
     }
     if o.recipe:
         lines["recipe"] = f"{o.recipe}, as published; flags beside it win"
@@ -83,6 +84,15 @@ def _rates(run):
     return f"\nrates: {', '.join([*rates, 'lr in the others'])}" if rates else ""
 
 
+def _saves(o):
+    """What is special about the saves, and the limit of time, in words, or ""."""
+    unit = " steps" if o.save_interval.isdigit() else ""
+    words = [] if o.save_interval == SAVE_INTERVAL else [f"saved every {o.save_interval}{unit}"]
+    words += [f"keeps {o.keep} former checkpoints"] if o.keep else []
+    words += [f"stops after {o.max_time}"] if o.max_time else []
+    return "".join(f", {word}" for word in words)
+
+
 def _computation(o):
     """The threads or the GPU, in words."""
     gpu = tn.gpu.device()
@@ -110,6 +120,8 @@ def print_end(run, no_picture: str) -> None:
     folder = run.folder
     names = ["log.jsonl", "last.npz", "best.npz"][: 3 if run.in_best else 2]
     names += [] if no_picture else ["curves.png"]
+    kept = [path.name for path in folder.kept().values()]
+    names += kept if len(kept) < 3 else [f"{kept[0]} to {kept[-1]}"]
     print(f"written to {printable(folder.path)}: {', '.join(names)}")
     if no_picture:
         print(f"  ({no_picture})")

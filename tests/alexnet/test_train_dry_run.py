@@ -2,7 +2,10 @@
 
 import os
 import re
+import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import tinynet as tn
@@ -49,8 +52,6 @@ def test_memory_and_time_are_printed_and_nothing_is_left(
 
 
 def test_the_estimate_counts_steps_validations_and_saves(images, tmp_path, capsys, monkeypatch):
-    clock = [0.0]
-
     def take(run, step, batches):
         next(batches)
         return 10.0, 1.0
@@ -58,21 +59,19 @@ def test_the_estimate_counts_steps_validations_and_saves(images, tmp_path, capsy
     monkeypatch.setattr(dry_run, "_step", take)
     monkeypatch.setattr(dry_run, "_validate", lambda run, batches: 60.0)
     monkeypatch.setattr(dry_run, "_save_and_load", lambda run: (2e6, 5.0, 1.0))
-    monkeypatch.setattr(dry_run.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(dry_run, "time", SimpleNamespace(monotonic=lambda: 0.0))
     flags = ["--save-interval", "3", "--max-time", "2m", "--out", str(tmp_path / "run")]
     assert main([images, *FLAGS, *flags, "--dry-run"]) == 0
     # 12 steps of 10 s and the first one; 3 validations of 2 batches, and the images are read once
     # as long; a save after each 3 steps, and at the end.
-    seconds = 10 + 12 * 10 + 3 * 120 + 120 + 5 * 5
+    assert 10 + 12 * 10 + 3 * 120 + 120 + 5 * 5 == 10 * 60 + 35
     assert (
-        f"about {seconds // 60}:{seconds % 60:02}: 12 steps 2:00, 3 validations 6:00, 5 saves 0:25; "
-        "with --max-time 2m about 6 commands" in capsys.readouterr().out
+        "about 10:35: 12 steps 2:00, 3 validations 6:00, 5 saves 0:25; with --max-time 2m about 6 "
+        "commands" in capsys.readouterr().out
     )
 
 
 def test_a_run_that_would_go_on_is_not_touched(unbroken, tmp_path, capsys):
-    import shutil
-
     out = shutil.copytree(unbroken, tmp_path / "run")
     before = contents(out)
     assert main(["--resume", str(out), "--epochs", "5", "--dry-run"]) == 0
@@ -87,8 +86,19 @@ def test_errors_of_a_run_come_in_its_dry_run(images, tmp_path, unbroken, capsys)
     assert "holds a run" in last_line(capsys)
     assert main([images, *FLAGS, "--dry-run", "--image-size", "32"]) == 2
     out = str(tmp_path / "run")
-    assert main([images, *FLAGS, "--dry-run", "--lr", "1e30", "--out", out]) == 5
+    with np.errstate(all="ignore"):
+        assert main([images, *FLAGS, "--dry-run", "--lr", "1e30", "--out", out]) == 5
     assert "try a smaller rate" in last_line(capsys)
+    assert os.listdir(tmp_path) == []
+
+
+def test_full_memory_names_a_batch_that_may_fit(images, tmp_path, monkeypatch, capsys):
+    def full(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr("alexnet.train.take_step", full)
+    assert main([images, *FLAGS, "--dry-run", "--out", str(tmp_path / "run")]) == 2
+    assert "instead of 8 images try --batch-size 4" in last_line(capsys)
     assert os.listdir(tmp_path) == []
 
 

@@ -49,6 +49,17 @@ def test_a_run_that_goes_on_from_a_former_checkpoint_ends_as_before(kept_run, co
     assert_same_run(kept_run, copy)
 
 
+def test_the_first_and_last_lines_tell_of_saves(images, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([images, *KEEP, "--max-time", "2h", "--max-steps", "8", "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert (
+        f"run       {out}, saved every 2 steps, keeps 3 former checkpoints, stops after 2h\n"
+        in text
+    )
+    assert "curves.png, step-000002.npz to step-000006.npz\n" in text
+
+
 def test_a_run_gone_back_that_is_killed_at_once_goes_on_from_there(kept_run, copy):
     """Nothing is left of the steps that it gave up but the files that it named."""
     newest = (copy / "last.npz").read_bytes()
@@ -80,7 +91,7 @@ def test_a_former_checkpoint_that_is_missing_or_damaged_is_an_error(copy, capsys
     (copy / "step-000006.npz").write_bytes(b"")
     before = {path.name: path.read_bytes() for path in copy.iterdir()}
     assert main(["--resume", str(copy / "step-000006.npz")]) == 3
-    assert "step-000006.npz cannot be read" in last_line(capsys)
+    assert "step-000006.npz is no checkpoint" in last_line(capsys)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
 
 

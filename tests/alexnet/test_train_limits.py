@@ -1,9 +1,12 @@
 """Limits of a training: --max-time, and memory that is full."""
 
+import itertools
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+import tinynet as tn
 from alexnet import train
 from alexnet.train import main
 from alexnet.training import memory
@@ -65,22 +68,27 @@ def test_no_validation_begins_that_would_not_end_in_time(images, unbroken, tmp_p
 
 
 def test_the_last_save_is_counted(images, tmp_path, clock, monkeypatch):
-    out = tmp_path / "run"
+    out, times = tmp_path / "run", itertools.count(step=15)  # a save takes 15 s
     monkeypatch.setattr(
-        "alexnet.training.saving.time",
-        SimpleNamespace(monotonic=lambda calls=iter(range(0, 10**6, 15)): next(calls)),
-    )  # each save takes 15 s
+        "alexnet.training.saving.time", SimpleNamespace(monotonic=lambda: next(times))
+    )
     assert main([images, *FLAGS, "--max-time", "35s", "--out", str(out)]) == 0
     assert step_of(out) == 2
 
 
-def test_a_command_without_time_for_a_validation_says_so(images, tmp_path, clock, capsys):
+def test_a_command_without_time_for_a_validation_says_so(
+    images, tmp_path, clock, capsys, monkeypatch
+):
     out = tmp_path / "run"
     assert main([images, *FLAGS, "--max-time", "40s", "--out", str(out)]) == 0
     assert "no step was taken" not in capsys.readouterr().out
     evaluate = train.evaluate
-    slow = lambda *arguments: clock.__setitem__(0, 10_000) or evaluate(*arguments)  # noqa: E731
-    train.evaluate = slow
+
+    def slow(*arguments):
+        clock[0] += 1000
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(train, "evaluate", slow)
     assert main(["--resume", str(out), "--max-time", "40s"]) == 0
     assert "no step was taken: validating takes longer" in capsys.readouterr().out
 
@@ -127,10 +135,7 @@ def test_the_batch_is_at_most_half_as_large_and_fits_the_machine(
 
 def test_an_image_takes_the_outputs_of_all_layers_twice(images, tmp_path, numpy_backend):
     run = make_run(images, tmp_path)
-    x, outputs = next(iter(run.batches.epoch(0)))[0][:1].astype("float32"), 0
-    import tinynet as tn
-
-    x = tn.Tensor(x)
+    x, outputs = tn.Tensor(next(run.batches.epoch(0))[0][:1].astype(np.float32)), 0
     for _, layer in run.model:
         x = layer(x)
         outputs += x.numpy().nbytes

@@ -1,6 +1,7 @@
 """Saves of a run: when they are due, which former checkpoints stay, and going back to one."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_an_interval_of_steps_is_due_at_its_multiples(tmp_path):
 
 def test_an_interval_of_time_is_due_when_it_has_passed_since_the_last_save(run, monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(saving.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     run.saving = Saving(run.folder, "90s", 0)
     clock[0] = 189.0
     assert not run.saving.is_due(1)
@@ -61,7 +62,7 @@ def test_before_a_validation_a_save_is_due_when_it_would_take_a_twentieth_of_the
     run, monkeypatch, interval, longest
 ):
     clock = [0.0]
-    monkeypatch.setattr(saving.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     run.saving = Saving(run.folder, interval, 0)
     run.saving.seconds = 10.0
     clock[0] = longest - 1
