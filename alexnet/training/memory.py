@@ -6,6 +6,11 @@ import sys
 
 import tinynet as tn
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 FLOAT = 4  # bytes
 
 
@@ -19,20 +24,21 @@ def in_words(count: float) -> str:
 def peak() -> int | None:
     """The largest memory that this process has had so far, in bytes; None where the system does not
     tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    if resource is None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def whole() -> tuple[int, str]:
-    """The bytes of the memory that a training fills, and its name: the GPU's, or the machine's."""
+    """The bytes of the memory that a training fills, and its name: the GPU's, the machine's, or
+    what a limit (ulimit -v) leaves to this process."""
     gpu = tn.gpu.device()
     if gpu is not None:
         return gpu.memory()[2], "this GPU"
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "this machine"
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    return (machine, "this machine") if not 0 <= limit < machine else (limit, "this process")
 
 
 def image_bytes(run) -> int:

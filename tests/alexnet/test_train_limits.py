@@ -142,6 +142,13 @@ def test_an_image_takes_the_outputs_of_all_layers_twice(images, tmp_path, numpy_
     assert memory.image_bytes(run) == 2 * outputs
 
 
+def test_a_limit_of_the_process_counts_in_place_of_the_machine(monkeypatch, numpy_backend):
+    machine, place = memory.whole()
+    assert place == "this machine" and machine > 10**9
+    monkeypatch.setattr(memory.resource, "getrlimit", lambda kind: (10**8, -1))
+    assert memory.whole() == (10**8, "this process")
+
+
 def test_memory_is_told_in_words():
     assert [memory.in_words(n) for n in (212_000, 12_300_000, 3_440_000_000)] == [
         "0.21 MB", "12 MB", "3.4 GB",
