@@ -196,7 +196,7 @@ def train_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument(
         "--dry-run", action="store_const", const=True,
-        help="take two steps, validate a batch, save and load, print the memory and the time that "
-        "the run would take, and leave nothing behind",
+        help="take a few steps, validate a batch, save and load, print the memory and the time "
+        "that the run would take, and leave nothing behind",
     )  # fmt: skip
     return parser

@@ -16,6 +16,7 @@ from alexnet.weights import checkpoint
 from alexnet.weights.checkpoint import Checkpoint
 
 SHOWN = 5  # names of older checkpoints
+_HOW_TO_START = "without --resume, the same command starts a run"
 
 
 def newest(place: Path, check: Callable[[Checkpoint], None]) -> tuple[Path, list[str]]:
@@ -38,14 +39,12 @@ def newest(place: Path, check: Callable[[Checkpoint], None]) -> tuple[Path, list
             older += [_files(other)[0] for other in runs[number + 1 :]]
             taken = f"takes {printable(file)}, step {saved.training['step']}"
             return file, [taken, *passed, *_older(older)]
-    lines = "".join(f"\n  {line}" for line in passed)
-    raise DataError(
-        f"--resume auto found no checkpoint to go on from in {printable(place)} and the folders in "
-        f"it{':' if passed else ''}{lines}{chr(10) if passed else '; '}{_HOW_TO_START}"
-    )
-
-
-_HOW_TO_START = "without --resume, the same command starts a run"
+    lines = [
+        f"--resume auto found no checkpoint to go on from in {printable(place)} and its folders",
+        *(f"  {line}" for line in passed),
+        _HOW_TO_START,
+    ]
+    raise DataError("\n".join(lines))
 
 
 def _files(run):
