@@ -16,18 +16,22 @@ Source: the paper, section 5.
 import math
 import shlex
 import sys
+import time
 from itertools import islice
 
 import tinynet as tn
-from alexnet.cli import ending
+from alexnet.cli import config_file, ending
+from alexnet.cli.dry_run import dry_run
 from alexnet.cli.find_rate import find_rate
 from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.open_run import open_run
 from alexnet.cli.train_flags import train_parser
-from alexnet.errors import DataError, DiskError, NotFinite
+from alexnet.errors import DataError, DiskError, NotFinite, UsageError
 from alexnet.evaluation.metrics import evaluate, ranks
-from alexnet.training import diagnosis, report
+from alexnet.training import diagnosis, memory, report
+from alexnet.training.config_text import config_text
 from alexnet.training.curves import Curves
+from alexnet.training.durations import seconds_of
 from alexnet.training.features import batches_for
 from alexnet.training.options import kind_of
 from alexnet.training.pending import Pending, Result
@@ -60,8 +64,8 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
     step     take_step, or a tn.gpu.CudaGraph of it
     batches  an iterable of (x, labels)
     Raises NotFinite after a step whose loss is not finite, Interrupted at the end of the step in
-    which Ctrl-C was pressed (cli/interrupts.py), and DataError or OSError where an image cannot be
-    read.
+    which Ctrl-C was pressed or --max-time ended (cli/interrupts.py), and DataError or OSError where
+    an image cannot be read.
     """
     pending = Pending()  # on a GPU a result stays unread for a step, so that the GPU never waits
 
@@ -75,7 +79,8 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
             loss, logits = step(run.head, run.optimizer, x, labels, lr)
             pending.add(loss, logits, x, labels, lr)
 
-            stopping, saving = interrupts.asked, run.save_is_due()
+            stopping = interrupts.asked
+            saving = run.saving.is_due(run.step + len(pending))
             read(everything=stopping or saving)
             if stopping:
                 raise Interrupted
@@ -110,15 +115,17 @@ def train(
     """Train from the run's position to the end of its last epoch, or to --max-steps. With `watch`
     each epoch ends with figures of every layer. Raises NotFinite, Interrupted, DataError, DiskError
     and OSError."""
-    step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
+    step = _step_of(run)
     training, validation = batches_for(run, interrupts.between)
     while run.epoch < run.options.epochs:
         batches = training.epoch(run.epoch, start_batch=run.batch)
         train_epoch(run, step, islice(batches, run.steps_left()), progress, interrupts)
         if run.batch == 0:  # --max-steps ended with the previous epoch
             break
-        if run.save_is_due(before_validation=True):
+        if run.saving.is_due_before_validation():
             run.save()
+        if interrupts.asked_within(progress.validation_seconds):  # one that would not end in time
+            raise Interrupted
         layers = {"watch": watch_layers(run, training)} if watch else {}
         metrics = _validate(run, progress, interrupts, validation, layers)
         is_whole = run.batch == len(run.batches)  # else --max-steps ended inside this epoch
@@ -129,6 +136,10 @@ def train(
         if not is_whole:
             break
     run.save()
+
+
+def _step_of(run):
+    return tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
 
 
 def _validate(run, progress, interrupts, validation, layers):
@@ -180,34 +191,54 @@ def _report_dead_start(run, progress, x):
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    return ending.run(lambda: _command(train_parser().parse_args(argv)), "alexnet.train")
+    return ending.run(lambda: _command(config_file.parse(train_parser(), argv)), "alexnet.train")
 
 
 def _command(args):
     if args.lr_find:
         return find_rate(args, take_step)
+    began = time.monotonic()
     with open_run(args) as run:
         report.print_recipe(run)
+        if args.dry_run:
+            dry_run(run, _step_of(run))
+            return 0
         if run.normalization is None:
             _begin(run)
-        curves = Curves(run.folder)
-        with Interrupts() as interrupts, Progress(run) as progress:
+        curves, first = Curves(run.folder), run.step
+        with Interrupts(lambda: _seconds_left(run, began)) as interrupts, Progress(run) as progress:
             try:
                 train(run, progress, interrupts, curves, watch=args.watch)
             except Interrupted:
                 run.save()
-                code, how = ending.stopped(interrupts.cause)
-                ending.say(
-                    f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
-                    f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
-                )
-                curves.draw()
-                return code
+                if interrupts.cause is not None:
+                    curves.draw()
+                    return _say_stopped(run, interrupts.cause)
+                report.print_time_over(run, first)
             except (DataError, OSError):
                 _save_after_error(run)
                 raise
+            except MemoryError as error:
+                raise UsageError(f"{memory.remedy(run, error)}; {run.last_good()}") from error
         report.print_end(run, curves.draw())
     return 0
+
+
+def _seconds_left(run, began):
+    """The seconds that --max-time leaves this command for steps: the last save needs some."""
+    limit = run.options.max_time
+    left = seconds_of(limit) - (time.monotonic() - began) if limit else math.inf
+    return left - run.saving.seconds
+
+
+def _say_stopped(run, cause):
+    """Say what stopped the run, and how to go on. Returns the exit code."""
+    code, how = ending.stopped(cause)
+    ending.say(
+        f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
+        f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
+    )
+    return code
 
 
 def _save_after_error(run):
@@ -229,7 +260,7 @@ def _begin(run):
     if hasattr(run.val_set, "names"):  # files
         print(f"reading the {len(run.val_set):,} validation images once ...", flush=True)
         run.check_validation_images()
-    run.folder.begin(run.options.saved(), run.classes)
+    run.folder.begin(run.options.saved(), run.classes, config_text(run.options))
     run.save()  # a full disk is an error now, not after an epoch
 
 

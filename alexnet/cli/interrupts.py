@@ -1,16 +1,18 @@
-"""Requests to stop: Ctrl-C, SIGTERM, SIGHUP, and a stdout that can no longer be written.
+"""Requests to stop: Ctrl-C, SIGTERM, SIGHUP, a stdout that can no longer be written, and the end of
+--max-time.
 
 The first request lets the current batch finish, so that the command can save; a second signal ends
 the command at once.
 """
 
 import contextlib
+import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -67,17 +69,23 @@ class Interrupts:
     """Inside `with Interrupts() as interrupts:` the first request to stop sets `asked`, which loops
     check between batches; a second signal raises KeyboardInterrupt or Terminated at once.
 
-    cause  None, the signal's number, or the OSError of a stdout that cannot be written. Text for
-           such a stdout is lost; print raises nothing.
+    seconds_left  returns the seconds until the command has to end; without it, there is no such end
+    cause         None (also when the time is over), the signal's number, or the OSError of a stdout
+                  that cannot be written. Text for such a stdout is lost; print raises nothing.
     """
 
-    def __init__(self):
-        self.cause = None
+    def __init__(self, seconds_left: Callable[[], float] = lambda: math.inf):
+        self.cause, self._seconds_left = None, seconds_left
 
     @property
     def asked(self) -> bool:
         """Whether to stop after the current batch."""
-        return self.cause is not None
+        return self.asked_within(0)
+
+    def asked_within(self, seconds: float | None) -> bool:
+        """Whether to stop now, or before work that takes so long would end; None: it is unknown how
+        long."""
+        return self.cause is not None or self._seconds_left() <= (seconds or 0)
 
     def __enter__(self):
         self._inside = contextlib.ExitStack()
@@ -91,11 +99,11 @@ class Interrupts:
         self._inside.close()
 
     def _ask(self, cause):
-        if not self.asked:
+        if self.cause is None:
             self.cause, self._since = cause, time.monotonic()
 
     def _signal(self, number, frame):
-        if self.asked:
+        if self.cause is not None:
             again = time.monotonic() - self._since < SECONDS_OF_ONE_REQUEST
             if number == signal.SIGINT or not again:
                 end_at_once(number)

@@ -9,16 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import tinynet as tn
+from alexnet.cli.config_file import AUTO
 from alexnet.cli.machine import use_machine
 from alexnet.data import open_dataset
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
 from alexnet.training import events
+from alexnet.training.config_text import config_text
+from alexnet.training.newest import newest
 from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_state import Run
 from alexnet.training.saved import saved_options
+from alexnet.training.saving import go_back
 from alexnet.weights import checkpoint
 
 
@@ -28,6 +32,8 @@ def open_run(args: Namespace) -> Iterator[Run]:
     block. Raises UsageError, DataError, BackendError and DiskError."""
     if args.tensorboard:
         events.need_package()
+    if args.resume == AUTO:
+        args = _with_newest(args)
     with _resumed_run(args) if args.resume else _new_run(args) as run:
         writes = events.written(run.folder, run.step) if args.tensorboard else nullcontext()
         with writes:
@@ -53,6 +59,24 @@ def _new_run(args):
         yield Run(options, folder, train_set=train_set, pretrained=pretrained)
 
 
+def _with_newest(args):
+    """The flags with the newest checkpoint in place of --resume auto; says which it is."""
+
+    def check(saved):
+        _check_is_training(saved)
+        before = saved_options(saved)
+        options = resolve_resumed(before, args, args.backend or before.backend)
+        if args.data and options.data != before.data:
+            raise UsageError(f"it was trained on {before.data}, not on {options.data}")
+        if saved.training["epoch"] >= options.epochs:
+            raise UsageError(f"it has all its {options.epochs} epochs")
+
+    file, lines = newest(Path(args.out or "runs"), check)
+    for line in lines:
+        print(f"--resume auto: {line}", flush=True)
+    return Namespace(**vars(args) | {"resume": str(file), "out": None})
+
+
 @contextlib.contextmanager
 def _resumed_run(args):
     if args.out:
@@ -60,31 +84,55 @@ def _resumed_run(args):
     path = Path(args.resume)
     is_folder = path.is_dir() or (not path.exists() and path.suffix != ".npz")
     file = path / "last.npz" if is_folder else path
-    if not file.exists():
-        raise DataError(
-            f"there is no {file}: no run has begun there that could go on; without --resume, --out "
-            f"{file.parent} begins one"
-        )
     folder = RunFolder(file.parent)
+    if not file.exists():
+        former = _former(folder)
+        begin = f"without --resume, --out {folder.path} begins one"
+        raise DataError(
+            f"there is no {file}: "
+            + (former or f"no run has begun there that could go on; {begin}")
+        )
     with folder.in_use():
-        saved = checkpoint.load(file)
-        if saved.origin and not saved.options:
-            raise UsageError(
-                f"{printable(file)} was converted, not trained here, so there is no training to go "
-                f"on with; --pretrained {printable(file)} in place of --resume starts one from its "
-                "weights"
-            )
-        if saved.velocities is None:
-            raise UsageError(
-                f"{file} holds no velocities, so training cannot go on from it; --resume "
-                f"{file.parent} goes on from last.npz"
-            )
+        saved = _load(file, folder)
+        _check_is_training(saved)
         run = Run(_resumed_options(args, saved_options(saved)), folder, saved)
-        unread = folder.cut_log(run.step, run.epoch)
-        if unread:
-            run.remarks.append(f"unreadable lines left out of log.jsonl: {unread}")
-        folder.begin(run.options.saved(), run.classes)
+        if not args.dry_run:
+            run.remarks += go_back(folder, file, saved.training["step"])
+            unread = folder.cut_log(run.step, run.epoch)
+            if unread:
+                run.remarks.append(f"unreadable lines left out of log.jsonl: {unread}")
+            folder.begin(run.options.saved(), run.classes, config_text(run.options))
         yield run
+
+
+def _load(file, folder):
+    """The checkpoint in this file. Raises DataError, which names a former one if there is any."""
+    try:
+        return checkpoint.load(file)
+    except DataError as error:
+        former = _former(folder) if file == folder.last else ""
+        raise DataError(f"{error}; {former}" if former else str(error)) from error
+
+
+def _former(folder):
+    """How to go on from the newest former checkpoint, in words, or ""."""
+    kept = list(folder.kept().values())
+    return f"--resume {kept[-1]} goes on from a former checkpoint" if kept else ""
+
+
+def _check_is_training(saved):
+    """Raise UsageError for a checkpoint that no training can go on from."""
+    if saved.origin and not saved.options:
+        raise UsageError(
+            f"{printable(saved.path)} was converted, not trained here, so there is no training to "
+            f"go on with; --pretrained {printable(saved.path)} in place of --resume starts one "
+            "from its weights"
+        )
+    if saved.velocities is None:
+        raise UsageError(
+            f"{saved.path} holds no velocities, so training cannot go on from it; --resume "
+            f"{saved.path.parent} goes on from last.npz"
+        )
 
 
 def _resumed_options(args, saved):

@@ -5,6 +5,7 @@ import argparse
 from alexnet.cli import flags
 from alexnet.data.augment import AUGMENTATIONS
 from alexnet.training import diagnosis
+from alexnet.training.durations import SAVE_INTERVAL, save_interval, seconds_of
 from alexnet.training.frozen import bias_rate
 from alexnet.training.rate_finder import FIRST, LAST, STEPS
 from alexnet.training.recipes import PUBLISHED, RECIPES, recipe_table
@@ -22,6 +23,10 @@ _EXAMPLES = """examples:
   python -m alexnet.train --resume runs/batch-norm --epochs 120
   python -m alexnet.train photos --freeze conv1-conv3 --lr-scale conv4-conv5=0.1,fc8=10
   python -m alexnet.train photos --backend cupy --precision tf32
+  python -m alexnet.train photos --dry-run
+  python -m alexnet.train photos --out runs/a --save-interval 10m --keep 3 --max-time 2h
+  python -m alexnet.train --resume auto --out runs/a
+  python -m alexnet.train --config runs/a/options.toml --seed 1 --out runs/b
 
 Ctrl-C, SIGTERM, SIGHUP and a closed stdout finish the batch and save; a second signal ends at once.
 Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable, 5 loss not finite, 6 disk,
@@ -187,8 +192,34 @@ def train_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument(
         "--resume", type=flags.path, metavar="RUN",
-        help="go on with the run in this folder, or with this last.npz; it ends with the same bits "
-        "as an unbroken run",
+        help="go on with the run in this folder, or from this checkpoint of it (last.npz, or a "
+        "former one that --keep left); it ends with the same bits as an unbroken run. auto: from "
+        "the newest whole checkpoint in the folder --out and the folders in it (runs)",
+    )  # fmt: skip
+    group.add_argument(
+        "--save-interval", type=flags.parsed_by(save_interval), metavar="STEPS|TIME",
+        help="write last.npz after every 500 steps (500), or when so much time has passed (90s, "
+        f"10m); also before a long validation and at the end ({SAVE_INTERVAL})",
+    )  # fmt: skip
+    group.add_argument(
+        "--keep", type=flags.count_or_zero, metavar="N",
+        help="keep the N newest former checkpoints beside last.npz, as step-000500.npz; --resume "
+        "takes them (0)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-time", type=flags.parsed_by(seconds_of), metavar="TIME",
+        help="stop and save when this command has run for so long (45s, 90m, 2h, 1h30m), within a "
+        "batch, and with exit code 0; no validation begins that would take longer (no limit)",
+    )  # fmt: skip
+    group.add_argument(
+        "--config", type=flags.path, metavar="FILE.toml",
+        help="take flags from this file: epochs = 30, lr-scale = \"fc8=10\"; flags beside it win, "
+        "and paths are relative to the file. The options.toml of a run repeats the run",
+    )  # fmt: skip
+    group.add_argument(
+        "--dry-run", action="store_const", const=True,
+        help="take a few steps, validate a batch, save and load, print the memory and the time "
+        "that the run would take, and leave nothing behind",
     )  # fmt: skip
     group.add_argument(
         "--tensorboard", action="store_true",

@@ -14,9 +14,10 @@ from alexnet.network.plan import smallest_image_size
 from alexnet.network.specs import find_spec
 from alexnet.network.variants import CHANGES, changed
 from alexnet.training import diagnosis
+from alexnet.training.durations import SAVE_INTERVAL
 from alexnet.training.recipes import MANY, PUBLISHED, RECIPES, recipe_for
 
-_USUALLY_NONE = ("max_steps", "threads", "freeze", "lr_scale", "pretrained", "recipe")
+_USUALLY_NONE = ("max_steps", "max_time", "threads", "freeze", "lr_scale", "pretrained", "recipe")
 
 # Options with another name in files: checkpoints keep an option's first name.
 NAMES_IN_FILES = {"cuda_graph": "capture"}
@@ -66,6 +67,9 @@ class Options:
     decay_biases: bool = True
     mean: str | None = None  # as in network/specs.py, or "imagenet"; None: the spec's
     balance: bool = False
+    save_interval: str = SAVE_INTERVAL  # steps or a time, as in durations.py
+    keep: int = 0  # former checkpoints
+    max_time: str | None = None
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
@@ -86,7 +90,7 @@ class Options:
 CHANGEABLE = (
     "epochs max_steps lr schedule milestones warmup bias_lr decay_biases momentum weight_decay "
     "rule dead_start_steps backend threads workers precision cuda_graph skip_bad_images "
-    "lr_scale".split()
+    "lr_scale save_interval keep max_time".split()
 )
 
 
@@ -132,8 +136,8 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
         **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
         **{"width": 1.0, "seed": 0, "workers": 2, "skip_bad_images": 0, "keep_features": False},
-        **{"balance": False},
-        **{"dead_start_steps": diagnosis.STEPS},
+        **{"balance": False, "dead_start_steps": diagnosis.STEPS},
+        **{"save_interval": SAVE_INTERVAL, "keep": 0},
         # The network of a file has the norm that it was trained with.
         **{"norm": recipe.norm if spec == recipe.spec and not flags.get("pretrained") else None},
         **{

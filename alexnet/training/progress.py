@@ -40,7 +40,7 @@ class Progress:
         self._steps = deque(maxlen=WINDOW)
         self._count = 0
         self._lr = 0.0
-        self._validation_seconds = None
+        self.validation_seconds = None
         self._validating = False
         self._console = console = Console(file=sys.stdout) if console is None else console
         self._live = None
@@ -105,7 +105,7 @@ class Progress:
     def validated(self, metrics: Metrics) -> None:
         """Show the result of a validation. Call it before the run counts the epoch."""
         self._validating = False
-        self._validation_seconds = time.monotonic() - self._clock
+        self.validation_seconds = time.monotonic() - self._clock
         run = self._run
         loss, top1 = run.means()
         self.say(
@@ -141,7 +141,7 @@ class Progress:
     def _seconds_left(self, seconds_per_step, images_per_second):
         """Seconds that the remaining steps and validations take."""
         run = self._run
-        validation = self._validation_seconds
+        validation = self.validation_seconds
         if validation is None:  # a forward pass is about a third of a step's arithmetic
             validation = len(run.val_set) / (3 * images_per_second)
         validations = -(-run.steps_left() // len(run.batches))

@@ -12,6 +12,7 @@ from alexnet.data.names import printable
 from alexnet.network.layer_names import as_ranges
 from alexnet.network.variants import CHANGES
 from alexnet.training.data_remarks import data_remarks
+from alexnet.training.durations import SAVE_INTERVAL
 from alexnet.training.frozen import bias_rate
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
@@ -41,7 +42,7 @@ def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
         f"lr {o.lr:g} ({_schedule(o)}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
         f"(rule {o.rule})" + _biases(o) + _rates(run),
         "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
-        "run": str(run.folder.path),
+        "run": str(run.folder.path) + _saves(o),
     }
     if run.normalization is None and (remarks := data_remarks(run)):  # a new run, once
         lines["images"] = "\n".join(remarks)
@@ -93,6 +94,15 @@ def _rates(run):
     return f"\nrates: {', '.join([*rates, 'lr in the others'])}" if rates else ""
 
 
+def _saves(o):
+    """What is special about the saves, and the limit of time, in words, or ""."""
+    unit = " steps" if o.save_interval.isdigit() else ""
+    words = [] if o.save_interval == SAVE_INTERVAL else [f"saved every {o.save_interval}{unit}"]
+    words += [f"keeps {o.keep} former checkpoints"] if o.keep else []
+    words += [f"stops after {o.max_time}"] if o.max_time else []
+    return "".join(f", {word}" for word in words)
+
+
 def _computation(o):
     """The threads or the GPU, in words."""
     gpu = tn.gpu.device()
@@ -100,6 +110,16 @@ def _computation(o):
         return f"threads {o.threads or 'all'}"
     recorded = ", steps recorded" if o.cuda_graph else ""
     return f"{gpu.name}, {o.precision}{recorded}"
+
+
+def print_time_over(run, first: int) -> None:
+    """Print that --max-time is over.
+
+    first  the run's step when the command began
+    """
+    print(f"stopped by --max-time {run.options.max_time} after step {run.step}, which is saved")
+    if run.step == first:
+        print("  (no step was taken: validating takes longer, and begins anew in each command)")
 
 
 def print_end(run, no_picture: str) -> None:
@@ -110,6 +130,8 @@ def print_end(run, no_picture: str) -> None:
     folder = run.folder
     names = ["log.jsonl", "last.npz", "best.npz"][: 3 if run.in_best else 2]
     names += [] if no_picture else ["curves.png"]
+    kept = [path.name for path in folder.kept().values()]
+    names += kept if len(kept) < 3 else [f"{kept[0]} to {kept[-1]}"]
     print(f"written to {printable(folder.path)}: {', '.join(names)}")
     if no_picture:
         print(f"  ({no_picture})")
@@ -136,7 +158,7 @@ def _next_commands(run):
     if run.in_best:
         yield from _uses_of(run)
     if run.epoch == o.epochs:
-        longer = replace(o, epochs=2 * o.epochs)
+        longer = replace(o, epochs=2 * o.epochs, max_time=None)
         flags = flags_of(longer, len(run.train_set))
         yield f"python -m alexnet.train {flags}", "the same for longer"
     if kind_of(o.data) == "synthetic":

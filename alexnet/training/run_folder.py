@@ -1,5 +1,6 @@
-"""The folder of a run: options.json, classes.json, log.jsonl, last.npz, best.npz, curves.png, and
-with --tensorboard events.out.tfevents.* (events.py).
+"""The folder of a run: options.json, options.toml, classes.json, log.jsonl, last.npz, best.npz,
+curves.png; with --keep step-000500.npz, the checkpoint after step 500; with --tensorboard
+events.out.tfevents.* (events.py).
 
 Each line of log.jsonl is one JSON object with `epoch` and `step`, both counted from 1:
 
@@ -21,20 +22,22 @@ from pathlib import Path
 from alexnet.errors import RUN_ELSEWHERE, UsageError, writing
 from alexnet.training.folder_lock import locked
 
-FILES = ("options.json", "classes.json", "log.jsonl", "last.npz", "best.npz")
+FILES = ("options.json", "options.toml", "classes.json", "log.jsonl", "last.npz", "best.npz")
+_KEPT = re.compile(r"step-(\d{6,18})\.npz")
 # What a killed process leaves: files that were not whole yet (tinynet/serialization.py, below).
 _UNFINISHED = re.compile(
-    r"\.(last|best)\.npz\.[a-z0-9_]{8}|\.(options\.json|classes\.json|log\.jsonl|curves\.png)\.new"
+    r"\.(last|best)\.npz\.[a-z0-9_]{8}|"
+    r"\.(options\.(json|toml)|classes\.json|log\.jsonl|curves\.png|(last|step-\d+)\.npz)\.new"
 )
 
 
 class RunFolder:
-    """The folder at `path` and the paths of its files: options, classes, log, last, best, curves.
-    Writing raises DiskError."""
+    """The folder at `path` and the paths of its files: options, config (options.toml), classes,
+    log, last, best, curves. Writing raises DiskError."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.options, self.classes, self.log, self.last, self.best = (
+        self.options, self.config, self.classes, self.log, self.last, self.best = (
             self.path / name for name in FILES
         )
         self.curves = self.path / "curves.png"
@@ -83,11 +86,25 @@ class RunFolder:
                 "or choose another folder"
             )
         left = [path.name for path in (self.best, self.log) if path.exists()]
-        if left:
+        kept = list(self.kept().values())[-1:]
+        if left or kept:
+            names = " and ".join([*left, *(path.name for path in kept)])
+            way = f"go on with it by --resume {kept[0]}, or " if kept else ""
             raise UsageError(
-                f"--out {self.path} holds {' and '.join(left)} of a run without its last.npz; "
-                "choose another folder"
+                f"--out {self.path} holds {names} of a run without its last.npz; {way}choose "
+                "another folder"
             )
+
+    def kept_at(self, step: int) -> Path:
+        """The path of the former checkpoint of this step."""
+        return self.path / f"step-{step:06}.npz"
+
+    def kept(self) -> dict[int, Path]:
+        """The former checkpoints, {step: path}, oldest first."""
+        if not self.path.is_dir():
+            return {}
+        found = ((_KEPT.fullmatch(path.name), path) for path in self.path.iterdir())
+        return dict(sorted((int(match[1]), path) for match, path in found if match))
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
@@ -104,7 +121,7 @@ class RunFolder:
                     yield
                 finally:
                     if self._is_new and not self.last.exists():
-                        for path in (self.options, self.classes):
+                        for path in (self.options, self.config, self.classes):
                             path.unlink(missing_ok=True)
         finally:
             self._remove_folders()
@@ -121,10 +138,11 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 path.rmdir()
 
-    def begin(self, options: dict, classes: list[str]) -> None:
-        """Write options.json and classes.json."""
+    def begin(self, options: dict, classes: list[str], config: str) -> None:
+        """Write options.json, classes.json and options.toml, whose text is config."""
         for path, value in ((self.options, options), (self.classes, classes)):
             _replace(path, (json.dumps(value, indent=1) + "\n").encode())
+        _replace(self.config, config.encode())
 
     def add_line(self, **figures) -> None:
         """Add a line to log.jsonl, and to the events."""

@@ -11,7 +11,6 @@ not part of an unbroken run: the one in the middle of an epoch, where --max-step
 leaves it out.
 """
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -31,14 +30,10 @@ from alexnet.training.run_folder import RunFolder
 from alexnet.training.run_inputs import choose_inputs
 from alexnet.training.run_network import RunNetwork
 from alexnet.training.saved import check_training
+from alexnet.training.saving import Saving
 from alexnet.training.schedules import schedule_of
 from alexnet.weights import checkpoint as checkpoints
 from alexnet.weights.checkpoint import Checkpoint
-
-# Writing 57 million weights and as many velocities takes seconds, as long as a short epoch.
-SECONDS_BETWEEN_SAVES = 120
-# Before a validation, which may take minutes, it is written if this many times as long has passed.
-SAVES_BETWEEN = 20
 
 
 class Run:
@@ -53,6 +48,7 @@ class Run:
     in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
                          batch is 0 at the end of an epoch
     network              a RunNetwork; model, head, frozen and rate_factors are its own
+    saving               when save() is due, and how long it took: a Saving
     remarks              what a resumed run should tell: lines of text
     validated            the Metrics of the newest epoch, or None before its end
     guessing_loss        the loss of guessing each class by its frequency among the samples
@@ -98,7 +94,7 @@ class Run:
         self._lists = {
             "train": resuming.image_list(self.train_set), "val": resuming.image_list(self.val_set)
         }  # fmt: skip
-        self._saved_at, self._save_seconds = time.monotonic(), 0.0
+        self.saving = Saving(folder, options.save_interval, options.keep)
         if checkpoint:
             self._restore(checkpoint)
 
@@ -179,22 +175,10 @@ class Run:
 
     # --- saving and restoring ---
 
-    def save_is_due(self, before_validation: bool = False) -> bool:
-        """Whether the last save() was SECONDS_BETWEEN_SAVES ago. Before a validation: whether saves
-        would take less than a twentieth of the time."""
-        seconds = SECONDS_BETWEEN_SAVES
-        if before_validation:
-            seconds = min(seconds, SAVES_BETWEEN * self._save_seconds)
-        return time.monotonic() - self._saved_at >= seconds
-
     def save(self) -> None:
         """Write last.npz. Raises DiskError, and NotFinite instead of writing weights that are not
         finite."""
-        began = time.monotonic()
-        checkpoint = self._checkpoint(self.optimizer.state_dict(), self.best)
-        checkpoint.save(self.folder.last, RUN_ELSEWHERE)
-        self._saved_at = time.monotonic()
-        self._save_seconds = self._saved_at - began
+        self.saving.save(self._checkpoint(self.optimizer.state_dict(), self.best))
 
     def _checkpoint(self, velocities, best):
         state = self.model.state_dict()
@@ -212,7 +196,8 @@ class Run:
             model=state,
             velocities=velocities,
             frozen=self.frozen,
-            options=replace(self.options, max_steps=None).saved(),  # a limit for this command only
+            # These are limits for this command only.
+            options=replace(self.options, max_steps=None, max_time=None).saved(),
             training={
                 "epoch": self.epoch,
                 "batch": self.batch,
@@ -243,6 +228,7 @@ class Run:
             self.colours = PrincipalColours.from_saved(training["colours"])
         checkpoint.fill(self.model, self.optimizer)
         # The same step as before, unless images were left out since and an epoch has fewer now.
+        self.saving.step = training["step"]
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))
         self.step = self.epoch * len(self.batches) + self.batch
         self.sums = dict(training["sums"])

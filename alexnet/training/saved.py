@@ -6,6 +6,7 @@ from alexnet.data.augment import AUGMENTATIONS
 from alexnet.data.principal_colours import PrincipalColours
 from alexnet.errors import DataError
 from alexnet.network.specs import SPECS
+from alexnet.training.durations import save_interval, seconds_of
 from alexnet.training.frozen import bias_rate, frozen_layers, rate_factors
 from alexnet.training.options import NAMES_IN_FILES, Options
 from alexnet.training.recipes import PUBLISHED
@@ -78,6 +79,9 @@ OPTION_KINDS = {
     "decay_biases": TRUTH,
     "mean": optional(one_of(MEANS)),
     "balance": TRUTH,
+    "save_interval": _text("a number of steps, or a time such as 10m", save_interval),
+    "keep": whole(0),
+    "max_time": optional(_text("a time, such as 2h", seconds_of)),
 }
 POSITION_KINDS = {
     "epoch": whole(0),

@@ -165,7 +165,7 @@ def test_a_run_killed_between_two_steps_resumes_from_its_last_checkpoint(
     images, unbroken, tmp_path, monkeypatch
 ):
     out = tmp_path / "run"
-    monkeypatch.setattr("alexnet.training.run_state.SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr("alexnet.training.saving.save_interval", lambda text: (1, None))
     with monkeypatch.context() as patch:
         patch.setattr(train.Progress, "validating", stop)
         with pytest.raises(Stopped):

@@ -70,7 +70,7 @@ def test_a_signal_during_validation_saves_the_epoch(images, tmp_path, monkeypatc
         os.kill(os.getpid(), signal.SIGTERM)
         return evaluate(*arguments)
 
-    monkeypatch.setattr("alexnet.training.run_state.SAVES_BETWEEN", 1e9)
+    monkeypatch.setattr("alexnet.training.saving.SAVES_BETWEEN", 1e9)
     monkeypatch.setattr(train, "evaluate", signalled)
     assert main([images, *SHORT, "--out", str(out)]) == 143
     assert checkpoint.load(out / "last.npz").training["step"] == 2

@@ -15,13 +15,10 @@ class Run:
     """The parts of a run that the loop uses. events: what happened, in order."""
 
     def __init__(self, events, save_after=()):
-        self.events, self.step, self._save_after, self._calls = events, 0, save_after, 0
+        self.events, self.step = events, 0
         self.head = self.optimizer = None
         self.schedule = SimpleNamespace(rate=lambda step: 0.5**step)
-
-    def save_is_due(self):
-        self._calls += 1
-        return self._calls in self._save_after
+        self.saving = SimpleNamespace(is_due=lambda step: step in save_after)
 
     def save(self):
         self.events.append("saved")

@@ -20,7 +20,7 @@ def test_a_kill_between_any_two_file_operations_changes_nothing(
 ):
     """Before each operation the folder is copied as a killed process would leave it; each copy is
     resumed, and ends as the run that was never killed."""
-    out, states = tmp_path / "run", {}
+    out, states, flags = tmp_path / "run", {}, [*SHORT, "--save-interval", "1", "--keep", "1"]
 
     def watched(function):
         def first_copy(*arguments, **keywords):
@@ -33,21 +33,21 @@ def test_a_kill_between_any_two_file_operations_changes_nothing(
 
         return first_copy
 
-    monkeypatch.setattr("alexnet.training.run_state.SECONDS_BETWEEN_SAVES", 0)
     monkeypatch.setattr("alexnet.training.curves._draw", lambda folder: "not here")
     with monkeypatch.context() as patch:
         for module, name in ((os, "open"), (os, "fsync"), (os, "chmod"), (os, "replace"),
-                             (os, "unlink"), (builtins, "open")):  # fmt: skip
+                             (os, "unlink"), (os, "link"), (builtins, "open")):  # fmt: skip
             patch.setattr(module, name, watched(getattr(module, name)))
-        assert main([images, *SHORT, "--out", str(out)]) == 0
+        assert main([images, *flags, "--out", str(out)]) == 0
     assert len(states) > 20
+    assert (out / "step-000003.npz").exists()
     for number, state in enumerate(states.values()):
         copy = tmp_path / f"copy-{number}"
         copy.mkdir()
         for name, content in state.items():
             (copy / name).write_bytes(content)
         if "last.npz" not in state:  # the run had not begun: its folder can be used again
-            assert main([images, *SHORT, "--out", str(copy)]) == 0
+            assert main([images, *flags, "--out", str(copy)]) == 0
         else:
             code = main(["--resume", str(copy)])
             finished = checkpoint.load(copy / "last.npz").training["epoch"] == 2
@@ -140,7 +140,7 @@ def test_an_epoch_is_saved_before_its_validation(images, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "evaluate", killed)
-    monkeypatch.setattr("alexnet.training.run_state.SAVES_BETWEEN", 0)
+    monkeypatch.setattr("alexnet.training.saving.SAVES_BETWEEN", 0)
     assert main([images, *SHORT, "--out", str(out)]) == 130
     assert checkpoint.load(out / "last.npz").training["step"] == 2
 

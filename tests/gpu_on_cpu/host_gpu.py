@@ -71,6 +71,10 @@ class HostGpu:
         """As Gpu.recorder."""
         return HostRecorder()
 
+    def memory(self):
+        """As Gpu.memory, of a device with 1 GB."""
+        return 10_000_000, 20_000_000, 1_000_000_000
+
     def address(self, array):
         """As Gpu.address."""
         return array.host.ctypes.data

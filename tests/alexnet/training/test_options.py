@@ -111,6 +111,7 @@ def test_data_means_the_same_in_every_folder(tmp_path, monkeypatch):
         "cifar10:/c --spec one-gpu --max-steps 9 --seed 3 --threads 2",
         "--width 0.5 --norm batch --activation tanh --rule pytorch --skip-bad-images 2",
         "--precision tf32 --cuda-graph",
+        "--save-interval 500 --keep 3 --max-time 1h30m",
         "--init published",
         "/photos --init published --image-size 67",
         "/photos --init glorot --batch-size 32",

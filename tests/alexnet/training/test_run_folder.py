@@ -45,7 +45,7 @@ def test_a_folder_of_a_run_that_did_not_begin_is_used_again(tmp_path):
 def test_a_run_that_does_not_begin_leaves_nothing(tmp_path):
     folder = RunFolder.create(tmp_path / "a" / "b" / "run", "any")
     with pytest.raises(KeyboardInterrupt), folder.in_use():
-        folder.begin({}, ["cat", "dog"])
+        folder.begin({}, ["cat", "dog"], "")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
 
@@ -55,16 +55,18 @@ def test_a_run_that_does_not_begin_leaves_what_was_there(tmp_path):
     (tmp_path / "run" / "notes.txt").write_text("")
     folder = RunFolder.create(tmp_path / "run", "any")
     with folder.in_use():
-        folder.begin({}, [])
+        folder.begin({}, [], "")
     assert os.listdir(tmp_path / "run") == ["notes.txt"]
 
 
 def test_a_run_that_begins_stays(tmp_path):
     folder = RunFolder.create(tmp_path / "runs" / "run", "any")
     with folder.in_use():
-        folder.begin({}, [])
+        folder.begin({}, [], "")
         folder.last.write_text("")
-    assert sorted(os.listdir(folder.path)) == ["classes.json", "last.npz", "options.json"]
+    assert sorted(os.listdir(folder.path)) == [
+        "classes.json", "last.npz", "options.json", "options.toml",
+    ]  # fmt: skip
 
 
 def test_a_folder_that_cannot_be_made_leaves_no_part_of_its_path(tmp_path):

@@ -49,7 +49,8 @@ WRONG_OPTIONS = [
     ("freeze", "conv1"), ("lr_scale", ["fc8"]), ("lr_scale", "fc8"), ("lr_scale", "fc8=nan"),
     ("lr_scale", "conv9=1" * 10**5), ("recipe", "lenet"), ("recipe", []), ("milestones", [3]),
     ("milestones", "3,2"), ("warmup", -1), ("warmup", None), ("bias_lr", 2), ("bias_lr", "x"),
-    ("decay_biases", 1), ("mean", "median"), ("balance", 1),
+    ("decay_biases", 1), ("mean", "median"), ("balance", 1), ("save_interval", "0"),
+    ("save_interval", 500), ("keep", -1), ("max_time", "90"),
 ]  # fmt: skip
 
 

@@ -69,6 +69,11 @@ class Gpu:
         """The stream and the memory pool of a CudaGraph."""
         return Recorder(self.xp)
 
+    def memory(self):
+        """Bytes: (in CuPy's pool, in use on the device by all programs, of the device)."""
+        free, total = self.xp.cuda.Device().mem_info
+        return self.xp.get_default_memory_pool().total_bytes(), total - free, total
+
     def address(self, array):
         """The address of an array's first element."""
         return array.data.ptr
