@@ -12,12 +12,12 @@ import pytest
 
 from alexnet import train
 from alexnet.train import main
-from tests.alexnet.small_training import FLAGS, assert_same_run, lines
+from tests.alexnet.small_training import FLAGS, assert_same_run, lines, make_images
 
 pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 ROOT = Path(__file__).resolve().parents[2]
 
-STEPS = 20
+STEPS = 20  # 5 epochs of 12 images
 RUNS = {
     "plateau": "--epochs 5 --workers 0",
     "paper": "--epochs 5 --workers 1 --augment alexnet --schedule multistep --milestones 2,4 "
@@ -26,9 +26,14 @@ RUNS = {
 }
 
 
+@pytest.fixture(scope="module")
+def few_images(tmp_path_factory):
+    return str(make_images(tmp_path_factory.mktemp("few"), train=4, val=1))
+
+
 @pytest.fixture(scope="module", params=RUNS)
-def flags(images, request):
-    return [images, *FLAGS, *RUNS[request.param].split()]
+def flags(few_images, request):
+    return [few_images, *FLAGS, "--batch-size", "3", *RUNS[request.param].split()]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,7 @@ class Killed(BaseException):
     """Ends the command as SIGKILL does: nothing is saved."""
 
 
+@pytest.mark.parametrize("flags", ["paper"], indirect=True)
 def test_a_run_killed_again_and_again_is_the_unbroken_run(
     flags, unbroken_20, tmp_path, monkeypatch
 ):
