@@ -90,8 +90,8 @@ def _show(found, run, picture, may_lack_picture):
         )
         return
     print(
-        f"suggested rate: {rate:g}, a tenth of {found.rates[best]:.2g}, where the smoothed loss is "
-        f"smallest ({start:.3f} at the start, {smallest:.3f} there)"
+        f"suggested rate: {rate:g}, a tenth of {found.rates[best]:.2g}, up to which the smoothed "
+        f"loss is smallest ({start:.3f} at the start, {smallest:.3f} there)"
     )
     if found.end == "learned":
         print("  the images were learned by heart before a rate was too large: with fewer steps,")

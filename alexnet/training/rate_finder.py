@@ -9,6 +9,9 @@ over neighbouring steps, those before and those after alike, so that it lags beh
 
     smoothed[k] = sum of w[j] loss[k + j] / sum of w[j],   w[j] = 1 - |j| / (WINDOW + 1)
 
+Where it is flat, noise alone would choose: of all rates whose smoothed loss is the smallest within
+its noise, the largest is taken. The noise is measured where rates are tiny.
+
 A few images may be learned by heart before any rate is too large. Then no gradient is left, and no
 larger rate would show its harm: the sweep stops there too.
 
@@ -57,16 +60,19 @@ class Sweep:
         return float(self._first_quarter().mean())
 
     def best(self) -> int:
-        """The step at which the smoothed loss is smallest."""
-        return int(self.smoothed.argmin())
+        """The step of the largest rate at which the smoothed loss is smallest, within its noise."""
+        return int(np.flatnonzero(self.smoothed <= self.smoothed.min() + self._noise())[-1])
 
     def suggestion(self) -> float | None:
         """The rate to take, of two digits. None if the loss did not fall, or by noise alone."""
-        noise = self._first_quarter().std() / math.sqrt(WINDOW)
-        least = max(LEAST_FALL * self.start(), CERTAIN * noise)
+        least = max(LEAST_FALL * self.start(), CERTAIN * self._noise())
         if self.start() - self.smoothed.min() < least:
             return None
         return float(f"{self.rates[self.best()] / 10:.1e}")
+
+    def _noise(self):
+        """The deviation of the smoothed loss, about: it is a mean over some WINDOW steps."""
+        return self._first_quarter().std() / math.sqrt(WINDOW)
 
     def _first_quarter(self):
         return self.losses[: max(len(self.losses) // 4, 1)]
@@ -146,7 +152,8 @@ def draw(found: Sweep, file: BinaryIO) -> None:
     axes.axvline(found.rates[found.best()], color="tab:orange", ls=":", label="smallest loss")
     if (rate := found.suggestion()) is not None:
         axes.axvline(rate, color="tab:green", label=f"suggested rate {rate:g}")
-    axes.set_ylim(0, 1.2 * found.start())
+    low, high = found.smoothed.min(), found.start()
+    axes.set_ylim(low - 0.3 * abs(high - low) - 0.01, high + 0.3 * abs(high - low) + 0.01)
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss")
     axes.grid(alpha=0.3)

@@ -93,11 +93,11 @@ def test_a_loss_that_does_not_fall_suggests_no_rate(images, here, capsys):
 
 
 def test_recorded_steps_show_the_curve_of_plain_steps(images, here, capsys, on_gpu, monkeypatch):
-    monkeypatch.setattr("alexnet.training.rate_finder.LEAST_STEPS", 4)
-    flags = [*FIND, "--backend", "cupy", "--max-steps", "4"]
+    monkeypatch.setattr("alexnet.training.rate_finder.LEAST_STEPS", 3)
+    flags = [*FIND, "--backend", "cupy", "--max-steps", "3"]
     curves = []
     for recorded in ("--cuda-graph", "--no-cuda-graph"):
         assert main([images, *flags, recorded]) == 0
         text = capsys.readouterr().out
         curves.append(text[text.index("    rate") : text.index("  python -m")])
-    assert curves[0].count("\n") > 4 and curves[0] == curves[1]
+    assert curves[0].count("\n") > 3 and curves[0] == curves[1]
