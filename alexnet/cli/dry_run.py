@@ -18,7 +18,7 @@ from alexnet.training import memory
 from alexnet.training.durations import save_interval, seconds_of
 from alexnet.training.features import batches_for
 from alexnet.training.progress import clock
-from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_folder import DRY_RUN, RunFolder
 from alexnet.training.run_state import Run
 from alexnet.training.saving import Saving
 from alexnet.weights import checkpoint
@@ -96,7 +96,7 @@ def _save_and_load(run):
     """(bytes, seconds of writing, seconds of reading) of a checkpoint on the run's own disk."""
     options = run.options
     with writing(run.folder.path, RUN_ELSEWHERE):
-        place = tempfile.TemporaryDirectory(prefix=".dry-run-", dir=run.folder.path)
+        place = tempfile.TemporaryDirectory(prefix=DRY_RUN, dir=run.folder.path)
     with place as path:
         run.saving = Saving(RunFolder(path), options.save_interval, options.keep)
         run.save()
