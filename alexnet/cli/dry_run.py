@@ -56,6 +56,7 @@ def _measure(run, step):
     validated = _validate(run, batches)
     size, written, read = _save_and_load(run)
     lines = [
+        # The kernels that it compiled are in the cache when the run begins.
         f"first step {first:.1f} s, loss {loss:.3f}",
         f"a step {each:.3f} s, {run.batches.batch_size / each:.0f} images/s",
         f"validation {validated:.3f} s a batch, {len(run.validation)} batches",
@@ -63,7 +64,7 @@ def _measure(run, step):
     ]
     print("dry run   " + ("\n" + " " * 10).join(lines))
     print(f"memory    {_memory()}")
-    print(f"time      {_time(run, start + first, each, validated * len(run.validation), written)}")
+    print(f"time      {_time(run, start, each, validated * len(run.validation), written)}")
     print("nothing is kept; without --dry-run the run begins")
 
 
