@@ -191,13 +191,19 @@ def _report_dead_start(run, progress, x):
 
 def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py)."""
-    return ending.run(lambda: _command(config_file.parse(train_parser(), argv)), "alexnet.train")
+    began = time.monotonic()
+    if argv is None:  # the process is this command
+        began -= report.seconds_since_start()
+
+    def command():
+        return _command(config_file.parse(train_parser(), argv), began)
+
+    return ending.run(command, "alexnet.train")
 
 
-def _command(args):
+def _command(args, began):
     if args.lr_find:
         return find_rate(args, take_step)
-    began = time.monotonic()
     with open_run(args) as run:
         report.print_recipe(run)
         if args.dry_run:

@@ -18,7 +18,7 @@ from alexnet.training import memory
 from alexnet.training.durations import save_interval, seconds_of
 from alexnet.training.features import batches_for
 from alexnet.training.progress import clock
-from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_folder import DRY_RUN, RunFolder
 from alexnet.training.run_state import Run
 from alexnet.training.saving import Saving
 from alexnet.weights import checkpoint
@@ -56,6 +56,7 @@ def _measure(run, step):
     validated = _validate(run, batches)
     size, written, read = _save_and_load(run)
     lines = [
+        # The kernels that it compiled are in the cache when the run begins.
         f"first step {first:.1f} s, loss {loss:.3f}",
         f"a step {each:.3f} s, {run.batches.batch_size / each:.0f} images/s",
         f"validation {validated:.3f} s a batch, {len(run.validation)} batches",
@@ -63,7 +64,7 @@ def _measure(run, step):
     ]
     print("dry run   " + ("\n" + " " * 10).join(lines))
     print(f"memory    {_memory()}")
-    print(f"time      {_time(run, start + first, each, validated * len(run.validation), written)}")
+    print(f"time      {_time(run, start, each, validated * len(run.validation), written)}")
     print("nothing is kept; without --dry-run the run begins")
 
 
@@ -96,7 +97,7 @@ def _save_and_load(run):
     """(bytes, seconds of writing, seconds of reading) of a checkpoint on the run's own disk."""
     options = run.options
     with writing(run.folder.path, RUN_ELSEWHERE):
-        place = tempfile.TemporaryDirectory(prefix=".dry-run-", dir=run.folder.path)
+        place = tempfile.TemporaryDirectory(prefix=DRY_RUN, dir=run.folder.path)
     with place as path:
         run.saving = Saving(RunFolder(path), options.save_interval, options.keep)
         run.save()

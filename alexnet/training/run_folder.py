@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from alexnet.errors import RUN_ELSEWHERE, UsageError, writing
 from alexnet.training.folder_lock import locked
 
 FILES = ("options.json", "options.toml", "classes.json", "log.jsonl", "last.npz", "best.npz")
+DRY_RUN = ".dry-run-"  # the temporary folder of a dry run begins so
 _KEPT = re.compile(r"step-(\d{6,18})\.npz")
 # What a killed process leaves: files that were not whole yet (tinynet/serialization.py, below).
 _UNFINISHED = re.compile(
@@ -128,9 +130,11 @@ class RunFolder:
 
     def _remove_unfinished(self):
         for path in self.path.iterdir():
-            if _UNFINISHED.fullmatch(path.name):
-                with writing(path, RUN_ELSEWHERE):
+            with writing(path, RUN_ELSEWHERE):
+                if _UNFINISHED.fullmatch(path.name):
                     path.unlink(missing_ok=True)
+                elif path.name.startswith(DRY_RUN):
+                    shutil.rmtree(path)
 
     def _remove_folders(self):
         """Remove the folders that create() made, if they are empty."""

@@ -62,11 +62,11 @@ def test_the_estimate_counts_steps_validations_and_saves(images, tmp_path, capsy
     monkeypatch.setattr(dry_run, "time", SimpleNamespace(monotonic=lambda: 0.0))
     flags = ["--save-interval", "3", "--max-time", "2m", "--out", str(tmp_path / "run")]
     assert main([images, *FLAGS, *flags, "--dry-run"]) == 0
-    # 12 steps of 10 s and the first one; 3 validations of 2 batches, and the images are read once
-    # as long; a save after each 3 steps, and at the end.
-    assert 10 + 12 * 10 + 3 * 120 + 120 + 5 * 5 == 10 * 60 + 35
+    # 12 steps of 10 s; 3 validations of 2 batches, and the images are read once as long; a save
+    # after each 3 steps, and at the end.
+    assert 12 * 10 + 3 * 120 + 120 + 5 * 5 == 10 * 60 + 25
     assert (
-        "about 10:35: 12 steps 2:00, 3 validations 6:00, 5 saves 0:25; with --max-time 2m about 6 "
+        "about 10:25: 12 steps 2:00, 3 validations 6:00, 5 saves 0:25; with --max-time 2m about 6 "
         "commands" in capsys.readouterr().out
     )
 

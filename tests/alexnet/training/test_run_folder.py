@@ -134,7 +134,12 @@ def test_the_lock_of_a_dead_process_does_not_hold(tmp_path):
 
 
 def test_what_a_killed_process_left_unfinished_is_removed(tmp_path):
-    left = [".last.npz.ab12_cd3", ".best.npz.zzzzzzzz", ".log.jsonl.new", ".curves.png.new"]
+    left = [
+        ".last.npz.ab12_cd3", ".best.npz.zzzzzzzz", ".log.jsonl.new", ".curves.png.new",
+        ".options.toml.new", ".step-000004.npz.new", ".last.npz.new",
+    ]  # fmt: skip
+    (tmp_path / ".dry-run-abcd").mkdir()
+    (tmp_path / ".dry-run-abcd" / "last.npz").write_text("")
     kept = [".last.npz", ".notes.new", "last.npz", "my.last.npz.ab12_cd3"]
     for name in (*left, *kept):
         (tmp_path / name).write_text("")
@@ -143,6 +148,17 @@ def test_what_a_killed_process_left_unfinished_is_removed(tmp_path):
 
 
 # --- log.jsonl ---
+
+
+def test_former_checkpoints_are_found_by_their_steps(tmp_path):
+    names = ["step-000010.npz", "step-000009.npz", "step-1000000.npz"]
+    for name in (*names, "step-9.npz", "step-000010.npz.bak", "my-step-000001.npz", "last.npz"):
+        (tmp_path / name).write_text("")
+    folder = RunFolder(tmp_path)
+    assert [(step, path.name) for step, path in folder.kept().items()] == [
+        (9, names[1]), (10, names[0]), (1_000_000, names[2]),
+    ]  # fmt: skip
+    assert [folder.kept_at(step) for step in folder.kept()] == list(folder.kept().values())
 
 
 def test_the_log_is_cut_after_a_step_and_an_epoch(tmp_path):
