@@ -41,7 +41,7 @@ def test_the_command_leaves_a_picture_and_no_run(images, here, capsys):
     command = text.splitlines()[-1].split()
     if "by heart" in text:
         command = next(line for line in text.splitlines() if "python -m" in line).split()
-    assert command[:3] == ["python", "-m", "alexnet.train"]
+    assert command[:3] == ["python", "-m", "alexnet.train"] and "--max-steps" not in command
     assert float(command[command.index("--lr") + 1]) == float(rate)
     assert main([*command[3:], "--max-steps", "1", "--out", str(here / "run")]) == 0
 
@@ -67,6 +67,7 @@ def test_without_matplotlib_the_curve_is_printed_all_the_same(images, here, caps
     [
         (["--out", "runs"], "'runs' does not end in .png"),
         (["--out", "nowhere/a.png"], "there is no folder nowhere"),
+        (["--watch"], "--lr-find makes none"),
         (["--max-steps", "29"], "30 steps or more fit"),
         (["--resume", "run"], "--pretrained run in place of --resume"),
     ],
