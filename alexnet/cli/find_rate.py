@@ -36,8 +36,7 @@ def find_rate(args: Namespace, take_step: Callable) -> int:
             "steps or more fit"
         )
     with tempfile.TemporaryDirectory() as folder:  # a Run wants one; nothing is written there
-        only = {"out": f"{folder}/run", "tensorboard": False}
-        with open_run(Namespace(**vars(args) | only)) as run:
+        with open_run(Namespace(**vars(args) | {"out": f"{folder}/run"})) as run:
             keep_inputs(picture, getattr(run.train_set, "paths", ()))
             report.print_recipe(run, leave_out=("training", "run"))
             print(
@@ -50,7 +49,7 @@ def find_rate(args: Namespace, take_step: Callable) -> int:
             step = tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
             taken = rate_finder.sweep(run, step, training, steps)
             found = rate_finder.smooth(list(counted(taken, steps, "steps")), steps)
-            _show(found, run, picture, may_lack_picture=args.out is None)
+            _show(found, run, picture)
     return 0
 
 
@@ -61,6 +60,8 @@ def _picture(args):
             "--lr-find starts from new weights, --resume goes on with those of a run; to find a "
             f"rate for these, --pretrained {shlex.quote(args.resume)} in place of --resume"
         )
+    if args.watch or args.tensorboard:
+        raise UsageError("--watch and --tensorboard are about a run, and --lr-find makes none")
     if args.out:
         need_matplotlib()
     try:
@@ -69,13 +70,11 @@ def _picture(args):
         raise UsageError(f"--lr-find writes its picture to --out: {error}") from error
 
 
-def _show(found, run, picture, may_lack_picture):
+def _show(found, run, picture):
     print("\n".join(["    rate      loss", *rate_finder.lines(found)]))
     try:
         need_matplotlib()
-    except UsageError as error:
-        if not may_lack_picture:
-            raise
+    except UsageError as error:  # --out was not said
         print(f"({error})")
     else:
         with written_whole(picture) as file:
@@ -94,9 +93,12 @@ def _show(found, run, picture, may_lack_picture):
         f"loss is smallest ({start:.3f} at the start, {smallest:.3f} there)"
     )
     if found.end == "learned":
-        print("  the images were learned by heart before a rate was too large: with fewer steps,")
-        print(f"  --max-steps {max(len(found.rates) // 2, 1)}, the sweep may suggest a larger one")
+        fewer = max(len(found.rates) // 2, rate_finder.LEAST_STEPS)
+        print(
+            "  the images were learned by heart before a rate was too large, so a larger one may "
+            f"do as well; with fewer steps, --max-steps {fewer}, the sweep gets further"
+        )
     elif found.end == "last":
-        print("  no rate of the sweep was too large: a larger one may do as well")
+        print("  no rate of the sweep was too large, so a larger one may do as well")
     options = replace(run.options, lr=rate, max_steps=None)
     print(f"  python -m alexnet.train {printable(flags_of(options, len(run.train_set)))}")

@@ -11,7 +11,7 @@ from tests.alexnet.small_training import last_line
 pytestmark = pytest.mark.usefixtures("backend_as_before", "quick_picture")
 FIND = (
     "--spec cifar10 --image-size 16 --width 0.25 --init glorot --activation tanh --norm none "
-    "--batch-size 8 --backend numpy --threads 1 --workers 1 --lr-find --max-steps 50"
+    "--batch-size 8 --backend numpy --threads 1 --workers 1 --lr-find --max-steps 40"
 ).split()
 
 
@@ -32,7 +32,7 @@ def test_the_command_leaves_a_picture_and_no_run(images, here, capsys):
     assert os.listdir(here.parent / "temporary") == []
     assert (here / "lr-find.png").read_bytes()[:4] == b"\x89PNG"
     text = capsys.readouterr().out
-    assert "sweep     50 steps of 8 images, lr from 1e-06 to 10" in text
+    assert "sweep     40 steps of 8 images, lr from 1e-06 to 10" in text
     assert "epochs of" not in text and "\nrun " not in text
     rows = [line.split() for line in text.splitlines() if line.startswith(" 1.0e-06")]
     assert len(rows) == 1 and 0.9 < float(rows[0][1]) < 1.3
@@ -41,7 +41,7 @@ def test_the_command_leaves_a_picture_and_no_run(images, here, capsys):
     command = text.splitlines()[-1].split()
     if "by heart" in text:
         command = next(line for line in text.splitlines() if "python -m" in line).split()
-    assert command[:3] == ["python", "-m", "alexnet.train"]
+    assert command[:3] == ["python", "-m", "alexnet.train"] and "--max-steps" not in command
     assert float(command[command.index("--lr") + 1]) == float(rate)
     assert main([*command[3:], "--max-steps", "1", "--out", str(here / "run")]) == 0
 
@@ -67,6 +67,7 @@ def test_without_matplotlib_the_curve_is_printed_all_the_same(images, here, caps
     [
         (["--out", "runs"], "'runs' does not end in .png"),
         (["--out", "nowhere/a.png"], "there is no folder nowhere"),
+        (["--watch"], "--lr-find makes none"),
         (["--max-steps", "29"], "30 steps or more fit"),
         (["--resume", "run"], "--pretrained run in place of --resume"),
     ],

@@ -86,7 +86,9 @@ def test_events_are_the_lines_of_the_log_at_their_steps(images, tmp_path, packag
 
 
 @pytest.mark.parametrize("stop", [2, 3])  # at the end of an epoch, inside one
-def test_a_resumed_run_has_each_step_once(images, tmp_path, package, stop):
+def test_a_resumed_run_has_each_step_once(images, tmp_path, package, stop, monkeypatch):
+    """Also within the same second, from which files have their names."""
+    monkeypatch.setattr("time.time", lambda: 1.7e9)
     out = tmp_path / "run"
     flags = [*SHORT, "--tensorboard", "--out", str(out), "--max-steps", str(stop)]
     assert main([images, *flags]) == 0
