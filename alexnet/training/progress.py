@@ -29,7 +29,9 @@ def clock(seconds: float) -> str:
 class Progress:
     """Shows each step and validation of a run: `with Progress(run) as progress:`
 
-    console   a rich Console; a terminal gets a live line, anything else plain lines. None: stdout
+    console             a rich Console; a terminal gets a live line, anything else plain lines.
+                        None: stdout
+    validation_seconds  that the last validation took; None before the first
     """
 
     def __init__(self, run, console: Console | None = None):
