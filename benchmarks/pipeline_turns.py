@@ -23,6 +23,7 @@ from rich.console import Console
 import tinynet as tn
 from alexnet.cli.interrupts import Interrupts
 from alexnet.data import crops
+from alexnet.data.folder import ImageFolder
 from alexnet.data.prefetch import prefetch
 from alexnet.data.synthetic import Synthetic
 from alexnet.errors import UsageError
@@ -91,7 +92,7 @@ def prepare(args, folder) -> Run:
             f"a turn takes {UNTIMED + 2} at least; a smaller --batch-size fits"
         )
     say("measuring what to normalise the images with ...")
-    run.choose_normalization()
+    run.choose_inputs()
     return run
 
 
@@ -105,8 +106,8 @@ def describe(run: Run, kind: str) -> str:
         "jpeg": f"drawn JPEGs of {PHOTO_SIZE} x {PHOTO_SIZE}",
     }  # fmt: skip
     text = f"{words[kind]}: {len(run.classes)} classes, {len(run.train_set):,} images"
-    paths = getattr(run.train_set, "paths", None)
-    if paths:
+    if isinstance(run.train_set, ImageFolder):
+        paths = run.train_set.paths
         some = paths[:: math.ceil(len(paths) / 1000)]
         text += f", {statistics.mean(map(os.path.getsize, some)) / 1000:.0f} kB a file"
     return text
@@ -207,7 +208,7 @@ def training_turn(run: Run, steps: int) -> dict[str, float]:
     one epoch, after UNTIMED ones; waited: for images."""
     if run.batch + UNTIMED + steps > len(run.batches):
         run.epoch, run.batch = run.epoch + 1, 0
-    batches = prefetch(run.batches, run.normalization, len(run.classes))
+    batches = prefetch(run.batches, run.normalization, len(run.classes), run.colours)
     batches = batches.epoch(run.epoch, start_batch=run.batch)
     silence = contextlib.redirect_stdout(io.StringIO())
     progress = Progress(run, Console(file=io.StringIO()))

@@ -112,7 +112,7 @@ def test_events_after_the_last_checkpoint_of_a_killed_run_are_dropped(
             raise Killed
 
     out, record = tmp_path / "run", train.record
-    monkeypatch.setattr("alexnet.training.run_state.SAVES_BETWEEN", 0)  # saved after step 2
+    monkeypatch.setattr("alexnet.training.saving.SAVES_BETWEEN", 0)  # saved after step 2
     with monkeypatch.context() as patch:
         patch.setattr(train, "record", killed)
         with pytest.raises(Killed):

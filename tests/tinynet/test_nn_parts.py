@@ -298,7 +298,7 @@ def test_the_tree_shows_layers_shapes_and_parameters():
         "Holder(width=4): scale (1,), 2,171 parameters\n"
         "  block: Sequential()\n"
         "    0: Conv2d(in_channels=3, out_channels=4, groups=1, kernel=(3, 3), stride=(1, 1), "
-        "padding=(0, 0)): weight (4, 3, 3, 3), bias (4,), 112 parameters\n"
+        "padding=(0, 0), ceil_mode=False): weight (4, 3, 3, 3), bias (4,), 112 parameters\n"
         "    1: BatchNorm2d(channels=4, momentum=0.1, eps=1e-05): weight (4,), bias (4,), "
         "running_mean (4,), running_var (4,), 8 parameters\n"
         "    2: ReLU()\n"

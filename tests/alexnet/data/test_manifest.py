@@ -76,7 +76,7 @@ def test_a_bit_in_sums_or_paths_is_noticed_when_they_are_used(pack):
     flip(folder / "train.paths", 5)
     dataset = Pack(folder, "train")
     with pytest.raises(DataError, match="train.sums is damaged"):
-        dataset.mean_image  # noqa: B018
+        dataset.pixel_sums  # noqa: B018
     with pytest.raises(DataError, match="train.paths is damaged"):
         dataset.paths[0]
 
