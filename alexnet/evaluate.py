@@ -23,7 +23,7 @@ from alexnet.cli import ending, evaluate_flags, evaluation_files
 from alexnet.cli.counting import counted
 from alexnet.cli.evaluation_output import Evaluation, print_json, print_text
 from alexnet.cli.machine import use_machine
-from alexnet.cli.output_file import keep_inputs
+from alexnet.cli.output_file import keep_images, keep_inputs
 from alexnet.cli.ten_crop import ten_crop_border
 from alexnet.data import open_dataset
 from alexnet.data.augment import no_draws
@@ -230,7 +230,8 @@ def _keep_inputs(args, networks, data):
     """Raise UsageError if a file that is to be written is an input, or both are one file."""
     inputs = [saved.path for saved in networks] + [args.words] * bool(args.words)
     for new in filter(None, (args.csv, args.confusion)):
-        keep_inputs(new, [*inputs, *getattr(data, "paths", ())])
+        keep_inputs(new, inputs)
+        keep_images(new, data)
     if args.csv and args.confusion and _place(args.csv) == _place(args.confusion):
         raise UsageError(f"--csv and --confusion would both write {printable(args.csv)}")
 

@@ -26,7 +26,7 @@ from alexnet.cli.counting import counted
 from alexnet.cli.gallery import Gallery
 from alexnet.cli.image_arguments import Faults, image_paths
 from alexnet.cli.machine import use_machine
-from alexnet.cli.output_file import keep_inputs
+from alexnet.cli.output_file import keep_images, keep_inputs
 from alexnet.cli.ten_crop import ten_crop_border
 from alexnet.data import open_dataset
 from alexnet.data.class_folder import folder_class
@@ -130,7 +130,7 @@ def _neighbourhood(args, saved, model) -> Neighbourhood:
         skip_bad_images=args.skip_bad_images,
     )  # fmt: skip
     if args.plot:
-        keep_inputs(args.plot, getattr(data, "paths", ()))
+        keep_images(args.plot, data)
     loader = Loader(data, BATCH, saved.build["image_size"], stored_size=saved.stored_size)
     layer = last_hidden(model)
     batches = prefetch(loader, saved.normalization, len(data.classes)).epoch(0)

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from alexnet.cli import ending, flags
-from alexnet.cli.output_file import keep_inputs, written_whole
+from alexnet.cli.output_file import keep_images, written_whole
 from alexnet.data import SPLITS, open_dataset
 from alexnet.data.augment import AUGMENTATIONS
 from alexnet.data.crops import add_border, crop
@@ -38,7 +38,7 @@ def _command(args):
     row = find_spec(args.spec or recipe.spec)
     size = args.image_size or (not args.spec and recipe.image_size) or row.image_size
     dataset = open_dataset(args.data, args.split, seed=args.seed)
-    keep_inputs(args.out, getattr(dataset, "paths", ()))
+    keep_images(args.out, dataset)
     images = min(args.images, len(dataset))
     loader = Loader(dataset, 1, size, augment=args.augment, seed=args.seed, workers=0)
     _need_room(images, args.epochs, loader)

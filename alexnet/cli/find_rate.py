@@ -11,7 +11,7 @@ import tinynet as tn
 from alexnet.cli import flags
 from alexnet.cli.counting import counted
 from alexnet.cli.open_run import open_run
-from alexnet.cli.output_file import keep_inputs, written_whole
+from alexnet.cli.output_file import keep_images, written_whole
 from alexnet.data.names import printable
 from alexnet.errors import UsageError
 from alexnet.pictures.predictions import need_matplotlib
@@ -37,7 +37,7 @@ def find_rate(args: Namespace, take_step: Callable) -> int:
         )
     with tempfile.TemporaryDirectory() as folder:  # a Run wants one; nothing is written there
         with open_run(Namespace(**vars(args) | {"out": f"{folder}/run"})) as run:
-            keep_inputs(picture, getattr(run.train_set, "paths", ()))
+            keep_images(picture, run.train_set)
             report.print_recipe(run, leave_out=("training", "run"))
             print(
                 f"sweep     {steps} steps of {run.batches.batch_size} images, lr from "

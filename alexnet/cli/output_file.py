@@ -23,6 +23,13 @@ def keep_inputs(new: str, inputs: Iterable[str | Path]) -> None:
             )
 
 
+def keep_images(new: str, dataset) -> None:
+    """Raise UsageError if the file that is to be written is one of a dataset's images. A file that
+    does not exist yet is none, so a million paths are compared only where that may matter."""
+    if os.path.exists(new):
+        keep_inputs(new, getattr(dataset, "paths", ()))
+
+
 def _identity(path):
     with contextlib.suppress(OSError):
         status = os.stat(path)

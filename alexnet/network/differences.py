@@ -8,7 +8,7 @@ its kind, in arguments, in its output's shape, or in its place:
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 
 from rich import box
@@ -60,7 +60,7 @@ def _compared(subject, first, second):
 
 def _input(network):
     row = network.spec.input
-    return {"size": network.layers[0].inputs[-1], "mean": row.mean, "divisor": row.divisor}
+    return {"size": network.layers[0].inputs[-1]} | asdict(row)
 
 
 def _parameters(network):

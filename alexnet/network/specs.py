@@ -224,6 +224,7 @@ CODE_2012 = replace(
     name="code-2012",
     source="the authors' program of 2012, run 145: what trained the paper's network",
     image_size=224,
+    input=Input(mean="image", colour_divisor=1.1),
     # The last window hangs over the edge, so that 224 gives the paper's maps of 55 x 55.
     convolutions=(replace(PAPER.convolutions[0], ceil_mode=True), *PAPER.convolutions[1:]),
     blocks=(

@@ -30,7 +30,9 @@ def test_the_program_of_2012_differs_from_the_paper_in_what_is_published():
     up = {"ceil_mode": False}, {"ceil_mode": True}
     width = {"deviation": 0.01}, {"deviation": 0.03}
     assert compared(network("paper"), network("code-2012")) == {
-        "input": ({"size": 227}, {"size": 224}),
+        "input": (
+            {"size": 227, "colour_divisor": 1.0}, {"size": 224, "colour_divisor": 1.1},
+        ),
         "conv1": up,
         "relu1": (
             {"output": (96, 55, 55), "after": "conv1"}, {"output": (96, 27, 27), "after": "pool1"},

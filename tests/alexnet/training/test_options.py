@@ -9,7 +9,7 @@ import pytest
 from alexnet.cli.train_flags import train_parser
 from alexnet.errors import UsageError
 from alexnet.training.options import Options, flags_of, resolve, resolve_resumed
-from alexnet.training.recipes import RECIPES, recipe_table
+from alexnet.training.recipes import PUBLISHED, RECIPES, recipe_table
 
 
 def parse(*arguments):
@@ -181,12 +181,24 @@ def test_options_come_back_from_files_of_this_version_and_of_older_ones():
 
 
 @pytest.mark.parametrize("data", ["/photos", "cifar10:/c", "synthetic"])
-@pytest.mark.parametrize("name", ["paper", "caffe", "torchvision"])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_recipe_sets_its_options_whatever_the_data(name, data):
     options = resolve(parse(data, "--recipe", name), "numba", 1000)
     assert (options.recipe, options.spec, options.init) == (name, name, "published")
     shown = {
         "paper": (128, 90, "plateau", None, "1x", True, 5e-4, "paper", "alexnet", "image"),
+        "code-2012": (
+            128,
+            91,
+            "multistep",
+            "25,51,79",
+            "0.02",
+            False,
+            5e-4,
+            "paper",
+            "alexnet",
+            "image",
+        ),
         "caffe": (256, 90, "multistep", "20,40,60,80", "2x", False, 5e-4, "paper", "crop", "image"),
         "torchvision": (256, 90, "step", None, "1x", True, 1e-4, "pytorch", "crop", "imagenet"),
     }
@@ -240,7 +252,7 @@ def test_flags_of_a_wrong_kind_end_with_2(flags, capsys):
     assert error.value.code == 2 and flags.split()[0] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["paper", "caffe", "torchvision"])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_the_flags_that_help_shows_for_a_recipe_are_the_recipe(name):
     table = recipe_table()
     row = table[table.index(f"\n  {name} ") :].removeprefix(f"\n  {name} ")

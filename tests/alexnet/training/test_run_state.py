@@ -70,6 +70,9 @@ def test_the_change_of_colour_follows_the_training_images(images, tmp_path):
     colours = PrincipalColours.of(sums_of(run.train_set, 76).covariance)
     assert run.colours.components.tolist() == colours.components.tolist()
     assert run.colours.divisor == 1
+    authors = make_run(images, tmp_path / "authors", "--augment", "alexnet", "--spec", "code-2012")
+    authors.choose_inputs()
+    assert authors.colours.divisor == 1.1
     other = make_run(images, tmp_path / "other", "--augment", "crop")
     other.choose_inputs()
     assert other.colours is None
