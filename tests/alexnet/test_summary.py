@@ -298,7 +298,8 @@ def test_diff_prints_what_differs_side_by_side(capsys):
     assert max(map(len, text.splitlines())) <= 80
     lines = [line.split() for line in text.splitlines()]
     for words in (
-        "input size 227 size 224", "conv1 ceil_mode False ceil_mode True",
+        "input size 227, colour_divisor 1.0 size 224, colour_divisor 1.1",
+        "conv1 ceil_mode False ceil_mode True",
         "norm1 divide_by_size False, groups 1 divide_by_size True, groups 2",
         "weights of conv3 deviation 0.01 deviation 0.03", "Both have 60,965,224 parameters.",
     ):  # fmt: skip
