@@ -185,6 +185,8 @@ def train_peer(spec, dtype, rule):
 @pytest.mark.parametrize("spec", alexnet.SPECS)
 def test_ten_steps_match_pytorch(spec, rule, backend, dtype):
     pytest.importorskip("torch", reason="PyTorch is not installed")
+    if (rule, dtype.name) == ("pytorch", "float32") and spec not in TRAINED_ON_HOST:
+        pytest.skip("in float32 one rule trains every spec, both train two of them")
     if spec not in TRAINED_ON_HOST:
         skip_on_host(f"a training of {spec}")
     losses, weights = train(spec, dtype.name, rule)
