@@ -25,7 +25,7 @@ def ten_crop_border(saved: Checkpoint) -> int:
     size = saved.build["image_size"]
     if saved.stored_size > size:
         return 0
-    cropped = bool(saved.options) and saved_options(saved).augment == "crop"
+    cropped = bool(saved.options) and saved_options(saved).augment != "none"
     border = crop_border(size, saved.stored_size) if cropped else 0
     if not border:
         why = "is too small for a border" if cropped else "was not trained on crops of more pixels"

@@ -58,7 +58,7 @@ class Loader:
                   crops.stored_size, with "none" image_size. Evaluation passes training's
                   stored_size, to read the middle of the images that training crops.
     border        pixels that continue each image on every side before it is cropped. None: with
-                  "crop" crops.crop_border where images have no pixels to spare, else 0
+                  random crops crops.crop_border where images have no pixels to spare, else 0
     Raises ValueError for arguments that do not fit, and DataError for a dataset whose labels are no
     class numbers. An image that is not uint8 (size, size, 3) is a DataError at its batch.
     """

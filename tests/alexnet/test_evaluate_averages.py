@@ -200,6 +200,18 @@ def test_small_images_are_cropped_from_the_border_of_the_training(small_run, cap
     assert alone["loss"] == pytest.approx(centre["loss"], rel=1e-6)
 
 
+def test_a_run_that_changed_colours_too_has_that_border(small_run, tmp_path, capsys):
+    images, best = small_run
+    saved = checkpoint.load(best)
+    saved.options |= {"augment": "alexnet"}
+    saved.save(tmp_path / "best.npz")
+    crops, changed = (
+        record_of(capsys, path, images, "--ten-crop")["results"][1]["loss"]
+        for path in (best, tmp_path / "best.npz")
+    )
+    assert crops == changed
+
+
 @pytest.mark.parametrize("converted", [False, True])
 def test_without_any_border_ten_crops_are_an_error(small_run, tmp_path, capsys, converted):
     images, best = small_run
