@@ -9,7 +9,8 @@ import tinynet as tn
 from alexnet.cli import flags
 from alexnet.errors import UsageError
 from alexnet.network.plan import Layer, plan
-from alexnet.network.specs import Spec, find_spec
+from alexnet.network.spec_row import Spec
+from alexnet.network.specs import find_spec
 from alexnet.network.variants import changed
 
 

@@ -28,9 +28,9 @@ class SGD:
     A group's rate is lr times lr_scale, which is 1 by default. A group of biases with lr_scale=2
     learns at twice the rate of the weights, as in Caffe's AlexNet. With own_lr=True, not False, the
     group keeps to its own lr whatever rate step is called with, as the biases of the authors'
-    program keep theirs. groups is the list of these
-    dicts and may be changed: for group in sgd.groups: group["lr"] = ... A parameter whose
-    requires_grad is False, or whose .grad is None, stays where it is.
+    program keep theirs. groups is the list of these dicts and may be changed: for group in
+    sgd.groups: group["lr"] = ... A parameter whose requires_grad is False, or whose .grad is None,
+    stays where it is.
     Raises ValueError for a number out of range, an unknown rule or key, or a parameter passed
     twice, TypeError for a parameter that is no leaf Tensor of floats.
     """

@@ -14,7 +14,7 @@ val.* and test.* likewise, without sums. Numbers are little-endian, without a he
 """
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -42,10 +42,6 @@ class PackOptions:
         if self.keep_aspect:
             return f"{kind}, whole images, shorter side {self.size}"
         return f"{kind}, {self.size} x {self.size}"
-
-    def saved(self) -> dict:
-        """The options as the manifest holds them."""
-        return asdict(self)
 
     @property
     def images(self) -> str:

@@ -18,6 +18,7 @@ from alexnet.weights.record import short
 
 
 def lrn(place, node):
+    """LRN: LocalResponseNorm across all maps."""
     numbers = _lrn_numbers(node)
     place.maps()
     place.add(node, "LocalResponseNorm", numbers | {"groups": 1})

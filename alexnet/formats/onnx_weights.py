@@ -40,6 +40,8 @@ def inputs_of(node, least, most):
 
 
 def conv(place, node):
+    """Conv: Conv2d. Its kernel and groups follow from the weight (out, in / groups, rows, columns),
+    its padding and rounding from pads."""
     options = attributes(node, kernel_shape=[], group=1, **WINDOWS)
     _, weight_name, bias_name = inputs_of(node, 2, 3)
     weight = place.graph.weights(weight_name)
@@ -68,6 +70,7 @@ def conv(place, node):
 
 
 def gemm(place, node):
+    """Gemm, x @ B^T + C or x @ B + C: Linear."""
     options = attributes(node, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=1)
     names = inputs_of(node, 2, 3)
     if (options["alpha"], options["beta"], options["transA"]) != (1.0, 1.0, 0):
@@ -80,6 +83,8 @@ def gemm(place, node):
 
 
 def matmul(place, node):
+    """MatMul: Linear without a bias if the constant comes second. Else the first half of an
+    adaptive average pool; its second half is returned."""
     attributes(node)
     if other_input(place, node) == node.input[0]:
         return _adaptive(place, node)
@@ -119,6 +124,7 @@ def _bias(place, name, out):
 
 
 def batch_norm(place, node):
+    """BatchNormalization in test mode: BatchNorm2d."""
     options = attributes(node, epsilon=1e-5, momentum=0.9, spatial=1, is_test=1, training_mode=0)
     names = inputs_of(node, 5, 5)
     channels = place.maps()[0]

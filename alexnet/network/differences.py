@@ -15,7 +15,7 @@ from rich import box
 from rich.table import Table
 
 from alexnet.network.plan import Layer, array_shapes
-from alexnet.network.specs import Spec
+from alexnet.network.spec_row import Spec
 
 
 @dataclass(frozen=True)

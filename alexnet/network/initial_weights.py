@@ -11,7 +11,7 @@ Bengio, Understanding the difficulty of training deep feedforward neural network
 
 import math
 
-from alexnet.network.specs import InitialWeights
+from alexnet.network.spec_row import InitialWeights
 from tinynet import nn
 
 

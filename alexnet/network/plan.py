@@ -7,7 +7,7 @@ import math
 from bisect import bisect_left
 from dataclasses import asdict, dataclass
 
-from alexnet.network.specs import Spec
+from alexnet.network.spec_row import Spec
 from alexnet.network.variants import is_count
 from tinynet.ops.windows import output_size, overhang
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from alexnet.network.specs import SPECS, InitialWeights, Spec
+from alexnet.network.spec_row import InitialWeights, Spec
+from alexnet.network.specs import SPECS
 
 # The names of all changes: arguments of build and flags of the commands.
 CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")

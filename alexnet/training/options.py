@@ -65,7 +65,7 @@ class Options:
     warmup: float = 0.0  # epochs
     bias_lr: str = "1x"  # as in frozen.py
     decay_biases: bool = True
-    mean: str | None = None  # as in network/specs.py, or "imagenet"; None: the spec's
+    mean: str | None = None  # as in network/spec_row.py, or "imagenet"; None: the spec's
     balance: bool = False
     save_interval: str = SAVE_INTERVAL  # steps or a time, as in durations.py
     keep: int = 0  # former checkpoints

@@ -13,7 +13,8 @@ import numpy as np
 
 from alexnet.errors import DataError, UsageError
 from alexnet.network.plan import Layer, array_shapes, plan, smallest_image_size
-from alexnet.network.specs import SPECS, Spec
+from alexnet.network.spec_row import Spec
+from alexnet.network.specs import SPECS
 from alexnet.weights.blocks import block_difference, blocks_of, numbers_of
 from alexnet.weights.file_network import WEIGHTED, FileNetwork
 

@@ -15,7 +15,8 @@ from alexnet.data.crops import stored_size as usual_stored_size
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError
-from alexnet.network.specs import SPECS, Spec, find_spec
+from alexnet.network.spec_row import Spec
+from alexnet.network.specs import SPECS, find_spec
 from alexnet.network.variants import changed
 from alexnet.weights import record as records
 from alexnet.weights.checkpoint import Checkpoint

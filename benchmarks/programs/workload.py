@@ -19,7 +19,7 @@ from alexnet.data.normalization import Normalization
 from alexnet.network.build import make
 from alexnet.network.initial_weights import initialise
 from alexnet.network.plan import Layer, plan
-from alexnet.network.specs import Spec
+from alexnet.network.spec_row import Spec
 
 LR, MOMENTUM, WEIGHT_DECAY = 0.001, 0.9, 5e-4  # a tenth of the paper's rate: the batch is noise
 

@@ -12,10 +12,10 @@ import pytest
 
 import alexnet
 import tinynet as tn
-from alexnet.network.plan import smallest_image_size
+from alexnet.network.plan import plan, smallest_image_size
+from benchmarks.programs.pytorch import pytorch_layer
 from tests.gpu_on_cpu.host_gpu import host_backend
 from tests.oracles.cases import relative_error
-from tinynet import nn
 
 STEPS, CHANGE_AFTER, CLASSES = 10, 5, 5
 NUMBERS = {"momentum": 0.9, "weight_decay": 5e-4}
@@ -73,75 +73,10 @@ def train(spec, dtype, rule):
 # --- the same in PyTorch --------------------------------------------------------------------------
 
 
-@functools.cache
-def peers(torch):
-    """Layers of the program of 2012 that PyTorch does not have."""
-    F = torch.nn.functional
-
-    class RoundedUp(torch.nn.Conv2d):
-        def forward(self, x):
-            room = [n + 2 * p - k for n, p, k in
-                    zip(x.shape[2:], self.padding, self.kernel_size, strict=True)]  # fmt: skip
-            rows, columns = (-n % s for n, s in zip(room, self.stride, strict=True))
-            return super().forward(F.pad(x, (0, columns, 0, rows)))
-
-    class Towers(torch.nn.Module):
-        def __init__(self, norm, count):
-            super().__init__()
-            self.norm, self.count = norm, count
-
-        def forward(self, x):
-            return torch.cat([self.norm(part) for part in x.chunk(self.count, dim=1)], dim=1)
-
-    class SameMap(torch.nn.Module):
-        def __init__(self, layer):
-            super().__init__()
-            self.layer = layer
-
-        def forward(self, x):
-            size = self.layer.size
-            mean = F.avg_pool2d(x * x, size, 1, size // 2, count_include_pad=True)
-            return x / (self.layer.k + self.layer.alpha * mean) ** self.layer.beta
-
-    return {kind.__name__: kind for kind in (RoundedUp, Towers, SameMap)}
-
-
-def peer_layer(torch, layer):
-    """The PyTorch layer for one of our layers, without its weights."""
-    t = torch.nn
-    window = {name: getattr(layer, name, None) for name in ("stride", "padding")}
-    match layer:
-        case nn.Conv2d():
-            sizes = (layer.in_channels, layer.out_channels, layer.kernel)
-            conv = peers(torch)["RoundedUp"] if layer.ceil_mode else t.Conv2d
-            return conv(*sizes, groups=layer.groups, **window)
-        case nn.Linear():
-            return t.Linear(layer.in_features, layer.out_features)
-        case nn.MaxPool2d():
-            return t.MaxPool2d(layer.window, ceil_mode=layer.ceil_mode, **window)
-        case nn.AvgPool2d():
-            return t.AvgPool2d(layer.window, ceil_mode=layer.ceil_mode, **window)
-        case nn.AdaptiveAvgPool2d():
-            return t.AdaptiveAvgPool2d(layer.size)
-        case nn.LocalResponseNorm():
-            alpha = layer.alpha * (1 if layer.divide_by_size else layer.size)
-            norm = t.LocalResponseNorm(layer.size, alpha, layer.beta, layer.k)
-            return norm if layer.groups == 1 else peers(torch)["Towers"](norm, layer.groups)
-        case nn.SameMapNorm():
-            return peers(torch)["SameMap"](layer)
-        case nn.BatchNorm2d():
-            return t.BatchNorm2d(layer.channels, layer.eps, layer.momentum)
-        case nn.ReLU():
-            return t.ReLU()
-        case nn.Flatten():
-            return t.Flatten()
-    raise TypeError(f"no layer of PyTorch is known for {type(layer).__name__}")
-
-
 def peer_model(torch, model, dtype):
     peer = torch.nn.Sequential()
-    for name, layer in model:
-        peer.add_module(name, peer_layer(torch, layer))
+    for layer in plan(model.spec, model.num_classes, model.image_size):
+        peer.add_module(layer.name, pytorch_layer(torch, **vars(layer)))
     state = {name: torch.tensor(array) for name, array in model.state_dict().items()}
     peer = peer.to(getattr(torch, dtype))
     missing, unknown = peer.load_state_dict(state, strict=False)
