@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from alexnet.data import packing
 from alexnet.data.pack_format import PackOptions
 from alexnet.data.packing import Packing
+
+KINDS = [{}, {"jpeg": 80}, {"keep_aspect": True}, {"jpeg": 80, "keep_aspect": True}]
 
 
 def make_photos(folder, counts=(("train", 7), ("val", 3)), classes=("cat", "dog")) -> str:
@@ -44,3 +48,16 @@ def contents(folder) -> dict[str, bytes]:
     """{name: bytes} of all files in a folder, at any depth."""
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def killed_after(steps, source, out, saved_every, **options):
+    """Begin or go on with a pack and leave it after some files, as a killed process does."""
+    with pytest.MonkeyPatch.context() as patch:
+        if saved_every:  # else never within the time of a test
+            patch.setattr(packing, "SECONDS_BETWEEN_SAVES", 0)
+        work = begin(source, out, **options)
+        if work.plan is None:
+            return
+        for done in work.pack():
+            if done == steps:
+                break

@@ -18,11 +18,6 @@ from tests.alexnet.data.packs import make_pack, make_photos
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    return make_photos(tmp_path_factory.mktemp("photos"))
-
-
-@pytest.fixture(scope="module")
 def raw(source, tmp_path_factory):
     return make_pack(source, tmp_path_factory.mktemp("packs") / "raw")
 
