@@ -85,7 +85,7 @@ training() {
 
 # Every case of every layer once, in float32.
 small=(-m pytest -m gpu -q -p no:cacheprovider tests/tinynet/test_optim.py
-    tests/tinynet/ops/test_layers.py tests/tinynet/ops/test_winograd.py
+    tests/tinynet/ops/test_layers_float32.py tests/tinynet/ops/test_winograd.py
     -k "float32 and (formulas or ten_steps_match or winograd and same_bits)")
 # Our kernels' names end in their dtype; CuPy's and the libraries' do not.
 own='regex=^[A-Za-z][A-Za-z0-9_]*_(float|double)$'

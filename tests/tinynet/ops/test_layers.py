@@ -1,4 +1,8 @@
-"""Every case of cases.py on every backend: its formula, PyTorch, its slopes, NaN and infinity."""
+"""Every case of cases.py on every backend: its formula, PyTorch, its slopes, NaN and infinity.
+
+Here in float64. test_layers_float32.py takes the same tests: two files, so that two processes of
+pytest share the compiling of kernels, which takes longest.
+"""
 
 from functools import cache
 
@@ -20,6 +24,11 @@ each_input = pytest.mark.parametrize(
 
 # NumPy warns where infinity minus infinity gives NaN; these tests want the NaN.
 not_finite = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+
+@pytest.fixture
+def dtype():
+    return np.dtype(np.float64)
 
 
 def run(case, arrays, dtype):

@@ -63,7 +63,7 @@ def convolutions(draw):
 
 @given(convolution=convolutions())
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
