@@ -1,4 +1,4 @@
-"""python -m alexnet.dream CHECKPOINT --out FILE.png: images that units of a network answer strongly.
+"""python -m alexnet.dream CHECKPOINT --out FILE.png: images that units of a network answer to.
 
 A square for each unit: of the last layer the classes, of any other layer its maps or units
 (inside/dream.py). The images start as small noise and climb the gradient.
@@ -36,7 +36,7 @@ def _command(args):
     units = _units(args, saved, layer)
     size = saved.build["image_size"]
     black, white = (
-        saved.normalization(np.full((1, size, size, 3), level, np.uint8)) for level in (0, 255)
+        saved.normalization(np.full((1, 3, size, size), level, np.uint8)) for level in (0, 255)
     )
     squares = []
     for unit, name in units:

@@ -53,13 +53,13 @@ def _command(args):
     if label is not None:
         title += f", the loss of class {printable(saved.classes[label])}"
     if args.html:
-        text = page(title, explained, before, pixels[0])
+        text = page(title, explained, before, pixels[0].transpose(1, 2, 0))
         with written_whole(args.html) as file:
             file.write(text.encode())
     if args.json:
         print_json(title, explained, before)
     else:
-        print_text(title, explained, before, len(pixels[0]))
+        print_text(title, explained, before, pixels.shape[2])
     if args.html:
         ending.say(f"{printable(args.html)}: {len(text.encode()):,} bytes")
     return 0

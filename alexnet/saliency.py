@@ -71,7 +71,8 @@ def _row(path, photo, saved, model, args):
     label = saved.classes.index(args.label) if args.label else int(np.argmax(probabilities))
     name = printable(saved.classes[label])
     print(f"{printable(path)}: {name} {probabilities[label]:.1%}", flush=True)
-    return [photo[0], *(_drawn(method, photo[0], model, x, label) for method in args.method)]
+    square = photo[0].transpose(1, 2, 0)
+    return [square, *(_drawn(method, square, model, x, label) for method in args.method)]
 
 
 def _drawn(method, photo, model, x, label):
