@@ -170,7 +170,7 @@ def _parser():
         help="more checkpoints of the same network, such as earlier ones of the run (train --keep)",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=flags.new_file, required=True, metavar="FOLDER", help="a new or empty folder"
+        "--out", type=flags.path, required=True, metavar="FOLDER", help="a new or empty folder"
     )
     flags.add_version_flag(parser)
     flags.add_backend_flags(parser)
