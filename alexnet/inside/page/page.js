@@ -462,7 +462,7 @@
           h("figcaption", null, name),
           h(
             "div",
-            { class: "square", style: `grid-template-columns:repeat(${columns},1fr)` },
+            { class: "square", style: `grid-template-columns:repeat(${columns},minmax(1.5rem,3rem))` },
             part.map((value, i) => {
               const at = placeOf(a, channel * size + i);
               return h("button", {
@@ -471,7 +471,7 @@
                 "aria-label": `${name} at ${at.join(", ")}: ${short(value)}`,
                 title: `${at.join(", ")}: ${short(value)}`,
                 onclick: () => follow(at)
-              }, short(value, 3));
+              }, short(value, columns > 7 ? 2 : 3));
             })
           )
         );

@@ -54,7 +54,7 @@ function windows(a, follow) {
       const part = Array.from(numbers.slice(channel * size, (channel + 1) * size));
       const [low, high] = [Math.min(...part), Math.max(...part)];
       return h("figure", null, h("figcaption", null, name),
-        h("div", { class: "square", style: `grid-template-columns:repeat(${columns},1fr)` },
+        h("div", { class: "square", style: `grid-template-columns:repeat(${columns},minmax(1.5rem,3rem))` },
           part.map((value, i) => {
             const at = placeOf(a, channel * size + i);
             return h("button", {
@@ -63,7 +63,7 @@ function windows(a, follow) {
               "aria-label": `${name} at ${at.join(", ")}: ${short(value)}`,
               title: `${at.join(", ")}: ${short(value)}`,
               onclick: () => follow(at),
-            }, short(value, 3));
+            }, short(value, columns > 7 ? 2 : 3));
           })));
     }));
 }
