@@ -107,10 +107,7 @@ def _parser():
     )  # fmt: skip
     parser.add_argument("--steps", type=flags.count, default=200, metavar="N", help="(200)")
     parser.add_argument("--seed", type=flags.seed, default=0, metavar="N", help="of noise (0)")
-    parser.add_argument(
-        "--out", type=flags.new_file_ending(".png"), required=True, metavar="FILE.png",
-        help="the picture; an older file of this name is replaced",
-    )  # fmt: skip
+    flags.add_picture_flag(parser)
     flags.add_version_flag(parser)
     flags.add_backend_flags(parser)
     return parser

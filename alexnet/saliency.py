@@ -113,10 +113,7 @@ def _parser():
         "--label", type=flags.not_empty, metavar="CLASS",
         help="the class (for each image the one that the network sees)",
     )  # fmt: skip
-    parser.add_argument(
-        "--out", type=flags.new_file_ending(".png"), required=True, metavar="FILE.png",
-        help="the picture; an older file of this name is replaced",
-    )  # fmt: skip
+    flags.add_picture_flag(parser)
     flags.add_version_flag(parser)
     flags.add_backend_flags(parser)
     return parser
