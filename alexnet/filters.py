@@ -75,10 +75,7 @@ def _parser():
         "file", type=flags.path, metavar="CHECKPOINT",
         help="a run, or any file of weights that alexnet.convert reads",
     )  # fmt: skip
-    parser.add_argument(
-        "--out", type=flags.new_file_ending(".png"), required=True, metavar="FILE.png",
-        help="the picture; an older file of this name is replaced",
-    )  # fmt: skip
+    flags.add_picture_flag(parser)
     flags.add_version_flag(parser)
     return parser
 

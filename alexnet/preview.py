@@ -102,10 +102,7 @@ def _parser():
     parser.add_argument(
         "data", type=flags.data, metavar="DATA", help="synthetic, cifar10:FOLDER or FOLDER"
     )
-    parser.add_argument(
-        "--out", type=flags.new_file_ending(".png"), required=True, metavar="FILE.png",
-        help="the picture; an older file of this name is replaced",
-    )  # fmt: skip
+    flags.add_picture_flag(parser)
     parser.add_argument("--augment", choices=AUGMENTATIONS, default="alexnet", help="(alexnet)")
     parser.add_argument("--split", choices=SPLITS, default="train", help="(train)")
     parser.add_argument("--spec", choices=SPECS, help="the network (by data)")

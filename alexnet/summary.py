@@ -1,28 +1,16 @@
 """python -m alexnet.summary: every layer's output, kernel, parameters, multiply-adds and memory.
 
-    convolution       parameters     out * (in / groups * kernel * kernel + 1)
-                      multiply-adds  out * rows * columns * in / groups * kernel * kernel
-    fully connected   parameters     out * (in + 1)
-                      multiply-adds  out * in
-    batch norm        parameters     2 * channels
-
-Multiply-adds are counted for one image, without the additions of biases. Layers without a weighted
-sum (activations, pools, normalisation) have none. Memory is the layer's output for one image in
-float32. The rows are computed from the plan (network/plan.py): no network is made. The table fits
-80 columns, in a pipe too; --json has the bytes of each layer. --diff names two specs and prints
-what differs between them (network/differences.py).
-
-Source: the definitions above.
+The numbers are network/layer_numbers.py's. The table fits 80 columns, in a pipe too; --json has the
+bytes of each layer. --receptive-fields prints the pixels that an output sees
+(network/receptive_fields.py), and --diff what differs between two specs (network/differences.py).
 """
 
 import argparse
 import json
-import math
 import sys
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-import numpy as np
 from rich import box
 from rich.table import Table
 
@@ -30,104 +18,12 @@ from alexnet.cli import ending, flags
 from alexnet.cli.console import wide_console
 from alexnet.network import web_table
 from alexnet.network.differences import Network, as_table, differences
-from alexnet.network.plan import Layer, plan
+from alexnet.network.layer_numbers import Row, summarize, totals
+from alexnet.network.plan import plan
+from alexnet.network.receptive_fields import as_table as receptive_table
+from alexnet.network.receptive_fields import field
 from alexnet.network.specs import SPECS, find_spec
 from alexnet.network.variants import changed
-
-BYTES = 4  # of a float32
-
-
-@dataclass(frozen=True)
-class Row:
-    """One layer's line of the table, for one image."""
-
-    layer: str
-    output: tuple[int, ...]
-    kernel: str
-    parameters: int
-    multiply_adds: int
-    bytes: int
-
-
-def summarize(layers: list[Layer]) -> list[Row]:
-    """One Row for each layer of a plan."""
-    return [
-        Row(
-            layer.name,
-            layer.outputs,
-            _kernel(layer),
-            _parameters(layer),
-            _multiply_adds(layer),
-            BYTES * math.prod(layer.outputs),
-        )
-        for layer in layers
-    ]
-
-
-def totals(rows: list[Row]) -> dict:
-    """Sums of parameters, multiply_adds and bytes."""
-    return {
-        name: sum(getattr(row, name) for row in rows)
-        for name in ("parameters", "multiply_adds", "bytes")
-    }
-
-
-def _fan_in(layer):
-    """The number of inputs in the weighted sum of one output."""
-    arguments = layer.arguments
-    if layer.kind == "Conv2d":
-        return arguments["in_channels"] // arguments["groups"] * arguments["kernel"] ** 2
-    return arguments["in_features"]
-
-
-def _parameters(layer):
-    if layer.kind in ("Conv2d", "Linear"):
-        return layer.outputs[0] * (_fan_in(layer) + 1)
-    return 2 * layer.outputs[0] if layer.kind == "BatchNorm2d" else 0
-
-
-def _multiply_adds(layer):
-    if layer.kind in ("Conv2d", "Linear"):
-        return math.prod(layer.outputs) * _fan_in(layer)
-    return 0
-
-
-def _kernel(layer):
-    """The table's entry for the kernel, the window or the other numbers of a layer."""
-    arguments = layer.arguments
-    match layer.kind:
-        case "Conv2d":
-            depth = arguments["in_channels"] // arguments["groups"]
-            text = f"{arguments['kernel']}x{arguments['kernel']}x{depth}"
-            text += f" / {arguments['stride']}" if arguments["stride"] != 1 else ""
-            text += " ceil" if arguments["ceil_mode"] else ""
-            text += f" pad {arguments['padding']}" if arguments["padding"] else ""
-            return text + (f" groups {arguments['groups']}" if arguments["groups"] > 1 else "")
-        case "MaxPool2d" | "AvgPool2d":
-            word = "max" if layer.kind == "MaxPool2d" else "average"
-            text = f"{word} {arguments['window']}x{arguments['window']} / {arguments['stride']}"
-            return text + (" ceil" if arguments["ceil_mode"] else "")
-        case "AdaptiveAvgPool2d":
-            return f"average to {arguments['size']}x{arguments['size']}"
-        case "LocalResponseNorm":
-            alpha = _scientific(arguments["alpha"])
-            alpha += f"/{arguments['size']}" if arguments["divide_by_size"] else ""
-            each = f"{arguments['groups']}x " if arguments["groups"] > 1 else ""  # one a tower
-            return f"{each}LRN {arguments['size']} alpha {alpha} k {arguments['k']:g}"
-        case "SameMapNorm":
-            size, alpha = arguments["size"], _scientific(arguments["alpha"])
-            return f"map {size}x{size} alpha {alpha}/{size**2} k {arguments['k']:g}"
-        case "BatchNorm2d":
-            return f"batch norm eps {arguments['eps']:g}"
-        case "Dropout":
-            return f"{arguments['drop']:g}, scaled in {arguments['scale']}"
-        case _:
-            return ""
-
-
-def _scientific(number):
-    return np.format_float_scientific(number, trim="-", exp_digits=1)
-
 
 # --- printing -------------------------------------------------------------------------------------
 
@@ -188,6 +84,12 @@ def _parser():
         help="print what differs between two specs, both with the other flags' changes: "
         "--diff paper code-2012",
     )
+    parser.add_argument(
+        "--receptive-fields",
+        action="store_true",
+        help="print how many pixels an output of each layer sees, how far the next output's pixels "
+        "lie, and the first pixel of the first output, below 0 in the padding",
+    )
     parser.add_argument("--num-classes", type=flags.count, metavar="N", help="(as published)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     flags.add_version_flag(parser)
@@ -205,6 +107,8 @@ def _command(parser, argv):
     changes = flags.network_changes(args)
     if args.diff and args.spec:
         parser.error(f"--diff names both specs; leave out --spec {args.spec}")
+    if args.diff and args.receptive_fields:
+        parser.error("--receptive-fields is about one network; leave out --diff")
     try:
         networks = [_network(name, args, changes) for name in args.diff or [args.spec or "paper"]]
     except ValueError as error:
@@ -220,6 +124,9 @@ def _command(parser, argv):
     described = (spec.name, classes, image_size)
     in_the_web_table = described == ("single-tower", 1000, 227) and spec == published
     cells = web_table.web_table(rows) if in_the_web_table else []
+    if args.receptive_fields:
+        _print_fields(networks[0], image_size, args.json)
+        return 0
     show = _print_json if args.json else _print_tables
     show(spec, classes, image_size, changes, rows, cells)
     return 0
@@ -254,6 +161,17 @@ def _print_tables(spec, classes, image_size, changes, rows, cells):
         print("\nThe table of a widely copied web text, * where it contradicts itself:")
         console.print(web_table.as_table(cells))
         print("\n".join(map(_wrapped, web_table.notes(cells))))
+
+
+def _print_fields(network, image_size, as_json):
+    """The receptive fields of all layers."""
+    layers = network.layers
+    if as_json:
+        fields = {layer.name: asdict(field(layers, layer.name)) for layer in layers}
+        print(json.dumps({"spec": network.spec.name, "image_size": image_size, "fields": fields}))
+        return
+    print(f"{network.spec.name}, images of {image_size} x {image_size} pixels")
+    wide_console().print(receptive_table(layers))
 
 
 # --- what differs ---------------------------------------------------------------------------------

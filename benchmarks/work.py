@@ -23,8 +23,8 @@ their rate may exceed the rate of a matrix product.
 import math
 from dataclasses import dataclass
 
+from alexnet.network.layer_numbers import summarize
 from alexnet.network.plan import Layer
-from alexnet.summary import summarize
 
 BYTES = 4  # of a float32
 

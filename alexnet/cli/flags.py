@@ -207,6 +207,14 @@ def add_words_flag(group) -> None:
     )  # fmt: skip
 
 
+def add_picture_flag(group) -> None:
+    """--out FILE.png, of a command that draws."""
+    group.add_argument(
+        "--out", type=new_file_ending(".png"), required=True, metavar="FILE.png",
+        help="the picture; an older file of this name is replaced",
+    )  # fmt: skip
+
+
 def add_backend_flags(group) -> None:
     """--backend, --threads."""
     group.add_argument(

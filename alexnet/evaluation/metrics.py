@@ -6,7 +6,7 @@ network scores 0.
 """
 
 from collections.abc import Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,13 +117,14 @@ class Tally:
 
 
 @contextmanager
-def in_test_mode(model):
-    """with in_test_mode(model): the model computes in test mode and records no graph. Each of its
-    modules has its own mode again afterwards: a batch norm may be frozen while others train."""
+def in_test_mode(model, record=False):
+    """with in_test_mode(model): the model computes in test mode and records no graph, unless record
+    is True. Each of its modules has its own mode again afterwards: a batch norm may be frozen while
+    others train."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with tn.no_grad():
+        with nullcontext() if record else tn.no_grad():
             yield
     finally:
         for module, training in before:

@@ -51,7 +51,7 @@ class Cell:
 def web_table(rows: list) -> list[Cell]:
     """The web table cell by cell, beside the correct figures.
 
-    rows  of `single-tower`, by alexnet.summary.summarize
+    rows  of `single-tower`, by layer_numbers.summarize
     """
     correct = {row.layer: (row.parameters, row.multiply_adds) for row in rows}
     correct["total"] = tuple(map(sum, zip(*correct.values(), strict=True)))

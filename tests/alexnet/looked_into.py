@@ -14,10 +14,10 @@ NUMPY = ["--backend", "numpy", "--threads", "1"]
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fly", "gnu"]
 
 
-def save(path, classes=CLASSES, spec="paper", size=67, width=0.05, options=None):
-    """A checkpoint of an untrained network with lively weights."""
+def save(path, classes=CLASSES, spec="paper", size=67, width=0.05, options=None, **changes):
+    """A checkpoint of an untrained network with lively weights. changes: arguments of build"""
     tn.seed(3)
-    model = alexnet.build(spec, len(classes), size, width=width, init="he")
+    model = alexnet.build(spec, len(classes), size, width=width, init="he", **changes)
     saved = checkpoint.Checkpoint(
         build=model.build_arguments, classes=list(classes), stored_size=size + 5,
         normalization=Normalization(np.full((3, 1, 1), 120.0), np.full((3, 1, 1), 60.0)),
