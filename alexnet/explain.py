@@ -11,8 +11,8 @@ import sys
 
 import numpy as np
 
-import tinynet as tn
 from alexnet.cli import ending, explain_flags
+from alexnet.cli.checked_trace import checked_trace
 from alexnet.cli.explain_output import print_json, print_lines, print_text
 from alexnet.cli.machine import use_machine
 from alexnet.cli.output_file import keep_inputs, written_whole
@@ -21,7 +21,7 @@ from alexnet.data.folder import read_image
 from alexnet.data.names import printable
 from alexnet.errors import UsageError
 from alexnet.evaluation.metrics import log_probabilities
-from alexnet.inside import explain, trace
+from alexnet.inside import explain
 from alexnet.inside.line_by_line import lines
 from alexnet.pictures.explanation_page import page
 from alexnet.weights import checkpoint
@@ -38,7 +38,7 @@ def _command(args):
     if args.html:
         keep_inputs(args.html, [saved.path, args.image])
     pixels = centre_crop(read_image(args.image, saved.stored_size)[None], saved.build["image_size"])
-    seen = trace(saved.make_model(), tn.Tensor(saved.normalization(pixels)))
+    seen = checked_trace(saved, pixels)
     traced = _layer(seen, args.layer)
     at = args.at or tuple(
         int(i) for i in np.unravel_index(np.argmax(traced.y[0]), traced.y[0].shape)

@@ -6,16 +6,20 @@ maps, filters and figures, and behind every number its arithmetic, back to the p
 
 import argparse
 import base64
+import contextlib
 import io
+import os
+import shutil
 import sys
+import tempfile
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-import tinynet as tn
 from alexnet.cli import ending, flags
+from alexnet.cli.checked_trace import checked_trace
 from alexnet.cli.counting import counted
 from alexnet.cli.image_arguments import Faults, image_paths
 from alexnet.cli.machine import use_machine
@@ -24,7 +28,6 @@ from alexnet.data.folder import read_image
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError, writing
 from alexnet.evaluation.metrics import log_probabilities
-from alexnet.inside import trace
 from alexnet.inside.kernel_sources import kernel_sources
 from alexnet.inside.page_files import layer_facts, output_files, parameter_files, script
 from alexnet.weights import checkpoint
@@ -50,8 +53,8 @@ def _command(args):
     if not photos:
         faults.raise_if_any()
         raise UsageError("no image was given")
-    with writing(folder):
-        _write(folder, networks, photos)
+    with writing(folder), _whole(folder) as new:
+        _write(new, networks, photos)
     total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(
         f"{printable(folder / 'index.html')}: {len(photos)} photos, {len(networks)} networks, "
@@ -87,12 +90,23 @@ def _photos(args, saved, faults):
             faults.add(path, error)
 
 
+@contextlib.contextmanager
+def _whole(folder):
+    """A new folder beside this one, which takes its name at the end of the block; if the block
+    raises, nothing stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        new.chmod(0o755)
+        yield new
+        os.replace(new, folder)  # an empty folder of this name goes
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
 def _write(folder, networks, photos):
     data = folder / "data"
-    data.mkdir(parents=True)
-    page = resources.files("alexnet.inside") / "page"
-    for name in PROGRAM:
-        (folder / name).write_bytes((page / name).read_bytes())
+    data.mkdir()
     index = {"classes": networks[0].classes, "checkpoints": [], "photos": [], "answers": []}
     work = counted(
         ((c, p) for c in range(len(networks)) for p in range(len(photos))),
@@ -100,7 +114,7 @@ def _write(folder, networks, photos):
     )  # fmt: skip
     for c, p in work:
         saved, (path, pixels) = networks[c], photos[p]
-        seen = trace(saved.make_model(), tn.Tensor(saved.normalization(pixels)))
+        seen = checked_trace(saved, pixels)
         if p == 0:
             index["checkpoints"].append(_described(saved))
             _write_all(data / f"c{c}", parameter_files(seen), f"c{c}")
@@ -121,6 +135,9 @@ def _write(folder, networks, photos):
         )
     index["sources"] = kernel_sources({layer.kind for layer in networks[0].layers()})
     (data / "index.js").write_text(script("index", index))
+    page = resources.files("alexnet.inside") / "page"
+    for name in PROGRAM:
+        (folder / name).write_bytes((page / name).read_bytes())
 
 
 def _write_all(folder, files, prefix):

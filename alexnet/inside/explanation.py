@@ -68,8 +68,10 @@ def explain(
     at      (channel, row, column) of a map, (unit,) of a fully connected layer, counted from 0
     image   the image's place in x
     label   explain the gradient of this class's loss too
-    Raises KeyError for a name that is no layer's, ValueError for a place outside its output.
+    Raises KeyError for a name that is no layer's, ValueError for a place outside its output, and
+    NotFinite for a trace that holds NaN or infinity, which no fraction is.
     """
+    seen.check_finite()
     traced = seen[layer]
     steps = arithmetic(traced, at, image)
     row, column = at[1:] if len(at) == 3 else (0, 0)

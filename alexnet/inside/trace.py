@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import tinynet as tn
+from alexnet.errors import NotFinite
 from alexnet.evaluation.metrics import in_test_mode
 from alexnet.inside.recording import recording
 from tinynet import nn
@@ -86,6 +87,12 @@ class Trace:
     def __len__(self) -> int:
         return len(self.layers)
 
+    def check_finite(self) -> None:
+        """Raise NotFinite, with its name, for the first layer whose outputs are not finite."""
+        for layer in self.layers:
+            if not np.isfinite(layer.y).all():
+                raise NotFinite(f"its activations at {layer.name} are not finite")
+
     def gradient(self, name: str, label: int, image: int = 0) -> np.ndarray:
         """The gradient of one image's softmax cross-entropy by the output of a layer, (1, ...).
 
@@ -113,7 +120,7 @@ def trace(model, x: tn.Tensor) -> Trace:
             "network's training"
         )
     layers = []
-    with in_test_mode(model):
+    with in_test_mode(model), np.errstate(over="ignore", invalid="ignore"):
         for name, layer in model:
             start = time.perf_counter()
             y = layer(x)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alexnet import explore
 from alexnet.explain import main
+from tests.alexnet.looked_into import save
 
 pytestmark = pytest.mark.usefixtures("backend_as_before")
 NUMPY = ["--backend", "numpy", "--threads", "1"]
@@ -137,3 +139,20 @@ def test_an_image_that_cannot_be_read_is_an_error_with_its_path(file, tmp_path, 
     broken.write_bytes(b"no image")
     assert main([file, str(broken), "--layer", "conv1", *NUMPY]) == 3
     assert str(broken) in capsys.readouterr().err
+
+
+def test_a_network_whose_numbers_are_not_finite_is_an_error_with_its_path(photo, tmp_path, capsys):
+    saved = save(tmp_path / "net.npz", width=0.03)
+    for name in ("conv2.weight", "conv3.weight"):
+        saved.model[name] *= np.float32(1e30)
+    saved.save(tmp_path / "net.npz")
+    for command in (
+        lambda: main([str(tmp_path / "net.npz"), photo, "--layer", "conv1", *NUMPY]),
+        lambda: explore.main(
+            [str(tmp_path / "net.npz"), photo, "--out", str(tmp_path / "page"), *NUMPY]
+        ),
+    ):
+        assert command() == 3
+        error = capsys.readouterr().err
+        assert f"{tmp_path / 'net.npz'}: its activations at conv3 are not finite" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]

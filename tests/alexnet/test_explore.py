@@ -30,6 +30,13 @@ def test_an_existing_folder_is_left_alone(file, tmp_path, capsys):
     assert (tmp_path / "photos" / "0.png").read_bytes() == before
 
 
+def test_an_empty_folder_is_filled(file, tmp_path, capsys):
+    photo = make_photo(tmp_path / "0.png", 0)
+    (tmp_path / "page").mkdir()
+    assert main([file, photo, "--out", str(tmp_path / "page"), *NUMPY]) == 0
+    assert (tmp_path / "page" / "index.html").exists()
+
+
 def test_a_bad_image_is_named_and_the_others_are_shown(file, tmp_path, capsys):
     good, bad = make_photo(tmp_path / "0.png", 0), tmp_path / "1.png"
     bad.write_bytes(b"no image")
