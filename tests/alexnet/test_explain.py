@@ -143,7 +143,7 @@ def test_an_image_that_cannot_be_read_is_an_error_with_its_path(file, tmp_path, 
 
 def test_a_network_whose_numbers_are_not_finite_is_an_error_with_its_path(photo, tmp_path, capsys):
     saved = save(tmp_path / "net.npz", width=0.03)
-    for name in ("conv2.weight", "conv3.weight"):
+    for name in ("conv3.weight", "conv4.weight"):
         saved.model[name] *= np.float32(1e30)
     saved.save(tmp_path / "net.npz")
     for command in (
@@ -154,5 +154,5 @@ def test_a_network_whose_numbers_are_not_finite_is_an_error_with_its_path(photo,
     ):
         assert command() == 3
         error = capsys.readouterr().err
-        assert f"{tmp_path / 'net.npz'}: its activations at conv3 are not finite" in error
+        assert f"{tmp_path / 'net.npz'}: its activations at conv4 are not finite" in error
     assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]
