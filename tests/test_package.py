@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from alexnet.explore import PROGRAM
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "tinynet", "alexnet")
 
@@ -49,6 +51,7 @@ def test_the_wheel_holds_every_module_kernel_and_marker_of_types(wheel):
         for file in (ROOT / package).rglob("*")
         if file.suffix in (".py", ".cu", ".cuh", ".typed")
     }
+    files |= {f"alexnet/inside/page/{name}" for name in PROGRAM}
     assert {"tinynet/py.typed", "alexnet/py.typed"} <= files
     assert files == {name for name in wheel.namelist() if ".dist-info/" not in name}
 
