@@ -21,6 +21,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 if not (shutil.which("chromium") and shutil.which("chromedriver")):
     pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
 
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -28,6 +29,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+    "--disable-dev-shm-usage "
     "--disable-background-networking --disable-component-update"
 ).split()
 NETWORKS = {  # together they have every kind of layer
@@ -44,7 +46,10 @@ def browser():
     for flag in FLAGS:
         options.add_argument(flag)
     service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        driver = webdriver.Chrome(options=options, service=service)
+    except WebDriverException as error:
+        pytest.skip(f"chromium does not start here: {error.msg}")
     driver.set_window_size(1300, 1200)
     yield driver
     driver.quit()
@@ -80,7 +85,7 @@ def opened(browser, folder, words):
 
 
 def wait(browser, condition):
-    return WebDriverWait(browser, 10).until(lambda _: condition())
+    return WebDriverWait(browser, 30).until(lambda _: condition())
 
 
 def heading(browser):
@@ -94,14 +99,20 @@ def numbers(browser):
     return float(found[1]), float(found[2])
 
 
+def one_of_each_kind(seen):
+    """The last layer of each kind."""
+    return {layer.kind: layer for layer in seen}.values()
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_click_shows_the_engines_number_and_its_arithmetic(network, browser, pages):
     folder, seen = pages[network]
-    for layer in seen:
+    for layer in one_of_each_kind(seen):
         y = layer.y[0]
         opened(browser, folder, f"photo=1&layer={layer.name}")
         if y.ndim == 3:
-            channel, row, column = (size * 2 // 3 for size in y.shape)
+            # The largest output: a 0 would look right in many wrong ways.
+            channel, row, column = (int(i) for i in np.unravel_index(np.argmax(y), y.shape))
             browser.find_elements(By.CSS_SELECTOR, ".all .map")[channel].click()
             wait(browser, lambda c=channel: f"[{c}, " in heading(browser))
             canvas = browser.find_element(By.CSS_SELECTOR, ".large canvas")
@@ -123,6 +134,13 @@ def test_a_click_shows_the_engines_number_and_its_arithmetic(network, browser, p
         shown, own = numbers(browser)
         assert shown == pytest.approx(float(y[at]), rel=1e-8), place
         assert own == pytest.approx(shown, rel=2e-5, abs=2e-6), place
+        if y.ndim == 3:
+            left, top = browser.execute_script(
+                "const [mark, map] = ['.mark', '.large canvas'].map((name) =>"
+                "document.querySelector(name).getBoundingClientRect());"
+                "return [mark.left - map.left, mark.top - map.top]"
+            )
+            assert (left, top) == pytest.approx((side * column, side * row), abs=0.6), place
 
 
 def test_the_networks_have_every_kind_of_layer(pages):
@@ -187,7 +205,7 @@ def test_every_control_has_a_name_and_every_picture_a_text(browser, pages):
 
 
 @pytest.mark.parametrize("width", [500, 900, 1400])  # a phone: the narrowest that chromium takes
-@pytest.mark.parametrize("layer", ["conv1", "conv2", "fc6", "image"])
+@pytest.mark.parametrize("layer", ["conv1", "fc6"])
 def test_the_page_scrolls_in_one_direction(browser, pages, layer, width):
     browser.set_window_size(width, 900)
     try:
