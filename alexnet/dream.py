@@ -14,7 +14,7 @@ from alexnet.cli.counting import counted
 from alexnet.cli.machine import use_machine
 from alexnet.cli.output_file import keep_inputs, written_whole
 from alexnet.data.names import printable
-from alexnet.errors import UsageError
+from alexnet.errors import DataError, NotFinite, UsageError
 from alexnet.inside.dream import dream
 from alexnet.pictures.sheet import draw_sheet
 from alexnet.weights import checkpoint
@@ -43,9 +43,10 @@ def _command(args):
         steps = dream(
             model, layer, unit, black.shape, black, white, steps=args.steps, seed=args.seed
         )
-        image, score = None, None
-        for image, score in counted(steps, args.steps, f"{layer} {name}, steps"):  # noqa: B007
-            pass
+        try:
+            *_, (image, score) = counted(steps, args.steps, f"{layer} {name}, steps")
+        except NotFinite as error:
+            raise DataError(f"checkpoint {printable(saved.path)}: {error}") from error
         share = (image - black) / (white - black)
         pixels = np.rint(255 * share[0].transpose(1, 2, 0)).clip(0, 255).astype(np.uint8)
         squares.append(pixels)

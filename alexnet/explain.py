@@ -33,12 +33,15 @@ def main(argv=None) -> int:
 
 
 def _command(args):
+    given = [f"--{name}" for name in ("backward", "label", "html", "json") if getattr(args, name)]
+    if args.step and given:
+        raise UsageError(f"--step prints the kernel's lines alone; leave out {', '.join(given)}")
     use_machine(args.backend, args.threads, "float32", args.json)
     saved = checkpoint.load(args.checkpoint)
     if args.html:
         keep_inputs(args.html, [saved.path, args.image])
     pixels = centre_crop(read_image(args.image, saved.stored_size)[None], saved.build["image_size"])
-    seen = checked_trace(saved, pixels)
+    seen = checked_trace(saved, saved.make_model(), pixels)
     traced = _layer(seen, args.layer)
     at = args.at or tuple(
         int(i) for i in np.unravel_index(np.argmax(traced.y[0]), traced.y[0].shape)

@@ -107,6 +107,7 @@ def _whole(folder):
 def _write(folder, networks, photos):
     data = folder / "data"
     data.mkdir()
+    models = [saved.make_model() for saved in networks]
     index = {"classes": networks[0].classes, "checkpoints": [], "photos": [], "answers": []}
     work = counted(
         ((c, p) for c in range(len(networks)) for p in range(len(photos))),
@@ -114,7 +115,7 @@ def _write(folder, networks, photos):
     )  # fmt: skip
     for c, p in work:
         saved, (path, pixels) = networks[c], photos[p]
-        seen = checked_trace(saved, pixels)
+        seen = checked_trace(saved, models[c], pixels)
         if p == 0:
             index["checkpoints"].append(_described(saved))
             _write_all(data / f"c{c}", parameter_files(seen), f"c{c}")

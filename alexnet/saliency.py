@@ -10,8 +10,8 @@ from itertools import islice
 
 import numpy as np
 
-import tinynet as tn
 from alexnet.cli import ending, flags
+from alexnet.cli.checked_trace import checked_trace
 from alexnet.cli.image_arguments import Faults, image_paths
 from alexnet.cli.machine import use_machine
 from alexnet.cli.output_file import keep_inputs, written_whole
@@ -19,7 +19,6 @@ from alexnet.data.crops import centre_crop
 from alexnet.data.folder import read_image
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
-from alexnet.evaluation.activations import outputs
 from alexnet.evaluation.metrics import log_probabilities
 from alexnet.inside.saliency import METHODS
 from alexnet.pictures.saliency import light, lit, signed
@@ -65,8 +64,8 @@ def _command(args):
 
 def _row(path, photo, saved, model, args):
     """The squares of an image, and a line on stdout: its class and the class's probability."""
-    x = saved.normalization(photo)
-    (logits,) = outputs(model, tn.Tensor(x), [list(model)[-1][0]])
+    seen = checked_trace(saved, model, photo)
+    x, logits = seen.layers[0].x, seen.layers[-1].y
     probabilities = np.exp(log_probabilities(logits))[0]
     label = saved.classes.index(args.label) if args.label else int(np.argmax(probabilities))
     name = printable(saved.classes[label])

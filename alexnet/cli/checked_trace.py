@@ -9,10 +9,12 @@ from alexnet.inside import Trace, trace
 from alexnet.weights.checkpoint import Checkpoint
 
 
-def checked_trace(saved: Checkpoint, pixels: np.ndarray) -> Trace:
-    """The Trace of images, uint8 (N, 3, S, S). Raises DataError, with the checkpoint's path, where
-    an activation is not finite."""
-    seen = trace(saved.make_model(), tn.Tensor(saved.normalization(pixels)))
+def checked_trace(saved: Checkpoint, model, pixels: np.ndarray) -> Trace:
+    """The Trace of images, uint8 (N, 3, S, S), in saved.make_model().
+
+    Raises DataError, with the checkpoint's path, where an activation is not finite.
+    """
+    seen = trace(model, tn.Tensor(saved.normalization(pixels)))
     try:
         seen.check_finite()
     except NotFinite as error:

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--step", action="store_true",
         help="print the numpy kernel of the layer line by line as it runs, with the variables that "
-        "each line changes; on a terminal a key at a time",
+        "each line changes; on a terminal Enter goes on, q Enter ends",
     )  # fmt: skip
     parser.add_argument(
         "--html", type=flags.new_file_ending(".html"), metavar="FILE.html",

@@ -99,5 +99,5 @@ def print_lines(lines: list[Line], traced) -> None:
         console.print(Text(f"{line.number:4}  {line.source}{often}"))
         for name, text in line.changed.items():
             console.print(Text(f"          {name} = {text}", style="cyan"))
-        if wait and input().strip() == "q":
+        if wait and sys.stdin.readline().strip() != "":
             return

@@ -28,7 +28,7 @@ class Arithmetic:
     terms    of the shape of read, or None: the summands
     steps    name -> exact number, in the order of computing; the last is y
     slopes   of the shape of read: dy / dx of each input
-    chosen   of a maximum: where in read the largest lies
+    chosen   where in read the largest lies, of a maximum, or x itself, of a normalisation
     """
 
     formula: str
@@ -165,10 +165,10 @@ def _window(layer, x, at):
 
 def _local_response_norm(layer, arrays, x, at):
     channel, row, column = at
-    towers = len(x) // layer.groups
-    tower = channel // towers * towers
+    depth = len(x) // layer.groups  # channels of a tower
+    tower = channel // depth * depth
     first = max(channel - layer.size // 2, tower)
-    last = min(channel + layer.size // 2, tower + towers - 1)
+    last = min(channel + layer.size // 2, tower + depth - 1)
     read = x[first : last + 1, row : row + 1, column : column + 1]
     alpha = layer.alpha / layer.size if layer.divide_by_size else layer.alpha
     return _normalised(layer, alpha, read, (first, row, column), (channel - first, 0, 0))

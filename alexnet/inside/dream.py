@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-import tinynet as tn
-from alexnet.inside.recording import recording
+from alexnet.errors import NotFinite
+from alexnet.inside.recording import gradient_of
 
 LR, DECAY, SHIFT = 1.0, 1e-4, 4
 
@@ -27,34 +27,22 @@ def dream(
                  (its mean)
     shape        (1, 3, S, S)
     low, high    what black and white pixels are after normalisation, broadcast to shape
-    Raises ValueError for a name that is no layer's, and for a unit that it does not have.
+    Raises ValueError for a name that is no layer's, for a unit that it does not have, and
+    NotFinite for an answer that is not finite.
     """
     layers = list(model)
     names = [name for name, _ in layers]
     if layer not in names:
         raise ValueError(f"dream: there is no layer {layer!r}; there are {', '.join(names)}")
-    part = layers[: names.index(layer) + 1]
+    part = [module for _, module in layers[: names.index(layer) + 1]]
     generator = np.random.default_rng(seed)
     x = (0.01 * generator.standard_normal(shape)).astype(np.float32)
     for _ in range(steps):
         shift = tuple(generator.integers(-SHIFT, SHIFT + 1, 2))
-        slope, score = _slope(model, part, unit, np.roll(x, shift, (2, 3)))
+        slope, score = gradient_of(model, part, np.roll(x, shift, (2, 3)), unit)
+        if not np.isfinite(score):
+            raise NotFinite(f"its answer at {layer} is {score}")
         slope = np.roll(slope, (-shift[0], -shift[1]), (2, 3)) - 2 * DECAY * x
         size = np.sqrt((slope * slope).mean())
         x = np.clip(x + LR * slope / max(size, 1e-12), low, high).astype(np.float32)
         yield x, score
-
-
-def _slope(model, part, unit, x):
-    """(the derivative of the score by x, the score)."""
-    leaf = tn.Tensor(x, requires_grad=True)
-    with recording(model):
-        y = leaf
-        for _, layer in part:
-            y = layer(y)
-        if not 0 <= unit < y.shape[1]:
-            raise ValueError(f"dream: unit {unit} is none of {y.shape[1]}")
-        wanted = np.zeros(y.shape, y.dtype)
-        wanted[0, unit] = 1 / max(np.prod(y.shape[2:]), 1)
-        y.backward(wanted)
-    return tn.get_backend().to_numpy(leaf.grad), float((y.numpy() * wanted).sum())

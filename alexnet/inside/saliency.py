@@ -22,7 +22,7 @@ from PIL import Image
 
 import tinynet as tn
 from alexnet.evaluation.metrics import in_test_mode
-from alexnet.inside.recording import recording
+from alexnet.inside.recording import gradient_of
 from tinynet import nn
 
 
@@ -101,15 +101,10 @@ METHODS = {
 def _logit_gradient(model, x, label, relu=None, first=0):
     """The gradient of a class's logit by x, the input of the model's layer number first, without
     the axis of images. relu: an op in the place of each ReLU, or None."""
-    leaf = tn.Tensor(x, requires_grad=True)
-    with recording(model):
-        y = leaf
-        for _, layer in list(model)[first:]:
-            y = relu(y) if relu and isinstance(layer, nn.ReLU) else layer(y)
-        wanted = np.zeros(y.shape, y.dtype)
-        wanted[0, label] = 1
-        y.backward(wanted)
-    return tn.get_backend().to_numpy(leaf.grad)[0]
+    layers = [layer for _, layer in list(model)[first:]]
+    if relu:
+        layers = [relu if isinstance(layer, nn.ReLU) else layer for layer in layers]
+    return gradient_of(model, layers, x, label)[0][0]
 
 
 def _probability(model, x, label):

@@ -1,10 +1,11 @@
 """The command that draws what units answer to."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from alexnet.dream import main
-from tests.alexnet.looked_into import CLASSES, NUMPY
+from tests.alexnet.looked_into import CLASSES, NUMPY, save
 
 pytestmark = pytest.mark.usefixtures("numpy_backend", "backend_as_before")
 QUICK = ["--steps", "3", *NUMPY]
@@ -38,4 +39,14 @@ def test_maps_of_a_layer_are_drawn_by_number(file, tmp_path, capsys):
 def test_layers_and_units_that_do_not_exist_are_named(file, tmp_path, capsys, words, message):
     assert main([file, *words, "--out", str(tmp_path / "d.png"), *QUICK]) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "d.png").exists()
+
+
+def test_an_answer_that_is_not_finite_is_an_error_with_the_path(tmp_path, capsys):
+    saved = save(tmp_path / "net.npz", width=0.03)
+    for name in ("conv3.weight", "conv4.weight"):
+        saved.model[name] *= np.float32(1e30)
+    saved.save(tmp_path / "net.npz")
+    assert main([str(tmp_path / "net.npz"), "--out", str(tmp_path / "d.png"), *QUICK]) == 3
+    assert f"{tmp_path / 'net.npz'}: its answer at fc8 is" in capsys.readouterr().err
     assert not (tmp_path / "d.png").exists()

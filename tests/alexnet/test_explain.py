@@ -114,6 +114,7 @@ def test_step_prints_the_kernels_lines_with_what_they_change(file, photo, capsys
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--layer", "conv1", "--step", "--json", "--backward"], "leave out --backward, --json"),
         (["--layer", "conv9"], "the layers of this network are conv1, relu1, "),
         (["--layer", "conv1", "--at", "3"], "CHANNEL,ROW,COLUMN counts from 0"),
         (["--layer", "conv1", "--at", "0,15,0"], "up to"),
