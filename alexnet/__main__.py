@@ -13,6 +13,7 @@ COMMANDS = {
     "predict": "the most probable classes of image files",
     "convert": "weights from other programs' files to this one's, and back",
     "transfer": "from scratch, fine-tuning and feature extraction, side by side",
+    "study": "claims about AlexNet, each tried by small trainings",
     "explore": "a page to walk through a network, down to each number",
     "explain": "one number of a network: what it read, its arithmetic, its gradient",
     "saliency": "which pixels of an image count for a class, by six methods",
