@@ -28,6 +28,7 @@ from alexnet.data.class_names import read_class_names
 from alexnet.data.names import printable
 from alexnet.data.normalization import Normalization
 from alexnet.errors import DataError, UsageError
+from alexnet.network.variants import in_words
 from alexnet.weights.file_network import FileNetwork
 from alexnet.weights.imported import to_checkpoint
 
@@ -98,13 +99,11 @@ def _need_no_output(args):
 
 # --- what is shown --------------------------------------------------------------------------------
 
-_SHOWN = [name for name in flags.CHANGES if name != "init"]  # no weight of the file is drawn
-
 
 def _network(saved):
-    changes = {n: v for n, v in saved.build.items() if n in _SHOWN and v not in (None, 1.0)}
+    changes = in_words(saved.build | {"init": None})  # no weight of the file is drawn
     count = sum(array.size for array in saved.model.values())
-    parts = [saved.build["spec"], *(f"{name} {value}" for name, value in changes.items())]
+    parts = [saved.build["spec"], *changes]
     size = saved.build["image_size"]
     return f"{', '.join(parts)}; {count:,} numbers, images {size} x {size}"
 

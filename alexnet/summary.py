@@ -23,7 +23,7 @@ from alexnet.network.plan import plan
 from alexnet.network.receptive_fields import as_table as receptive_table
 from alexnet.network.receptive_fields import field
 from alexnet.network.specs import SPECS, find_spec
-from alexnet.network.variants import changed
+from alexnet.network.variants import changed, in_words
 
 # --- printing -------------------------------------------------------------------------------------
 
@@ -153,8 +153,7 @@ def _print_tables(spec, classes, image_size, changes, rows, cells):
     print(_wrapped(f"{spec.name}: {spec.source}"))
     print(f"input 3 x {image_size} x {image_size}, {classes} classes, one image")
     if changes:
-        text = ", ".join(f"{name} {value}" for name, value in changes.items())
-        print(_wrapped(f"changed: {text}"))
+        print(_wrapped(f"changed: {', '.join(in_words(changes))}"))
     console.print(layer_table(rows))
     print("\n".join(shares(rows)))
     if cells:
@@ -188,8 +187,7 @@ def _print_differences(first, second, changes, found):
     for network in (first, second):
         print(_wrapped(f"{network.spec.name}: {network.spec.source}"))
     if changes:
-        text = ", ".join(f"{name} {value}" for name, value in changes.items())
-        print(_wrapped(f"changed in both: {text}"))
+        print(_wrapped(f"changed in both: {', '.join(in_words(changes))}"))
     if not found:
         print(f"Nothing differs between {names[0]} and {names[1]}.")
         return

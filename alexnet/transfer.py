@@ -140,6 +140,7 @@ def _train_words(method, args, data, kept):
         value = getattr(args, name)
         if value is not None:
             values = value if isinstance(value, (list, tuple)) else [value]
+            values = [] if value is True else values
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     if method != "scratch":
         words += ["--pretrained", str(Path(args.pretrained).absolute())]

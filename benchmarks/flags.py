@@ -11,7 +11,7 @@ from alexnet.errors import UsageError
 from alexnet.network.plan import Layer, plan
 from alexnet.network.spec_row import Spec
 from alexnet.network.specs import find_spec
-from alexnet.network.variants import changed
+from alexnet.network.variants import changed, in_words
 
 
 def benchmark_parser(name: str, description: str, **more) -> argparse.ArgumentParser:
@@ -105,7 +105,7 @@ class Network:
 
     @property
     def title(self) -> str:
-        changes = "".join(f", {name} {value}" for name, value in self.changes.items())
+        changes = "".join(f", {words}" for words in in_words(self.changes))
         return f"{self.spec}, {self.image_size} x {self.image_size}{changes}"
 
 

@@ -173,7 +173,17 @@ def add_network_flags(group, init: bool = True) -> None:
         "--dropout", type=share, metavar="P", help="probability to drop; 0 removes dropout"
     )
     group.add_argument("--groups", type=int, choices=(1, 2), help="1 or 2 towers")
+    group.add_argument(
+        "--apart", action="store_const", const=True,
+        help="two towers that meet only in the first fully connected layer: conv2 to conv5 in two "
+        "groups, LRN within each tower",
+    )  # fmt: skip
     group.add_argument("--width", type=positive, metavar="F", help="factor on every width (1)")
+    group.add_argument(
+        "--without", type=not_empty, metavar="LAYER",
+        help="leave out this layer, a convolution but the first or a fully connected layer but the "
+        "last, with its activation, normalisation and dropout; others keep their names: conv4",
+    )  # fmt: skip
     if not init:
         return
     group.add_argument(

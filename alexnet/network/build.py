@@ -5,7 +5,7 @@
 
 Each change is one argument: the paper's ablations are build("paper", norm="none"),
 build("paper", pool=(2, 2)), build("paper", activation="tanh"), build("paper", dropout=0.0),
-build("paper", groups=1).
+build("paper", groups=1), build("paper", apart=True), build("paper", without="conv4").
 """
 
 import numpy as np
@@ -28,7 +28,9 @@ def build(
     pool=None,
     dropout=None,
     groups=None,
+    apart=None,
     width=1.0,
+    without=None,
     init=None,
 ):
     """The network of this spec with fresh weights: an nn.Sequential with the paper's layer names.
@@ -49,8 +51,13 @@ def build(
     pool         (window, stride) of every pool: (3, 2) overlaps, (2, 2) does not
     dropout      probability to drop, 0 <= dropout < 1; 0 removes the dropout layers
     groups       1 (one tower) or 2 (the paper's towers: conv2, conv4, conv5)
+    apart        True: two towers that meet only in the first fully connected layer: conv2 to conv5
+                 in two groups, and LRN within each tower
     width        factor on the number of kernels of every convolution and on every hidden width;
                  kernels are rounded to a multiple of the largest number of groups
+    without      a convolution but the first, or a fully connected layer but the last, which is left
+                 out with its activation, normalisation and dropout; a pool stays, and so do the
+                 names of the other layers: without conv4, conv5 follows relu3
     init         "published" (the spec's own), "he", "glorot" or "pytorch" (initial_weights.py);
                  drawn from the seed of tinynet.seed
 
@@ -69,7 +76,9 @@ def build(
         pool=pool,
         dropout=dropout,
         groups=groups,
+        apart=apart,
         width=width,
+        without=without,
         init=init,
     )
     layers = plan(row, num_classes, image_size)
@@ -86,7 +95,9 @@ def build(
         "pool": None if pool is None else [row.pool.window, row.pool.stride],
         "dropout": None if dropout is None else float(dropout),
         "groups": None if groups is None else int(groups),
+        "apart": apart,
         "width": float(width),
+        "without": without,
         "init": init,
     }
     model.options = model.build_arguments  # its older name

@@ -9,6 +9,7 @@ last "fc" the number of classes. plan.py follows these rules.
 from dataclasses import dataclass, replace
 
 WORDS = "conv fc relu tanh lrn samemap batchnorm maxpool avgpool adaptive dropout".split()
+POOLS = ("maxpool", "avgpool", "adaptive")
 
 
 @dataclass(frozen=True)

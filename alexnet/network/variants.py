@@ -1,4 +1,5 @@
-"""changed: a row of SPECS with another activation, norm, pool, dropout, groups, width or init.
+"""changed: a row of SPECS with another activation, norm, pool, dropout, groups, width or init, with
+towers apart, or without a layer.
 
 Each of the paper's ablations is one such change. Changes are made before any layer exists, so the
 changed network is plain data too: it can be printed, compared and saved.
@@ -9,11 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from alexnet.network.spec_row import InitialWeights, Spec
+from alexnet.network.spec_row import POOLS, InitialWeights, Spec
 from alexnet.network.specs import SPECS
 
 # The names of all changes: arguments of build and flags of the commands.
-CHANGES = ("activation", "norm", "pool", "dropout", "groups", "width", "init")
+CHANGES = (
+    "activation", "norm", "pool", "dropout", "groups", "apart", "width", "without", "init",
+)  # fmt: skip
 ACTIVATIONS = ("relu", "tanh")
 NORMS = ("lrn", "same-map", "batch", "none")
 INITS = ("published", "he", "glorot", "pytorch")
@@ -28,7 +31,9 @@ def changed(
     pool=None,
     dropout=None,
     groups=None,
+    apart=None,
     width=1.0,
+    without=None,
     init=None,
 ) -> Spec:
     """The row with these changes; build (build.py) describes them. Raises ValueError for a change
@@ -48,12 +53,26 @@ def changed(
         spec = _with_dropout(spec, dropout)
     if groups is not None:
         spec = _with_groups(spec, groups)
+    if apart is not None:
+        spec = _with_towers_apart(spec, groups, apart)
     if width != 1.0:
         spec = _with_width(spec, width)
+    if without is not None:  # after the changes that count convolutions
+        spec = _without_layer(spec, without)
     if init is not None:
         _check("init", init, INITS)
         spec = spec if init == "published" else replace(spec, weights=InitialWeights(init))
     return spec
+
+
+def in_words(changes: dict) -> list[str]:
+    """The changes in words, such as "groups 1" and "apart"; not those that change nothing."""
+    return [
+        name if value is True else f"{name} {value}"
+        for name, value in changes.items()
+        if name in CHANGES and not (value is None or value is False)
+        if (name, value) != ("width", 1.0)
+    ]
 
 
 def _check(argument, value, allowed):
@@ -118,6 +137,24 @@ def _with_groups(spec, groups):
     return replace(spec, convolutions=tuple(replace(row, groups=n) for row, n in pairs))
 
 
+def _with_towers_apart(spec, groups, apart):
+    if not isinstance(apart, bool):
+        raise ValueError(f"build: apart must be True or False, got {apart!r}")
+    if not apart:
+        return spec
+    if groups == 1:
+        raise ValueError("build: apart=True keeps two towers apart, groups=1 makes them one")
+    if len(spec.convolutions) != len(SPECS["paper"].convolutions):
+        raise ValueError(
+            f"build: apart=True divides conv2 to conv5 of five convolutions; spec {spec.name} has "
+            f"{len(spec.convolutions)}"
+        )
+    first, *others = spec.convolutions
+    if spec.lrn is not None:
+        spec = replace(spec, lrn=replace(spec.lrn, groups=2))
+    return replace(spec, convolutions=(first, *(replace(row, groups=2) for row in others)))
+
+
 def _with_width(spec, width):
     if not _is_number(width) or not 0 < width <= _WIDEST:
         raise ValueError(
@@ -131,6 +168,45 @@ def _with_width(spec, width):
 
     rows = tuple(replace(row, out=scaled(row.out, groups)) for row in spec.convolutions)
     return replace(spec, convolutions=rows, hidden=tuple(scaled(old, 1) for old in spec.hidden))
+
+
+def _without_layer(spec, name):
+    """The row without a convolution or hidden fully connected layer, and without what follows from
+    it in its block; a pool stays. Its place is kept, so other layers keep their numbers."""
+    kinds = [_weighted_word(block) for block in spec.blocks]
+    places = [place for place, kind in enumerate(kinds) if kind]
+    names = {f"{kinds[place]}{place + 1}": place for place in places[1:-1]}
+    if not isinstance(name, str) or name not in names:
+        raise ValueError(
+            f"build: without must be one of {', '.join(names)}, got {name!r}; the first "
+            f"convolution and the last fully connected layer of spec {spec.name} have to stay"
+        )
+    place, weights = names[name], spec.weights
+    position = places.index(place)  # among the layers with weights
+    kept = [word for word in spec.blocks[place].split() if word in POOLS]
+    if weights.rule == "normal":
+        weights = replace(
+            weights,
+            deviations=_left_out(weights.deviations, position),
+            biases=_left_out(weights.biases, position),
+        )
+    return replace(  # one step, since a row checks its own lengths
+        spec,
+        blocks=(*spec.blocks[:place], " ".join(kept), *spec.blocks[place + 1 :]),
+        convolutions=_left_out(spec.convolutions, position),
+        hidden=_left_out(spec.hidden, position - len(spec.convolutions)),
+        weights=weights,
+    )
+
+
+def _weighted_word(block):
+    """The word of the block's layer with weights, conv or fc; "" if it has none."""
+    return next((word for word in block.split() if word in ("conv", "fc")), "")
+
+
+def _left_out(values, position):
+    """The tuple without the value at this position; all of it if it has no such position."""
+    return tuple(value for place, value in enumerate(values) if place != position)
 
 
 def is_count(value):

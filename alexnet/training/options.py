@@ -70,6 +70,8 @@ class Options:
     save_interval: str = SAVE_INTERVAL  # steps or a time, as in durations.py
     keep: int = 0  # former checkpoints
     max_time: str | None = None
+    apart: bool | None = None
+    without: str | None = None
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":

@@ -1,8 +1,8 @@
 """Start a training from the weights of another one: --pretrained FILE.
 
-The n-th convolution, fully connected layer and batch norm of the file start the n-th of the network
-where all their shapes are equal. Other layers keep their random weights; a last layer for other
-classes is one of them. Images are normalised as the file's network takes them.
+The layers of the file start those of the network that have their names, or under other names the
+n-th of their kind, where all their shapes are equal. Other layers keep their random weights; a last
+layer for other classes is one of them. Images are normalised as the file's network takes them.
 """
 
 import contextlib

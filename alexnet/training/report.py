@@ -10,7 +10,7 @@ from dataclasses import replace
 import tinynet as tn
 from alexnet.data.names import printable
 from alexnet.network.layer_names import as_ranges
-from alexnet.network.variants import CHANGES
+from alexnet.network.variants import in_words
 from alexnet.training.data_remarks import data_remarks
 from alexnet.training.durations import SAVE_INTERVAL
 from alexnet.training.frozen import bias_rate
@@ -26,15 +26,13 @@ def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
     leave_out  names of lines
     """
     o = run.options
-    plain = {name: None for name in CHANGES} | {"width": 1.0}
-    changes = [f"{n} {value}" for n, value in o.changes().items() if value != plain[n]]
     weights = sum(parameter.size for parameter in run.model.parameters())
     place = f", from step {run.step + 1}" if run.step else ""
     stop = f", at most {o.max_steps:,} steps" if o.max_steps else ""
     lines = {
         "data": f"{run.train_set.description}\n{run.val_set.description}",
         "network": f"{o.spec}, {weights:,} parameters, images {o.image_size} x {o.image_size}"
-        + "".join(f", {change}" for change in changes)
+        + "".join(f", {change}" for change in in_words(o.changes()))
         + _frozen(run),
         "training": f"{o.epochs} epochs of {len(run.batches):,} steps{stop}{place}, batch "
         f"{run.batches.batch_size}, augment {o.augment}"

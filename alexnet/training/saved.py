@@ -125,7 +125,7 @@ def saved_options(saved: Checkpoint) -> Options:
         needed = [name for name, field in known.items() if field.default is MISSING]
         check_fields("options", saved.options, OPTION_KINDS, needed, known)
         for name in ("spec", "image_size", *CHANGES_KINDS):
-            option, built = saved.options[name], saved.build.get(name)
+            option, built = saved.options.get(name), saved.build.get(name)
             if option != built and name in saved.build:
                 raise DataError(f"options.{name} is {option!r}, build.{name} is {built!r}")
         options = Options.from_saved(saved.options)

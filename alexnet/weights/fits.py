@@ -147,10 +147,11 @@ def what_fits(network: FileNetwork, layers: list[Layer]) -> tuple[dict, list[str
 
     network  arranged()
     layers   the plan of the network that is started
-    The n-th convolution, fully connected layer and batch norm of the file go to the n-th of the
-    network. A layer is taken if all its arrays have the network's shapes: a trained bias says
-    nothing beside random weights. A bias that the file does not have is 0. Raises DataError for
-    numbers that are not finite in float32.
+    Of convolutions, of fully connected layers and of batch norms each goes to the one of its name,
+    if the names of one side are among those of the other: a network without conv4 starts from the
+    whole one. Under other names the n-th of the file goes to the n-th. A layer is taken if all its
+    arrays have the network's shapes: a trained bias says nothing beside random weights. A bias that
+    the file does not have is 0. Raises DataError for numbers that are not finite in float32.
     """
     parameters, buffers = array_shapes(layers)
     shapes = parameters | buffers
@@ -158,7 +159,8 @@ def what_fits(network: FileNetwork, layers: list[Layer]) -> tuple[dict, list[str
     for kind in WEIGHTED:
         ours = [layer.name for layer in layers if layer.kind == kind]
         theirs = [layer for layer in network.layers if layer.kind == kind]
-        for name, layer in zip(ours, theirs, strict=False):
+        pairs, unused = _pairs(ours, theirs)
+        for name, layer in pairs:
             differences = [
                 f"{layer.name}.{key} {array.shape}: {name} has {shapes[f'{name}.{key}']}"
                 for key, array in layer.arrays.items()
@@ -169,9 +171,18 @@ def what_fits(network: FileNetwork, layers: list[Layer]) -> tuple[dict, list[str
                 own = {key for key in shapes if key.rpartition(".")[0] == name}
                 found = {f"{name}.{key}": array for key, array in layer.arrays.items()}
                 arrays |= {key: _array(key, shapes[key], found, np.float32) for key in own}
-        left += [f"{layer.name}: the network has no such layer" for layer in theirs[len(ours) :]]
+        left += [f"{layer.name}: the network has no such layer" for layer in unused]
     missing = [name for name in shapes if name not in arrays]
     return {name: arrays[name] for name in shapes if name in arrays}, left, missing
+
+
+def _pairs(ours, theirs):
+    """([(name, layer of the file)], layers that are left over), of one kind."""
+    named = {layer.name: layer for layer in theirs}
+    if not (set(ours) <= set(named) or set(named) <= set(ours)):
+        return list(zip(ours, theirs, strict=False)), theirs[len(ours) :]
+    unused = [layer for layer in theirs if layer.name not in ours]
+    return [(name, named[name]) for name in ours if name in named], unused
 
 
 # --- image size -----------------------------------------------------------------------------------

@@ -128,6 +128,9 @@ CHANGES_KINDS = {
     "dropout": optional(real(0, below=1)),
     "groups": optional(whole(1, 2)),
     "width": real(0, above=True),
+    # Older records lack these.
+    "apart": optional(TRUTH),
+    "without": optional(TEXT),
     "init": optional(one_of(INITS)),
 }
 BUILD_KINDS = {

@@ -259,6 +259,18 @@ def test_json_holds_layers_totals_and_the_web_table(capsys):
     assert len(record["theory_page"]) == 18
 
 
+def test_command_describes_a_network_without_a_layer_and_with_towers_apart(capsys):
+    assert main(["--without", "conv4", "--apart"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "changed: apart, without conv4".split() in lines
+    table = {words[0]: words for words in lines if words}
+    assert table["conv5"] == (
+        "conv5 256 x 13 x 13 3x3x192 pad 1 groups 2 442,624 74,760,192 173".split()
+    )
+    assert not {"conv4", "relu4"} & set(table)
+    assert table["total"][1] == f"{60_965_224 - 663_936 - 384 * 128 * 9:,}"
+
+
 def test_json_describes_a_changed_network(capsys):
     arguments = "--spec paper --image-size 67 --num-classes 10 --pool 2 2 --norm none --json"
     assert main(arguments.split()) == 0
@@ -281,6 +293,9 @@ def test_cifar10_is_described_with_its_ten_classes(capsys):
         ("--image-size 66", "the smallest that works with spec paper is 67"),
         ("--spec cifar10 --groups 2", "only groups=1 fits"),
         ("--dropout 1", "a number from 0, below 1"),
+        ("--without conv9", "without must be one of conv2, conv3, conv4, conv5, fc6, fc7, got"),
+        ("--without=", "'' names nothing"),
+        ("--apart --groups 1", "groups=1 makes them one"),
     ],
 )
 def test_wrong_arguments_exit_with_2_and_say_what_fits(arguments, words):

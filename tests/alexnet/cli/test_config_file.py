@@ -69,7 +69,7 @@ def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
     [
         ("epoch = 3", "epoch is no flag of this command; epochs is"),
         ("batchsize = 3", "batchsize is no flag of this command; batch-size is"),
-        ("qqq = 3", "qqq is no flag of this command; these are: activation, augment, "),
+        ("qqq = 3", "qqq is no flag of this command; these are: activation, apart, augment, "),
         ('config = "b.toml"', "config is no flag"),
         ("help = true", "help is no flag"),
         ("[training]\nepochs = 3", "training is no flag"),

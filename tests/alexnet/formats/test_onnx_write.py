@@ -40,6 +40,11 @@ NETWORKS = [
     ("code-2012", 70, {"norm": "lrn", "groups": 1}),
     ("caffenet", 67, {"norm": "same-map"}),
     ("cifar10", 33, {"norm": "same-map", "activation": "tanh"}),
+    ("paper", 67, {"apart": True}),
+    ("code-2012", 70, {"apart": True, "without": "conv4"}),
+    ("caffe", 67, {"without": "conv2"}),  # two pools, one after the other
+    ("torchvision", 67, {"without": "conv5"}),
+    ("single-tower", 67, {"without": "fc7"}),
 ]
 
 

@@ -106,7 +106,7 @@ def test_planned_shapes_match_the_parameters():
 
 def test_build_arguments_are_plain_values_that_build_the_same_network_again():
     changes = {"activation": "tanh", "norm": "batch", "pool": (2, 2), "dropout": 0.25}
-    changes |= {"groups": 1, "width": 0.125, "init": "he"}
+    changes |= {"groups": 2, "apart": True, "width": 0.125, "without": "conv4", "init": "he"}
     tn.seed(4)
     model = build("paper", 10, 67, "float64", **changes)
     again = build(**json.loads(json.dumps(model.build_arguments)))
@@ -151,6 +151,14 @@ def test_a_model_knows_its_spec_size_and_classes():
         ({"width": "wide"}, "width must be a positive number"),
         ({"init": "xavier"}, "init must be one of published, he, glorot, pytorch"),
         ({"spec": "cifar10", "groups": 2}, "spec cifar10 has 3 convolutions, only groups=1"),
+        ({"apart": 1}, "apart must be True or False, got 1"),
+        ({"apart": True, "groups": 1}, "apart=True keeps two towers apart, groups=1 makes them"),
+        ({"spec": "cifar10", "apart": True}, "of five convolutions; spec cifar10 has 3"),
+        ({"without": "conv1"}, "without must be one of conv2, conv3, conv4, conv5, fc6, fc7, got"),
+        ({"without": "fc8"}, "got 'fc8'; the first convolution and the last fully connected layer"),
+        ({"without": "relu2"}, "got 'relu2'"),
+        ({"without": ["conv2"]}, "got .'conv2'."),
+        ({"spec": "cifar10", "without": "conv4"}, "without must be one of conv2, conv3, got"),
         ({"spec": "cifar10", "dropout": 0.5}, "spec cifar10 has no hidden .* dropout=0.0 fits"),
     ],
 )

@@ -63,6 +63,7 @@ def test_a_network_does_not_differ_from_itself(name):
         ({"dropout": 0.3}, "dropout7", {"drop": 0.5}, {"drop": 0.3}),
         ({"init": "he"}, "initial weights", {"rule": "normal"}, {"rule": "he"}),
         ({"width": 0.5}, "network", {"parameters": 56_909_194}, {"parameters": 14_248_650}),
+        ({"apart": True}, "norm2", {"groups": 1}, {"groups": 2}),
         ({"norm": "batch"}, "norm1", {"kind": "LocalResponseNorm"}, {"kind": "BatchNorm2d"}),
         ({"num_classes": 11}, "fc8", {"out_features": 10}, {"out_features": 11}),
     ],
@@ -71,6 +72,12 @@ def test_every_kind_of_change_is_seen(change, subject, first, second):
     found = compared(network("paper"), network("paper", **change))[subject]
     for values, expected in zip(found, (first, second), strict=True):
         assert expected.items() <= values.items()
+
+
+def test_a_layer_that_is_left_out_is_what_differs():
+    found = compared(network("paper"), network("paper", without="conv4"))
+    assert list(found) == ["conv4", "relu4", "network"]
+    assert [found[name][1] for name in ("conv4", "relu4")] == [None, None]
 
 
 def test_numbers_that_the_summary_does_not_show_are_seen():

@@ -26,6 +26,13 @@ def test_a_fully_connected_layer_sees_the_whole_image():
     assert pixels_seen(layers, "fc6", 0, 0) == (slice(0, 227), slice(0, 227))
 
 
+def test_without_conv4_an_output_of_conv5_sees_two_steps_less_of_its_map():
+    """conv4 added 2 cells of its 3 x 3 kernel, 16 pixels apart."""
+    layers = plan(changed(SPECS["paper"], without="conv4"), 1000, 227)
+    assert field(layers, "conv5").size == 163 - 2 * 16
+    assert field(layers, "conv3") == field(plan(SPECS["paper"], 1000, 227), "conv3")
+
+
 def positive_network(spec, size):
     """The network's windows with weights of 1, and no layer that could hide a pixel."""
     layers, row = [], changed(SPECS[spec], dropout=0)

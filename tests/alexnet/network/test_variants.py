@@ -1,5 +1,6 @@
 """changed: each change of a spec changes its own part and nothing else."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 
 import tinynet as tn
 from alexnet import SPECS
-from alexnet.network.variants import changed
+from alexnet.data.normalization import Normalization
+from alexnet.network.plan import array_shapes
+from alexnet.network.variants import changed, in_words
+from alexnet.weights import checkpoint
 from tests.alexnet.network.small_networks import NAMES, plan_of, small, weights_of
 
 
@@ -156,3 +160,135 @@ def test_changes_without_weights_keep_the_initial_weights():
         other = weights_of(small("paper", **change))
         assert base.keys() == other.keys()
         assert all(np.array_equal(base[key], other[key]) for key in base)
+
+
+# --- towers apart ---------------------------------------------------------------------------------
+
+
+def test_towers_apart_divide_conv2_to_conv5_and_normalise_each_by_itself():
+    """conv3 reads 128 maps where it read 256: 384 * 128 * 9 parameters less."""
+    before, after = plan_of("paper"), plan_of("paper", apart=True)
+    groups = [x.arguments["groups"] for x in after if x.kind == "Conv2d"]
+    assert groups == [1, 2, 2, 2, 2]
+    assert [x.arguments["groups"] for x in after if x.kind == "LocalResponseNorm"] == [2, 2]
+    for old, new in zip(before, after, strict=True):
+        same = {name: value for name, value in new.arguments.items() if name != "groups"}
+        assert (old.name, old.outputs) == (new.name, new.outputs)
+        assert same.items() <= old.arguments.items()
+    assert parameters(before) == 60_965_224
+    assert parameters(after) == 60_965_224 - 384 * 128 * 9
+
+
+def parameters(layers):
+    return sum(math.prod(shape) for shape in array_shapes(layers)[0].values())
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "cifar10"])
+def test_towers_apart_make_two_towers_of_every_spec(name):
+    assert changed(SPECS[name], apart=True) == changed(SPECS[name], groups=2, apart=True)
+    row = changed(SPECS[name], apart=True, norm="batch")  # which has no window across maps
+    assert [convolution.groups for convolution in row.convolutions] == [1, 2, 2, 2, 2]
+
+
+def test_apart_false_is_the_spec_itself():
+    assert changed(SPECS["paper"], apart=False) == SPECS["paper"]
+
+
+@pytest.mark.usefixtures("numpy_backend")
+def test_a_tower_apart_sees_nothing_of_the_other_before_the_first_fully_connected_layer():
+    """Set to 0 what one tower's kernels of conv1 make: the other tower's half of pool5 stays."""
+    tn.seed(6)
+    for apart, unmoved in ((True, True), (False, False)):
+        model = small("paper", apart=apart, init="he")
+        convolutions = model[:15]  # conv1 to pool5
+        x = tn.Tensor(np.random.default_rng(0).standard_normal((1, 3, 67, 67)).astype(np.float32))
+        with tn.no_grad():
+            before = convolutions(x).numpy().copy()
+            weight = model["conv1"].weight.numpy().copy()
+            weight[len(weight) // 2 :] = 0
+            model["conv1"].weight.data = weight
+            after = convolutions(x).numpy()
+        half = before.shape[1] // 2
+        assert not np.array_equal(after[:, half:], before[:, half:])
+        assert np.array_equal(after[:, :half], before[:, :half]) == unmoved
+
+
+# --- without a layer ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_layer_the_others_keep_names_numbers_and_weights_rules(name):
+    layers = plan_of(name)
+    weighted = [layer.name for layer in layers if layer.kind in ("Conv2d", "Linear")]
+    for at, left_out in enumerate(weighted[1:-1], start=1):
+        number = left_out.removeprefix("conv").removeprefix("fc")
+        gone = {f"{word}{number}" for word in "conv fc relu norm samemap dropout".split()}
+        expected = [layer for layer in layers if layer.name not in gone]
+        after = plan_of(name, without=left_out)
+        assert [layer.name for layer in after] == [layer.name for layer in expected]
+        for old, new in zip(expected, after, strict=True):
+            inputs = {"in_channels", "in_features", "channels"}
+            same = {key: value for key, value in new.arguments.items() if key not in inputs}
+            assert same.items() <= old.arguments.items()
+        weights, row = SPECS[name].weights, changed(SPECS[name], without=left_out).weights
+        for old, new in ((weights.deviations, row.deviations), (weights.biases, row.biases)):
+            assert new == (*old[:at], *old[at + 1 :])
+
+
+def test_a_network_without_a_layer_has_the_parameters_of_the_others():
+    """Golden counts of docs/facts.md, section 2; the layer behind reads other inputs."""
+    assert parameters(plan_of("paper", without="conv4")) == 60_965_224 - 663_936
+    # conv4 then reads the 128 maps of a tower of conv2 where it read 192
+    conv4 = 384 * (128 - 192) * 9
+    assert parameters(plan_of("paper", without="conv3")) == 60_965_224 - 885_120 + conv4
+    # fc6 then reads conv4's 384 maps of 6 x 6 where it read 256
+    fc6 = 4096 * (384 - 256) * 36
+    assert parameters(plan_of("paper", without="conv5")) == 60_965_224 - 442_624 + fc6
+    assert parameters(plan_of("paper", without="fc7")) == 60_965_224 - 16_781_312
+    fc7 = 4096 * (9216 - 4096)
+    assert parameters(plan_of("paper", without="fc6")) == 60_965_224 - 37_752_832 + fc7
+
+
+def test_groups_and_widths_belong_to_layers_not_to_places():
+    for changes in ({"groups": 2}, {"apart": True}, {"width": 0.37, "groups": 2}, {"groups": 1}):
+        whole = changed(SPECS["single-tower"], **changes).convolutions
+        for at in range(1, 5):
+            row = changed(SPECS["single-tower"], without=f"conv{at + 1}", **changes)
+            assert row.convolutions == (*whole[:at], *whole[at + 1 :])
+    row = changed(SPECS["paper"], without="conv3", norm="batch", activation="tanh", init="he")
+    assert row.blocks[2] == "" and row.blocks[3] == "conv tanh batchnorm"
+    assert changed(SPECS["paper"], without="fc7", dropout=0.3).blocks[6] == ""
+
+
+@pytest.mark.usefixtures("numpy_backend")
+@pytest.mark.parametrize("changes", [{"without": "conv4"}, {"without": "fc6"}, {"apart": True}])
+def test_a_changed_network_trains_and_is_saved_and_loaded(changes, tmp_path):
+    tn.seed(2)
+    model = small("paper", init="he", **changes)
+    x = np.random.default_rng(0).standard_normal((4, 3, 67, 67)).astype(np.float32)
+    labels = np.arange(4)
+    optimizer = tn.optim.SGD(model.parameters(), 0.02, momentum=0.9)
+    losses = []
+    for _ in range(8):
+        loss = tn.softmax_cross_entropy(model(tn.Tensor(x)), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    images = Normalization(np.zeros((3, 1, 1)), np.ones((3, 1, 1)))
+    saved = checkpoint.Checkpoint(
+        model.build_arguments, list("abcdefghij"), 67, images, model.state_dict(),
+        optimizer.state_dict(), {}, {},
+    )  # fmt: skip
+    saved.save(tmp_path / "a.npz")
+    loaded = checkpoint.load(tmp_path / "a.npz").make_model()
+    assert loaded.build_arguments == model.build_arguments
+    assert np.array_equal(loaded(tn.Tensor(x)).numpy(), model.eval()(tn.Tensor(x)).numpy())
+
+
+def test_changes_are_named_in_words_where_they_change_something():
+    changes = {"norm": None, "apart": False, "width": 1.0, "init": "he", "spec": "paper"}
+    assert in_words(changes) == ["init he"]
+    changes = {"dropout": 0.0, "apart": True, "width": 0.5, "without": "conv4"}
+    assert in_words(changes) == ["dropout 0.0", "apart", "width 0.5", "without conv4"]

@@ -50,7 +50,8 @@ WRONG_OPTIONS = [
     ("lr_scale", "conv9=1" * 10**5), ("recipe", "lenet"), ("recipe", []), ("milestones", [3]),
     ("milestones", "3,2"), ("warmup", -1), ("warmup", None), ("bias_lr", 2), ("bias_lr", "x"),
     ("decay_biases", 1), ("mean", "median"), ("balance", 1), ("save_interval", "0"),
-    ("save_interval", 500), ("keep", -1), ("max_time", "90"),
+    ("save_interval", 500), ("keep", -1), ("max_time", "90"), ("apart", 1), ("without", 4),
+    ("without", "conv4"),
 ]  # fmt: skip
 
 
@@ -75,15 +76,17 @@ def test_the_oldest_checkpoints_lack_some_options_and_are_read(last, tmp_path):
     def without(record):
         for name in NEWER:
             del record["options"][name]
+            record["build"].pop(name, None)
 
     options = saved_options(checkpoint.load(forged(last, tmp_path / "a.npz", without)))
     assert (options.precision, options.cuda_graph, options.seed) == ("float32", False, 0)
     assert (options.freeze, options.lr_scale) == (None, None)
+    assert (options.apart, options.without) == (None, None)
 
 
 NEWER = (
     "precision capture freeze lr_scale recipe milestones warmup bias_lr decay_biases mean "
-    "balance".split()
+    "balance apart without".split()
 )
 WRONG_TRAINING = {
     "no step": (lambda t: t.pop("step"), "training lacks step"),

@@ -265,6 +265,22 @@ def test_what_fits_takes_equal_shapes_and_names_the_rest():
     assert np.array_equal(arrays["conv3.weight"], state["conv3.weight"].astype(np.float32))
 
 
+def test_a_network_without_a_layer_starts_from_the_layers_of_the_same_names():
+    """In order, single-tower's conv3 would start conv4, whose shape it then has."""
+    row = SPECS["single-tower"]
+    whole, less = (changed(row, width=0.05, **changes) for changes in ({}, {"without": "conv3"}))
+    arrays, left, missing = what_fits(file_network(whole), plan(less, 5, 227))
+    assert {"conv2.weight", "conv5.weight", "fc6.weight", "fc8.bias"} <= set(arrays)
+    assert missing == ["conv4.weight", "conv4.bias"]
+    assert left == [
+        "conv4.weight (19, 19, 3, 3): conv4 has (19, 13, 3, 3)",
+        "conv3: the network has no such layer",
+    ]
+    _, left, missing = what_fits(file_network(less), plan(whole, 5, 227))
+    assert missing == ["conv3.weight", "conv3.bias", "conv4.weight", "conv4.bias"]
+    assert left == ["conv4.weight (19, 13, 3, 3): conv4 has (19, 19, 3, 3)"]
+
+
 def test_arranged_turns_bgr_into_rgb_and_flattens_channels_first():
     """A linear layer of HWC columns gives the same numbers as the arranged one of CHW columns."""
     generator = np.random.default_rng(0)
