@@ -36,7 +36,7 @@ from alexnet.studies.trainings import (
     trainings_of,
     trial_of,
 )
-from alexnet.training.options import absolute
+from alexnet.training.options import absolute, words_of
 from alexnet.training.progress import clock
 
 LEAST_SECONDS = 30  # a training is not begun with less: it would only read its data
@@ -95,7 +95,7 @@ class _Clock:
 
     def max_time(self) -> str | None:
         """The --max-time of the next training."""
-        return None if self._end == math.inf else f"{self.left():.0f}s"
+        return None if self._end == math.inf else f"{self.left():.1f}s"
 
     def add(self, seconds) -> None:
         """A training took so long."""
@@ -149,10 +149,7 @@ def _try(args, name, data, folder, about, clock_of_study):
 
 
 def _train(args, training, clock_of_study):
-    machine = []
-    for flag in ("backend", "threads", "workers"):
-        if getattr(args, flag) is not None:
-            machine += [f"--{flag}", str(getattr(args, flag))]
+    machine = words_of({name: getattr(args, name) for name in ("backend", "threads", "workers")})
     first = pretrain_command(training, machine)
     if first is not None:
         training.run.path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ from alexnet.network.variants import CHANGES, changed
 from alexnet.pictures.methods import draw_methods
 from alexnet.training import method_results
 from alexnet.training.method_results import Result
-from alexnet.training.options import absolute, resolve
+from alexnet.training.options import absolute, resolve, words_of
 from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.saved import check_training, saved_options
@@ -132,16 +132,10 @@ def _kept_layers(args, pretrained, layers):
 
 def _train_words(method, args, data, kept):
     """DATA and flags of alexnet.train for a method. kept: the layers from FILE, as ranges."""
-    words = [data, "--epochs", str(args.epochs or EPOCHS[method])]
-    words += ["--lr", str(args.lr), "--batch-size", str(args.batch_size)]
-    words += ["--seed", str(args.seed)]
-    others = ("backend", "threads", "workers", "skip_bad_images")
-    for name in ("spec", "image_size", *CHANGES, *others):
-        value = getattr(args, name)
-        if value is not None:
-            values = value if isinstance(value, (list, tuple)) else [value]
-            values = [] if value is True else values
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    values = {"epochs": args.epochs or EPOCHS[method]}
+    names = ("lr", "batch_size", "seed", "spec", "image_size", *CHANGES)
+    names += ("backend", "threads", "workers", "skip_bad_images")
+    words = [data, *words_of(values | {name: getattr(args, name) for name in names})]
     if method != "scratch":
         words += ["--pretrained", str(Path(args.pretrained).absolute())]
     if method == "fine-tuning":

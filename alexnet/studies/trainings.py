@@ -11,7 +11,7 @@ import hashlib
 import json
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from alexnet.cli.measured import measured
@@ -20,6 +20,7 @@ from alexnet.errors import UsageError
 from alexnet.studies.claims import Arm, Claim
 from alexnet.studies.measures import MEASURES, epochs_of, error, steps_of
 from alexnet.studies.outcome import Trial
+from alexnet.training.options import Options, words_of
 from alexnet.training.run_folder import RunFolder
 from alexnet.training.saved import check_training, saved_options
 from alexnet.weights import checkpoint
@@ -62,17 +63,12 @@ def trainings_of(
 
 
 def _flags(claim, arm, epochs):
-    """One flag for each option, in the parser's order, so that the same training has the same
+    """One flag for each option, in the order of Options, so that the same training has the same
     words whichever claim asks for it."""
     values = vars(train_parser().parse_args(shlex.split(f"{claim.shared} {arm.flags}")))
-    if epochs is not None:
-        values["epochs"] = epochs
-    words = []
-    for name, value in values.items():
-        if value is not None and value is not False and name != "data":
-            several = value if isinstance(value, (list, tuple)) else [value]
-            words += [f"--{name.replace('_', '-')}", *map(str, several)]
-    return words
+    names = [field.name for field in fields(Options) if field.name not in ("data", "seed")]
+    options = {name: values.get(name) for name in names}
+    return words_of(options if epochs is None else {**options, "epochs": epochs})
 
 
 def is_complete(training: Training) -> bool:

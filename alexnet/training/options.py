@@ -225,11 +225,20 @@ def flags_of(options: Options, images: int = MANY) -> str:
     usual = replace(resolve(plain, "numba", images), spec=own.spec, recipe=None)
     names = ("pretrained", "spec", "image_size", *(n for n in CHANGES if n != "init"))
     brought = names if options.pretrained else ()
-    words = [options.data]
-    for name, value in asdict(options).items():
-        common = None if name in brought else getattr(usual, name)
-        if value not in (None, common):
+    differing = {
+        name: value
+        for name, value in asdict(options).items()
+        if value != (None if name in brought else getattr(usual, name))
+    }
+    return shlex.join([options.data, *words_of(differing)])
+
+
+def words_of(values: dict) -> list[str]:
+    """The flags of options, by name, as words of a command; None is no flag."""
+    words = []
+    for name, value in values.items():
+        if value is not None and name != "data":
             words.append(f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
             if not isinstance(value, bool):
                 words += map(str, value if isinstance(value, (list, tuple)) else [value])
-    return shlex.join(words)
+    return words
