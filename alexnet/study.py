@@ -36,7 +36,7 @@ from alexnet.studies.trainings import (
     trainings_of,
     trial_of,
 )
-from alexnet.training.options import absolute, words_of
+from alexnet.training.options import absolute, kind_of, words_of
 from alexnet.training.progress import clock
 
 LEAST_SECONDS = 30  # a training is not begun with less: it would only read its data
@@ -67,6 +67,8 @@ def _command(args):
     dataset = open_dataset(data, "train")  # an error of the data comes before any training
     about = {"data": dataset.description, "images": len(dataset), "classes": len(dataset.classes)}
     del dataset
+    if kind_of(data) == "synthetic":
+        print("the claims are about photos; images that the program draws may behave otherwise")
     clock_of_study, failed = _Clock(args.hours), 0
     for number, name in enumerate(names, start=1):
         if len(names) > 1:
