@@ -20,7 +20,9 @@ from tests.alexnet.small_training import FLAGS, last_line, lines, make_images
 
 pytestmark = pytest.mark.usefixtures("backend_as_before")
 MACHINE = "--backend numpy --threads 1 --workers 0".split()
-SHARED = shlex.join(FLAGS[: FLAGS.index("--backend")]).replace("--epochs 3", "--epochs 2")
+SHARED = shlex.join(FLAGS[: FLAGS.index("--backend")]).replace(
+    "--batch-size 8 --epochs 3", "--batch-size 16 --epochs 2"
+)
 CLAIM = Claim(
     "Dropout learns less.",
     "a test",
@@ -157,10 +159,10 @@ def test_hours_end_within_a_training_which_goes_on_from_there(
 def test_a_log_that_was_cut_is_no_result(images, here, tmp_path, capsys):
     assert small(images, tmp_path, "--seeds", "1") == 0
     log = trainings_of(CLAIM, images, 1, None, tmp_path)[0].run.log
-    log.write_text("".join(log.read_text().splitlines(keepends=True)[1:]))  # 7 of 8 steps
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[1:]))  # 3 of 4 steps
     assert small(images, tmp_path, "--seeds", "1") == 2
     said = last_line(capsys)
-    assert f"Remove {log.parent} to train again" in said and "7 steps" in said
+    assert f"Remove {log.parent} to train again" in said and "3 steps" in said
 
 
 def test_ctrl_c_stops_the_training_and_says_how_to_go_on(images, tmp_path):
