@@ -187,7 +187,7 @@ def _show(name, claim, trials):
 def _list_of_claims():
     table = Table("name", "claim", "measured", "arms", box=box.SIMPLE, padding=(0, 1))
     for name, claim in CLAIMS.items():
-        arms = ", ".join(arm.name for arm in claim.arms)
+        arms = "; ".join(arm.name for arm in claim.arms)
         table.add_row(name, claim.says, claim.measure, arms)
     return table
 

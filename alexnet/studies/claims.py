@@ -95,7 +95,7 @@ CLAIMS = {
             Arm("published", "--init published"),
             Arm("he", "--init he", -1, "none"),
             Arm("glorot", "--init glorot", -1, "none"),
-            Arm("published, batch norm", "--init published --norm batch", -1, "none"),
+            Arm("published with batch norm", "--init published --norm batch", -1, "none"),
         ),
     ),
     "lrn": Claim(
@@ -112,11 +112,11 @@ CLAIMS = {
     "batch-norm-vs-lrn": Claim(
         "Batch normalisation learns faster than local response normalisation, which it replaced.",
         "Ioffe and Szegedy, Batch normalization (2015), section 4.2; docs/facts.md, section 1",
-        SMALL,
+        UNSCALED,
         "validation error",
         (
             Arm("across maps", "--norm lrn"),
-            Arm("batch norm", "--norm batch", -1, "none"),
+            Arm("batch norm at ten times the rate", "--norm batch --lr 0.03", -1, "none"),
             Arm("no normalisation", "--norm none"),
         ),
     ),
