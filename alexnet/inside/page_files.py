@@ -3,7 +3,8 @@
     FOLDER/index.html  page.js  page.css
     FOLDER/data/index.js                            photos, checkpoints, layers, classes, sources
     FOLDER/data/c<checkpoint>/<layer>.js            parameters, float32
-    FOLDER/data/c<checkpoint>/p<photo>/<layer>.js   outputs, float32; image.js: the network's input
+    FOLDER/data/c<checkpoint>/p<photo>/<layer>.js   outputs, float32; image.js: the network's input,
+                                                    or the name of the file that has the same
 
 A browser lets a page from the disk read no other file, but run scripts: so a data file is a script
 that hands its value to the page. Arrays are base64. Of a fully connected layer the page gets, in
@@ -45,10 +46,15 @@ def parameter_files(seen: Trace) -> Iterator[tuple[str, dict]]:
         yield traced.name, {name: encoded(array) for name, array in arrays.items()}
 
 
-def output_files(seen: Trace, image: int = 0) -> Iterator[tuple[str, dict]]:
+def output_files(
+    seen: Trace, image: int = 0, same_input: str | None = None
+) -> Iterator[tuple[str, dict]]:
     """(name, value) for what the network read, for each layer's output, and for the largest
-    products of each unit of a fully connected layer."""
-    yield "image", encoded(seen.layers[0].x[image])
+    products of each unit of a fully connected layer.
+
+    same_input  the name of a data file that holds the same input, of another network
+    """
+    yield "image", {"same": same_input} if same_input else encoded(seen.layers[0].x[image])
     for traced in seen:
         yield traced.name, encoded(traced.y[image])
         if traced.kind == "Linear":

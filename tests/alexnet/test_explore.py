@@ -105,6 +105,8 @@ def test_a_change_is_the_largest_difference_from_the_network_above(file, tmp_pat
         assert first["layers"][0]["change"] is None and second["image"]["change"] == 0
         low, high = first["layers"][0]["low"], first["layers"][0]["high"]  # conv1 is doubled too
         assert second["layers"][0]["change"] == pytest.approx(max(-low, high))
+        image = tmp_path / "page" / "data" / f"c1/p{photo}/image.js"  # the input is there once
+        assert f'{{"same": "c0/p{photo}/image"}}' in image.read_text()
 
 
 def test_a_page_of_a_dead_network_is_a_page(tmp_path, capsys):

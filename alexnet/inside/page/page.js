@@ -227,7 +227,9 @@
     return array;
   }
   async function output(state2, layer) {
-    return decode(await load(`c${state2.checkpoint}/p${state2.photo}/${layer}`));
+    let value = await load(`c${state2.checkpoint}/p${state2.photo}/${layer}`);
+    while (value.same) value = await load(value.same);
+    return decode(value);
   }
   async function parameters(state2, layer) {
     const arrays = await load(`c${state2.checkpoint}/${layer}`);
@@ -361,6 +363,9 @@
       short(to, 3)
     );
   }
+  function differenceLegend(change) {
+    return change ? ["Differences: ", legend(-change, change)] : "No number differs.";
+  }
   function sheet(array, layer, chosen, choose) {
     const maps = [];
     for (let channel = 0; channel < array.shape[0]; channel++) {
@@ -438,7 +443,7 @@
     const all = networks.flatMap((c) => photos.map((p) => spread(c, p)));
     const low = Math.min(...all.map((each) => each.low));
     const high = Math.max(...all.map((each) => each.high));
-    const change = Math.max(...all.map((each) => each.change ?? 0)) || Number.MIN_VALUE;
+    const change = Math.max(...all.map((each) => each.change ?? 0));
     const isOne = shape.length === 3 && now.beside === "map";
     const view = isOne ? oneMap(shape, now.at) : allMaps(shape, now.at);
     const isAnswer = now.layer === facts2.answers[0].layers.at(-1).name;
@@ -469,7 +474,7 @@
       return [h(
         "div",
         { class: "cell", role: "img", "aria-label": `${names}: ${value}`, "data-cell": `${c},${p}` },
-        view.draw(difference, -change, change),
+        view.draw(difference, -(change || 1), change || 1),
         view.mark()
       ), h("p", { class: "value" }, value)];
     }))));
@@ -479,7 +484,7 @@
       { class: "beside" },
       h("h2", null, `${now.layer}, ${what}: ${networks.length} networks, ${photos.length} photos`),
       controls(now, shape, isOne, go2),
-      h("p", null, "Every cell: ", legend(low, high), networks.length > 1 && ["Differences: ", legend(-change, change)]),
+      h("p", null, "Every cell: ", legend(low, high), networks.length > 1 && differenceLegend(change)),
       h("p", null, `Below each cell: ${chosen} and the network's first answer. A cell leads to the number under the pointer, explained.`),
       h(
         "table",
@@ -600,23 +605,22 @@
     });
     const size = largest(own);
     const change = largest(changes.filter(Boolean));
-    const inColour = weights[0].shape[1] === 3 && largest(weights);
+    const inColour = weights[0].shape[1] === 3 && (largest(weights) || 1);
     return [
       h(
         "p",
         null,
         "Every network: ",
         legend(-size, size),
-        "Differences: ",
-        legend(-change, change),
+        differenceLegend(change),
         inColour && `Colours: grey is 0, the brightest ${short(inColour, 3)}.`
       ),
       ...facts2.checkpoints.map((checkpoint, c) => h(
         "div",
         { class: "row", role: "group", "aria-label": networkName(checkpoint) },
         h("h4", null, networkName(checkpoint)),
-        captioned(`map ${now.at[0]}`, picture(tileCanvas(own[c], -size, size), own[c], "its kernels, one for each input channel")),
-        c > 0 && captioned("less the network above", picture(tileCanvas(changes[c], -change, change), changes[c], "the difference of the kernels")),
+        captioned(`map ${now.at[0]}`, picture(tileCanvas(own[c], -(size || 1), size || 1), own[c], "its kernels, one for each input channel")),
+        c > 0 && captioned("less the network above", picture(tileCanvas(changes[c], -(change || 1), change || 1), changes[c], "the difference of the kernels")),
         inColour && captioned(`all ${weights[c].shape[0]} as colours`, picture(colourTiles(weights[c], inColour), null, "all kernels as colours"))
       ))
     ];
@@ -641,7 +645,7 @@
     return data.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   }
   function largest(arrays) {
-    return Math.max(Number.MIN_VALUE, ...arrays.map(({ data }) => Math.max(...ends(data).map(Math.abs))));
+    return Math.max(0, ...arrays.map(({ data }) => Math.max(...ends(data).map(Math.abs))));
   }
 
   // src/network.js

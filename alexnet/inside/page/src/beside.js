@@ -5,7 +5,7 @@
 import { index } from "./arithmetic.js";
 import { networkName, output } from "./data.js";
 import { grouped, h, short, whenSeen } from "./elements.js";
-import { legend, mapCanvas, tileCanvas, tiling } from "./maps.js";
+import { differenceLegend, legend, mapCanvas, tileCanvas, tiling } from "./maps.js";
 
 /** The panel. spread(checkpoint, photo): {low, high, change} of the layer's output, which has this
  *  shape; go(changes) leads to another view. */
@@ -15,7 +15,7 @@ export function besideEachOther(facts, now, shape, spread, go) {
   const all = networks.flatMap((c) => photos.map((p) => spread(c, p)));
   const low = Math.min(...all.map((each) => each.low));
   const high = Math.max(...all.map((each) => each.high));
-  const change = Math.max(...all.map((each) => each.change ?? 0)) || Number.MIN_VALUE;
+  const change = Math.max(...all.map((each) => each.change ?? 0));
   const isOne = shape.length === 3 && now.beside === "map";
   const view = isOne ? oneMap(shape, now.at) : allMaps(shape, now.at);
   const isAnswer = now.layer === facts.answers[0].layers.at(-1).name;
@@ -45,14 +45,14 @@ export function besideEachOther(facts, now, shape, spread, go) {
       const value = short(difference.data[index(y.shape, now.at)], 6);
       const names = `${networkName(facts.checkpoints[c])} less the one above, ${facts.photos[p].name}`;
       return [h("div", { class: "cell", role: "img", "aria-label": `${names}: ${value}`, "data-cell": `${c},${p}` },
-        view.draw(difference, -change, change), view.mark()), h("p", { class: "value" }, value)];
+        view.draw(difference, -(change || 1), change || 1), view.mark()), h("p", { class: "value" }, value)];
     }))));
 
   const wide = (text) => h("tr", null, h("th", { colspan: photos.length, scope: "rowgroup" }, text));
   return h("section", { class: "beside" },
     h("h2", null, `${now.layer}, ${what}: ${networks.length} networks, ${photos.length} photos`),
     controls(now, shape, isOne, go),
-    h("p", null, "Every cell: ", legend(low, high), networks.length > 1 && ["Differences: ", legend(-change, change)]),
+    h("p", null, "Every cell: ", legend(low, high), networks.length > 1 && differenceLegend(change)),
     h("p", null, `Below each cell: ${chosen} and the network's first answer. A cell leads to the number under the pointer, explained.`),
     h("table", { class: shape.length === 3 && !isOne ? "cells tiles" : "cells" },
       h("thead", null, h("tr", null, facts.photos.map((photo) =>

@@ -3,7 +3,7 @@
 //
 //   index                                 photos, checkpoints, layers, classes, sources of kernels
 //   c<checkpoint>/<layer>                 the layer's parameters, float32
-//   c<checkpoint>/p<photo>/<layer>        its output for a photo, float32
+//   c<checkpoint>/p<photo>/<layer>        its output for a photo, float32; or {same: another file}
 //   c<checkpoint>/p<photo>/<layer>-terms  of a fully connected layer: each unit's largest products,
 //                                         and how their sum grows
 
@@ -51,7 +51,9 @@ export function decode(array) {
 
 /** The output of a layer for a photo; of "image", the photo as the network reads it. */
 export async function output(state, layer) {
-  return decode(await load(`c${state.checkpoint}/p${state.photo}/${layer}`));
+  let value = await load(`c${state.checkpoint}/p${state.photo}/${layer}`);
+  while (value.same) value = await load(value.same);
+  return decode(value);
 }
 
 /** The parameters of a layer by name. */

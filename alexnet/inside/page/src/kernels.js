@@ -2,7 +2,7 @@
 
 import { networkName, parameters } from "./data.js";
 import { h, short, whenSeen } from "./elements.js";
-import { colourTiles, legend, tileCanvas } from "./maps.js";
+import { colourTiles, differenceLegend, legend, tileCanvas } from "./maps.js";
 
 const WIDEST = 384; // pixels of a picture
 
@@ -39,14 +39,14 @@ function rows(facts, now, weights) {
   });
   const size = largest(own);
   const change = largest(changes.filter(Boolean));
-  const inColour = weights[0].shape[1] === 3 && largest(weights);
+  const inColour = weights[0].shape[1] === 3 && (largest(weights) || 1);
   return [
-    h("p", null, "Every network: ", legend(-size, size), "Differences: ", legend(-change, change),
+    h("p", null, "Every network: ", legend(-size, size), differenceLegend(change),
       inColour && `Colours: grey is 0, the brightest ${short(inColour, 3)}.`),
     ...facts.checkpoints.map((checkpoint, c) => h("div", { class: "row", role: "group", "aria-label": networkName(checkpoint) },
       h("h4", null, networkName(checkpoint)),
-      captioned(`map ${now.at[0]}`, picture(tileCanvas(own[c], -size, size), own[c], "its kernels, one for each input channel")),
-      c > 0 && captioned("less the network above", picture(tileCanvas(changes[c], -change, change), changes[c], "the difference of the kernels")),
+      captioned(`map ${now.at[0]}`, picture(tileCanvas(own[c], -(size || 1), size || 1), own[c], "its kernels, one for each input channel")),
+      c > 0 && captioned("less the network above", picture(tileCanvas(changes[c], -(change || 1), change || 1), changes[c], "the difference of the kernels")),
       inColour && captioned(`all ${weights[c].shape[0]} as colours`, picture(colourTiles(weights[c], inColour), null, "all kernels as colours")))),
   ];
 }
@@ -75,7 +75,7 @@ function ends(data) {
   return data.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 }
 
-/** The size of the largest number of several arrays; above 0. */
+/** The size of the largest number of several arrays. */
 function largest(arrays) {
-  return Math.max(Number.MIN_VALUE, ...arrays.map(({ data }) => Math.max(...ends(data).map(Math.abs))));
+  return Math.max(0, ...arrays.map(({ data }) => Math.max(...ends(data).map(Math.abs))));
 }

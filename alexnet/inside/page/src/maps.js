@@ -63,6 +63,11 @@ export function legend(low, high) {
     h("span", { class: "ramp", style: `background:linear-gradient(to right,${stops.join(",")})` }), short(to, 3));
 }
 
+/** The scale of the differences between networks. */
+export function differenceLegend(change) {
+  return change ? ["Differences: ", legend(-change, change)] : "No number differs.";
+}
+
 /** All maps as buttons, each with the same scale. */
 export function sheet(array, layer, chosen, choose) {
   const maps = [];
