@@ -49,7 +49,7 @@ def opened(browser, folder, words):
 
 
 def wait(browser, condition):
-    """Wait until the condition holds; an element that is drawn anew meanwhile is looked for again."""
+    """Wait until the condition holds; an element that was drawn anew is looked for again."""
     ignored = [StaleElementReferenceException]
     return WebDriverWait(browser, 30, ignored_exceptions=ignored).until(lambda _: condition())
 
