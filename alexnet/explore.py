@@ -1,7 +1,8 @@
 """python -m alexnet.explore CHECKPOINT IMAGE... --out FOLDER: a page to walk through a network.
 
 The page opens from the disk: no server, no network (inside/page_files.py). It shows every layer's
-maps, filters and figures, and behind every number its arithmetic, back to the photo.
+maps, filters and figures, and behind every number its arithmetic, back to the photo; and a layer of
+several networks on several photos beside each other.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import tinynet as tn
 from alexnet.cli import ending, flags
 from alexnet.cli.checked_trace import checked_trace
 from alexnet.cli.counting import counted
@@ -29,7 +31,8 @@ from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError, writing
 from alexnet.evaluation.metrics import log_probabilities
 from alexnet.inside.kernel_sources import kernel_sources
-from alexnet.inside.page_files import layer_facts, output_files, parameter_files, script
+from alexnet.inside.page_files import layer_facts, output_files, parameter_files, script, spread
+from alexnet.training.run_folder import RunFolder
 from alexnet.weights import checkpoint
 
 MOST = 12  # photos
@@ -46,28 +49,46 @@ def _command(args):
     folder = Path(args.out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out {printable(folder)} exists and is not an empty folder")
-    networks = [checkpoint.load(path) for path in [args.checkpoint, *(args.beside or [])]]
-    _check_alike(networks)
+    paths, opened = _networks(args)
+    first = checkpoint.load(paths[0])
+    _check_alike(first, paths[1:])
     faults = Faults("alexnet.explore")
-    photos = list(_photos(args, networks[0], faults))
+    photos = list(_photos(args, first, faults))
     if not photos:
         faults.raise_if_any()
         raise UsageError("no image was given")
     with writing(folder), _whole(folder) as new:
-        _write(new, networks, photos)
+        _write(new, first, paths, opened, photos)
     total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(
-        f"{printable(folder / 'index.html')}: {len(photos)} photos, {len(networks)} networks, "
+        f"{printable(folder / 'index.html')}: {len(photos)} photos, {len(paths)} networks, "
         f"{total / 1e6:.1f} MB; open it in a browser"
     )
     faults.raise_if_any()
     return 0
 
 
-def _check_alike(networks):
-    """Raise UsageError for networks that cannot stand beside each other."""
-    first = networks[0]
-    for other in networks[1:]:
+def _networks(args):
+    """(the paths of the checkpoints in the page's order, the number of CHECKPOINT among them)."""
+    given, former = Path(args.checkpoint), []
+    if args.kept:
+        run = given if given.is_dir() else given.parent
+        former = list(RunFolder(run).kept().values())
+        if not former:
+            raise UsageError(
+                f"--kept: {printable(run)} has no former checkpoint such as step-000500.npz; "
+                "alexnet.train --keep 10 leaves the newest ten"
+            )
+    paths = former if given in former else [*former, given]
+    return [*paths, *args.beside], paths.index(given)
+
+
+def _check_alike(first, paths):
+    """Raise DataError for a checkpoint that cannot be read, and UsageError for one that cannot
+    stand beside the first, before there is work to lose. Each is read again when its turn comes, so
+    that memory holds few of them."""
+    for path in paths:
+        other = checkpoint.load(path)
         if other.classes != first.classes or other.layers() != first.layers():
             raise UsageError(
                 f"{printable(other.path)} has other layers or classes than "
@@ -104,41 +125,59 @@ def _whole(folder):
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _write(folder, networks, photos):
+def _write(folder, first, paths, opened, photos):
+    """The page's files.
+
+    first   the Checkpoint of paths[0]
+    opened  the number of the network that the page opens with
+    """
     data = folder / "data"
     data.mkdir()
-    models = [saved.make_model() for saved in networks]
-    index = {"classes": networks[0].classes, "checkpoints": [], "photos": [], "answers": []}
-    work = counted(
-        ((c, p) for c in range(len(networks)) for p in range(len(photos))),
-        len(networks) * len(photos), "networks x photos",
-    )  # fmt: skip
-    for c, p in work:
-        saved, (path, pixels) = networks[c], photos[p]
-        seen = checked_trace(saved, models[c], pixels)
+    index = {
+        "classes": first.classes, "backend": tn.get_backend().name, "opened": opened,
+        "photos": [
+            {"name": printable(Path(path).name), "picture": _png(pixels[0].transpose(1, 2, 0))}
+            for path, pixels in photos
+        ],
+        "checkpoints": [], "answers": [],
+        "sources": kernel_sources({layer.kind for layer in first.layers()}),
+    }  # fmt: skip
+    above = {}  # (photo, layer) -> the output of the network before this one
+    passes = counted(_passes(first, paths, photos), len(paths) * len(photos), "networks x photos")
+    for c, saved, p, seen in passes:
         if p == 0:
             index["checkpoints"].append(_described(saved))
             _write_all(data / f"c{c}", parameter_files(seen), f"c{c}")
-        if c == 0:
-            index["photos"].append(
-                {"name": printable(Path(path).name), "picture": _png(pixels[0].transpose(1, 2, 0))}
-            )
-        _write_all(data / f"c{c}/p{p}", output_files(seen), f"c{c}/p{p}")
-        probabilities = np.exp(log_probabilities(seen.layers[-1].y)[0])
-        order = np.argsort(-probabilities, kind="stable")[:5]
-        index["answers"].append(
-            {
-                "checkpoint": c,
-                "photo": p,
-                "top": [[int(label), float(probabilities[label])] for label in order],
-                "layers": [layer_facts(traced) for traced in seen],
-            }
-        )
-    index["sources"] = kernel_sources({layer.kind for layer in networks[0].layers()})
+        x = seen.layers[0].x[0]
+        image = spread(x, above.get((p, "image")))
+        same_input = f"c{c - 1}/p{p}/image" if image["change"] == 0 else None
+        _write_all(data / f"c{c}/p{p}", output_files(seen, 0, same_input), f"c{c}/p{p}")
+        answer = {"checkpoint": c, "photo": p, "top": _most_probable(seen), "image": image}
+        answer["layers"] = [layer_facts(t, above=above.get((p, t.name))) for t in seen]
+        index["answers"].append(answer)
+        above |= {(p, "image"): x} | {(p, traced.name): traced.y[0] for traced in seen}
     (data / "index.js").write_text(script("index", index))
     page = resources.files("alexnet.inside") / "page"
     for name in PROGRAM:
         (folder / name).write_bytes((page / name).read_bytes())
+
+
+def _passes(first, paths, photos):
+    """(number of the network, its Checkpoint, number of the photo, Trace) of every pair."""
+    for c, path in enumerate(paths):
+        saved = checkpoint.load(path) if c else first
+        model = saved.make_model()
+        if c == 0:  # the first pass compiles kernels, which would count as the layers' time
+            checked_trace(saved, model, photos[0][1])
+        for p, (_, pixels) in enumerate(photos):
+            yield c, saved, p, checked_trace(saved, model, pixels)
+
+
+def _most_probable(seen):
+    """[label, probability] of five classes."""
+    probabilities = np.exp(log_probabilities(seen.layers[-1].y)[0])
+    order = np.argsort(-probabilities, kind="stable")[:5]
+    return [[int(label), float(probabilities[label])] for label in order]
 
 
 def _write_all(folder, files, prefix):
@@ -148,12 +187,12 @@ def _write_all(folder, files, prefix):
 
 
 def _described(saved):
-    options = saved.options or {}
-    epoch = saved.training.get("epoch") if saved.training else None
+    options, training = saved.options or {}, saved.training or {}
     return {
         "path": printable(saved.path),
         "spec": saved.build["spec"],
-        "epoch": epoch,
+        "epoch": training.get("epoch"),
+        "step": training.get("step"),
         "data": printable(str(options.get("data", ""))),
         "image_size": saved.build["image_size"],
     }
@@ -175,8 +214,8 @@ def _parser():
         epilog="examples:\n"
         "  python -m alexnet.explore runs/first cat.jpg --out page\n"
         "  python -m alexnet.explore runs/first/best.npz photos/val --out page\n"
-        "  python -m alexnet.explore runs/first/step-000500.npz cat.jpg --beside runs/first "
-        "--out page",
+        "  python -m alexnet.explore runs/first cat.jpg --beside runs/second --out page\n"
+        "  python -m alexnet.explore runs/first cat.jpg --kept --out page   # as training went on",
     )
     flags.add_checkpoint_argument(parser)
     parser.add_argument(
@@ -184,8 +223,13 @@ def _parser():
         help=f"image files and folders, {MOST} photos at most; - for a list on standard input",
     )  # fmt: skip
     parser.add_argument(
-        "--beside", nargs="+", type=flags.path, metavar="CHECKPOINT",
-        help="more checkpoints of the same network, such as earlier ones of the run (train --keep)",
+        "--beside", nargs="+", action="extend", type=flags.path, default=[], metavar="CHECKPOINT",
+        help="more checkpoints of the same network; of AlexNet's size, each adds 13 MB, and 8 MB "
+        "for each photo",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kept", action="store_true",
+        help="also the former checkpoints in the run's folder (train --keep), oldest first",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=flags.path, required=True, metavar="FOLDER", help="a new or empty folder"

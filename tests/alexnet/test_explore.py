@@ -1,5 +1,7 @@
 """The command that writes the page: its folder, its errors. A browser opens it in inside/."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,53 @@ def test_networks_beside_each_other_must_be_alike(file, tmp_path, capsys):
     words = [file, photo, "--beside", str(tmp_path / "other.npz")]
     assert main([*words, "--out", str(tmp_path / "page"), *NUMPY]) == 2
     assert "has other layers or classes than" in capsys.readouterr().err
+
+
+def index_of(page):
+    text = (page / "data" / "index.js").read_text()
+    return json.loads(text[len('explore.receive("index", ') : -len(");\n")])
+
+
+@pytest.mark.parametrize("given", ["", "step-000010.npz"])
+def test_kept_checkpoints_stand_in_the_order_of_their_steps(given, tmp_path, capsys):
+    """The run's folder, or one of the former checkpoints: the page opens with it."""
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("best", "step-000020", "step-000005", "step-000010"):
+        save(run / f"{name}.npz", width=0.03)
+    save(tmp_path / "other.npz", width=0.03)
+    photo = make_photo(tmp_path / "0.png", 0)
+    words = [str(run / given), photo, "--kept", "--beside", str(tmp_path / "other.npz")]
+    assert main([*words, "--out", str(tmp_path / "page"), *NUMPY]) == 0
+    index = index_of(tmp_path / "page")
+    names = [each["path"].rpartition("/")[2] for each in index["checkpoints"]]
+    former = ["step-000005.npz", "step-000010.npz", "step-000020.npz"]
+    assert names == [*former, *([] if given else ["best.npz"]), "other.npz"]
+    assert names[index["opened"]] == given or names[index["opened"]] == "best.npz" and not given
+
+
+def test_a_run_without_kept_checkpoints_says_how_to_keep_some(file, tmp_path, capsys):
+    photo = make_photo(tmp_path / "0.png", 0)
+    assert main([file, photo, "--kept", "--out", str(tmp_path / "page"), *NUMPY]) == 2
+    assert "has no former checkpoint" in (said := capsys.readouterr().err)
+    assert "alexnet.train --keep 10" in said and not (tmp_path / "page").exists()
+
+
+def test_a_change_is_the_largest_difference_from_the_network_above(file, tmp_path):
+    saved = checkpoint.load(file)
+    saved.model = {name: 2 * array for name, array in saved.model.items()}
+    saved.save(tmp_path / "doubled.npz")
+    photos = [make_photo(tmp_path / f"{seed}.png", seed) for seed in (0, 1)]
+    words = [file, *photos, "--beside", str(tmp_path / "doubled.npz"), "--out"]
+    assert main([*words, str(tmp_path / "page"), *NUMPY]) == 0
+    answers = {(a["checkpoint"], a["photo"]): a for a in index_of(tmp_path / "page")["answers"]}
+    for photo in (0, 1):
+        first, second = answers[0, photo], answers[1, photo]
+        assert first["layers"][0]["change"] is None and second["image"]["change"] == 0
+        low, high = first["layers"][0]["low"], first["layers"][0]["high"]  # conv1 is doubled too
+        assert second["layers"][0]["change"] == pytest.approx(max(-low, high))
+        image = tmp_path / "page" / "data" / f"c1/p{photo}/image.js"  # the input is there once
+        assert f'{{"same": "c0/p{photo}/image"}}' in image.read_text()
 
 
 def test_a_page_of_a_dead_network_is_a_page(tmp_path, capsys):

@@ -1,223 +1,4 @@
 (() => {
-  // src/elements.js
-  function h(tag, attributes, ...children) {
-    return filled(document.createElement(tag), attributes, children);
-  }
-  function svg(tag, attributes, ...children) {
-    return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
-  }
-  function filled(element, attributes, children) {
-    for (const [name, value] of Object.entries(attributes ?? {})) {
-      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else if (value === true) element.setAttribute(name, "");
-      else if (value !== false && value != null) element.setAttribute(name, value);
-    }
-    element.append(...children.flat(2).filter((child) => child != null && child !== false));
-    return element;
-  }
-  function short(number, digits = 6) {
-    if (number === 0) return "0";
-    const size = Math.abs(number);
-    return size >= 1e-4 && size < 1e7 ? String(+number.toPrecision(digits)) : number.toExponential(digits - 2);
-  }
-  function grouped(number) {
-    return number.toLocaleString("en-US");
-  }
-  function table(head, rows, attributes) {
-    return h(
-      "table",
-      attributes,
-      h("thead", null, h("tr", null, head.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", null, rows.map((row) => h("tr", row.attributes, (row.cells ?? row).map((cell) => h("td", null, cell)))))
-    );
-  }
-
-  // src/network.js
-  var HEIGHT = 120;
-  var LEAST = 6;
-  function drawNetwork(layers, chosen, imageSize2, choose) {
-    const image = { name: "image", kind: "the photo", outputs: [3, imageSize2, imageSize2] };
-    return h(
-      "nav",
-      { class: "network", "aria-label": "layers" },
-      [image, ...layers].map((layer) => {
-        const [channels, rows = 1] = layer.outputs;
-        const isVector = layer.outputs.length === 1;
-        const height = isVector ? HEIGHT / 2 : Math.max(LEAST, HEIGHT * rows / imageSize2);
-        const width = isVector ? LEAST : 4 + 3 * Math.log2(channels);
-        return h(
-          "button",
-          {
-            class: `layer ${layer.kind}`,
-            "aria-pressed": String(layer.name === chosen),
-            "aria-label": `${layer.name}, ${layer.kind}, ${layer.outputs.join(" by ")}`,
-            title: `${layer.name}: ${layer.outputs.map(grouped).join(" x ")}`,
-            onclick: () => choose(layer.name)
-          },
-          h("span", { class: "box", style: `height:${height}px;width:${width}px` }),
-          h("span", { class: "name" }, layer.name)
-        );
-      })
-    );
-  }
-
-  // src/data.js
-  var arrived = /* @__PURE__ */ new Map();
-  var waiting = /* @__PURE__ */ new Map();
-  function receive(name, value) {
-    arrived.set(name, value);
-    waiting.get(name)?.resolve(value);
-    waiting.delete(name);
-  }
-  function load(name) {
-    if (arrived.has(name)) return Promise.resolve(arrived.get(name));
-    if (!waiting.has(name)) waiting.set(name, request(name));
-    return waiting.get(name).promise;
-  }
-  function request(name) {
-    const entry = {};
-    entry.promise = new Promise((resolve, reject) => {
-      entry.resolve = resolve;
-      const script = document.createElement("script");
-      script.src = `data/${name}.js`;
-      script.onerror = () => reject(new Error(`data/${name}.js is missing from this folder`));
-      document.head.append(script);
-    });
-    return entry;
-  }
-  function decode(array) {
-    if (array.data) return array;
-    const kinds = { float32: Float32Array, uint16: Uint16Array, int32: Int32Array, uint8: Uint8Array };
-    const kind = Object.keys(kinds).find((name) => name in array);
-    const text = atob(array[kind]);
-    const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-    array.data = new kinds[kind](bytes.buffer);
-    delete array[kind];
-    return array;
-  }
-  async function output(state2, layer) {
-    return decode(await load(`c${state2.checkpoint}/p${state2.photo}/${layer}`));
-  }
-  async function parameters(state2, layer) {
-    const arrays = await load(`c${state2.checkpoint}/${layer}`);
-    for (const name in arrays) decode(arrays[name]);
-    return arrays;
-  }
-  async function terms(state2, layer) {
-    const found = await load(`c${state2.checkpoint}/p${state2.photo}/${layer}-terms`);
-    for (const name in found) decode(found[name]);
-    return found;
-  }
-
-  // src/colours.js
-  var SIGNED = [[5, 48, 97], [67, 147, 195], [247, 247, 247], [244, 165, 60], [127, 59, 8]];
-  var RISING = [[0, 32, 76], [62, 77, 107], [124, 123, 120], [187, 175, 113], [255, 234, 70]];
-  function colour(value, low, high) {
-    if (Number.isNaN(value)) return [255, 0, 255];
-    if (low < 0) {
-      const size = Math.max(-low, high);
-      return between(SIGNED, 0.5 + value / (2 * size || 1));
-    }
-    return between(RISING, high > low ? (value - low) / (high - low) : 0);
-  }
-  function css(value, low, high) {
-    return `rgb(${colour(value, low, high).map(Math.round).join(",")})`;
-  }
-  function ink(value, low, high) {
-    const [red, green, blue] = colour(value, low, high);
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "black" : "white";
-  }
-  function between(stops, share) {
-    const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
-    const first = Math.min(Math.floor(place), stops.length - 2);
-    return stops[first].map((from, i) => from + (place - first) * (stops[first + 1][i] - from));
-  }
-
-  // src/maps.js
-  var SHEET = 56;
-  var LARGE = 384;
-  function mapCanvas(array, channel, low, high) {
-    const [, rows, columns] = array.shape;
-    const canvas = h("canvas", { width: columns, height: rows });
-    const pixels = canvas.getContext("2d").createImageData(columns, rows);
-    const first = channel * rows * columns;
-    for (let i = 0; i < rows * columns; i++) {
-      const [red, green, blue] = colour(array.data[first + i], low, high);
-      pixels.data.set([red, green, blue, 255], 4 * i);
-    }
-    canvas.getContext("2d").putImageData(pixels, 0, 0);
-    return canvas;
-  }
-  function sheet(array, layer, chosen, choose) {
-    const maps = [];
-    for (let channel = 0; channel < array.shape[0]; channel++) {
-      const canvas = mapCanvas(array, channel, layer.low, layer.high);
-      canvas.style = `width:${SHEET}px;height:${SHEET}px`;
-      maps.push(h("button", {
-        class: "map",
-        "aria-label": `map ${channel}`,
-        title: `map ${channel}`,
-        "aria-pressed": String(channel === chosen),
-        onclick: () => choose(channel)
-      }, canvas));
-    }
-    return h("div", { class: "sheet" }, maps);
-  }
-  function largeMap(array, layer, at, choose) {
-    const [, rows, columns] = array.shape;
-    const canvas = mapCanvas(array, at[0], layer.low, layer.high);
-    const side = LARGE / Math.max(rows, columns);
-    canvas.style = `width:${side * columns}px;height:${side * rows}px`;
-    const mark = h("span", {
-      class: "mark",
-      style: `left:${at[2] * side}px;top:${at[1] * side}px;width:${side}px;height:${side}px`
-    });
-    const steps2 = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    const value = array.data[(at[0] * rows + at[1]) * columns + at[2]];
-    return h("div", {
-      class: "large",
-      tabindex: 0,
-      role: "application",
-      id: "large-map",
-      "aria-label": `map ${at[0]} of ${layer.name}, ${rows} by ${columns}. Arrow keys choose a number. Row ${at[1]}, column ${at[2]}: ${short(value)}`,
-      onclick: (event) => {
-        const box = canvas.getBoundingClientRect();
-        const column = Math.floor((event.clientX - box.left) / box.width * columns);
-        const row = Math.floor((event.clientY - box.top) / box.height * rows);
-        choose(Math.min(Math.max(row, 0), rows - 1), Math.min(Math.max(column, 0), columns - 1));
-      },
-      onkeydown: (event) => {
-        const step = steps2[event.key];
-        if (!step) return;
-        event.preventDefault();
-        event.stopPropagation();
-        const row = Math.min(Math.max(at[1] + step[0], 0), rows - 1);
-        choose(row, Math.min(Math.max(at[2] + step[1], 0), columns - 1));
-      }
-    }, canvas, mark);
-  }
-  function bars(array, layer, chosen, choose, names) {
-    const order = [...array.data.keys()].sort((a, b) => array.data[b] - array.data[a]).slice(0, 60);
-    if (!order.includes(chosen)) order.push(chosen);
-    const size = Math.max(Math.abs(layer.low), Math.abs(layer.high)) || 1;
-    return h(
-      "div",
-      { class: "bars" },
-      h("p", null, `The ${Math.min(60, array.data.length)} largest of ${array.data.length} outputs.`),
-      order.map((unit) => h(
-        "button",
-        {
-          class: "bar",
-          "aria-pressed": String(unit === chosen),
-          onclick: () => choose(unit)
-        },
-        h("span", { class: "name" }, names?.[unit] ?? String(unit)),
-        h("span", { class: "length", style: `width:${100 * Math.abs(array.data[unit]) / size}%` }),
-        h("span", { class: "value" }, short(array.data[unit]))
-      ))
-    );
-  }
-
   // src/arithmetic.js
   function arithmetic(layer, x, w, at, found) {
     return KINDS[layer.kind](layer.arguments, x, w, at, found);
@@ -239,9 +20,9 @@
       return one(formula, x, at, (v) => [["share kept", share], ["y", v * share]]);
     },
     Flatten: (a, x, w, at) => {
-      const [, rows, columns] = x.shape;
-      const inMap = at[0] % (rows * columns);
-      const place = [Math.floor(at[0] / (rows * columns)), Math.floor(inMap / columns), inMap % columns];
+      const [, rows2, columns] = x.shape;
+      const inMap = at[0] % (rows2 * columns);
+      const place = [Math.floor(at[0] / (rows2 * columns)), Math.floor(inMap / columns), inMap % columns];
       return one("y = x, numbered row by row", x, place, (v) => [["y", v]]);
     }
   };
@@ -262,22 +43,26 @@
   function fullyConnected(a, x, w, at, found) {
     const read = found.places.map((place) => x.data[place]);
     const bias = w.bias ? w.bias.data[at[0]] : 0;
-    const steps2 = [["sum of w x", found.total], ["b", bias], ["y", found.total + bias]];
-    const formula = "y = sum of w x + b";
-    const shape = [found.places.length];
+    const total = found.sums.at(-1);
+    const steps2 = [["sum of w x", total], ["b", bias], ["y", total + bias]];
+    const others = a.in_features - read.length;
+    if (others) {
+      const most = sum(found.products);
+      steps2.unshift([`the ${read.length} largest w x`, most], [`the other ${others.toLocaleString("en-US")} w x`, total - most]);
+    }
     const weights = found.products.map((product, i) => read[i] ? product / read[i] : NaN);
     return {
-      formula,
+      formula: "y = sum of w x + b",
       corner: [0],
-      shape,
+      shape: [read.length],
       read,
       weights,
       terms: found.products,
       steps: steps2,
       chosen: null,
       places: found.places,
-      rest: found.total - sum(found.products),
-      inputs: a.in_features
+      inputs: a.in_features,
+      growth: found.counts.map((count, i) => [count, found.sums[i]])
     };
   }
   function maxPool(a, x, w, at) {
@@ -302,12 +87,12 @@
     return mean(part, count);
   }
   function adaptiveAveragePool(a, x, w, at) {
-    const ends = [0, 1].map((axis) => {
+    const ends2 = [0, 1].map((axis) => {
       const [size, outputs, i] = [x.shape[1 + axis], a.size[axis], at[1 + axis]];
       return [Math.floor(i * size / outputs), Math.ceil((i + 1) * size / outputs)];
     });
-    const corner = [at[0], ends[0][0], ends[1][0]];
-    const shape = [1, ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]];
+    const corner = [at[0], ends2[0][0], ends2[1][0]];
+    const shape = [1, ends2[0][1] - ends2[0][0], ends2[1][1] - ends2[1][0]];
     const part = { corner, shape, read: cells(x, corner, shape) };
     return mean(part, part.read.length);
   }
@@ -317,12 +102,12 @@
     return { formula: "y = sum of x / cells", ...part, weights: null, terms: part.read, steps: steps2, chosen: null };
   }
   function window2(a, x, at) {
-    const ends = [0, 1].map((axis) => {
+    const ends2 = [0, 1].map((axis) => {
       const first = at[1 + axis] * a.stride[axis] - a.padding[axis];
       return [Math.max(first, 0), Math.min(first + a.window[axis], x.shape[1 + axis])];
     });
-    const corner = [at[0], ends[0][0], ends[1][0]];
-    const shape = [1, ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]];
+    const corner = [at[0], ends2[0][0], ends2[1][0]];
+    const shape = [1, ends2[0][1] - ends2[0][0], ends2[1][1] - ends2[1][0]];
     return { corner, shape, read: cells(x, corner, shape) };
   }
   function localResponseNorm(a, x, w, [channel, row, column]) {
@@ -338,10 +123,10 @@
     const reach = Math.floor(a.size / 2);
     const top = Math.max(row - reach, 0);
     const left = Math.max(column - reach, 0);
-    const rows = Math.min(row + reach + 1, x.shape[1]) - top;
+    const rows2 = Math.min(row + reach + 1, x.shape[1]) - top;
     const columns = Math.min(column + reach + 1, x.shape[2]) - left;
     const own = (row - top) * columns + column - left;
-    return normalised(a, a.alpha / a.size ** 2, x, [channel, top, left], [1, rows, columns], own);
+    return normalised(a, a.alpha / a.size ** 2, x, [channel, top, left], [1, rows2, columns], own);
   }
   function normalised(a, alpha, x, corner, shape, own) {
     const read = cells(x, corner, shape);
@@ -392,13 +177,13 @@
     return at.reduce((total, place, axis) => total * shape[axis] + place, 0);
   }
   function cells(x, corner, shape) {
-    const [, rows, columns] = x.shape;
+    const [, rows2, columns] = x.shape;
     const read = [];
     for (let c = corner[0]; c < corner[0] + shape[0]; c++)
       for (let i = corner[1]; i < corner[1] + shape[1]; i++)
         for (let j = corner[2]; j < corner[2] + shape[2]; j++) {
-          const inside = i >= 0 && i < rows && j >= 0 && j < columns;
-          read.push(inside ? x.data[(c * rows + i) * columns + j] : 0);
+          const inside = i >= 0 && i < rows2 && j >= 0 && j < columns;
+          read.push(inside ? x.data[(c * rows2 + i) * columns + j] : 0);
         }
     return read;
   }
@@ -406,9 +191,495 @@
     return numbers.reduce((total, number) => total + number, 0);
   }
 
+  // src/data.js
+  var arrived = /* @__PURE__ */ new Map();
+  var waiting = /* @__PURE__ */ new Map();
+  function receive(name, value) {
+    arrived.set(name, value);
+    waiting.get(name)?.resolve(value);
+    waiting.delete(name);
+  }
+  function load(name) {
+    if (arrived.has(name)) return Promise.resolve(arrived.get(name));
+    if (!waiting.has(name)) waiting.set(name, request(name));
+    return waiting.get(name).promise;
+  }
+  function request(name) {
+    const entry = {};
+    entry.promise = new Promise((resolve, reject) => {
+      entry.resolve = resolve;
+      const script = document.createElement("script");
+      script.src = `data/${name}.js`;
+      script.onerror = () => reject(new Error(`data/${name}.js is missing from this folder`));
+      document.head.append(script);
+    });
+    return entry;
+  }
+  function decode(array) {
+    if (array.data) return array;
+    const kinds = { float32: Float32Array, uint16: Uint16Array, int32: Int32Array, uint8: Uint8Array };
+    const kind = Object.keys(kinds).find((name) => name in array);
+    const text = atob(array[kind]);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    array.data = new kinds[kind](bytes.buffer);
+    delete array[kind];
+    return array;
+  }
+  async function output(state2, layer) {
+    let value = await load(`c${state2.checkpoint}/p${state2.photo}/${layer}`);
+    while (value.same) value = await load(value.same);
+    return decode(value);
+  }
+  async function parameters(state2, layer) {
+    const arrays = await load(`c${state2.checkpoint}/${layer}`);
+    for (const name in arrays) decode(arrays[name]);
+    return arrays;
+  }
+  async function terms(state2, layer) {
+    const found = await load(`c${state2.checkpoint}/p${state2.photo}/${layer}-terms`);
+    for (const name in found) decode(found[name]);
+    return found;
+  }
+  function networkName({ path, step, epoch }) {
+    const known = [step != null && `step ${step}`, epoch != null && `epoch ${epoch}`].filter(Boolean);
+    return known.length ? `${path} (${known.join(", ")})` : path;
+  }
+
+  // src/elements.js
+  function h(tag, attributes, ...children) {
+    return filled(document.createElement(tag), attributes, children);
+  }
+  function svg(tag, attributes, ...children) {
+    return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+  }
+  function filled(element, attributes, children) {
+    for (const [name, value] of Object.entries(attributes ?? {})) {
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else if (value === true) element.setAttribute(name, "");
+      else if (value !== false && value != null) element.setAttribute(name, value);
+    }
+    element.append(...children.flat(2).filter((child) => child != null && child !== false));
+    return element;
+  }
+  function short(number, digits = 6) {
+    if (number === 0) return "0";
+    const size = Math.abs(number);
+    return size >= 1e-4 && size < 1e7 ? String(+number.toPrecision(digits)) : number.toExponential(digits - 2);
+  }
+  function grouped(number) {
+    return number.toLocaleString("en-US");
+  }
+  function table(head, rows2, attributes) {
+    return h(
+      "table",
+      attributes,
+      h("thead", null, h("tr", null, head.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", null, rows2.map((row) => h("tr", row.attributes, (row.cells ?? row).map((cell2) => h("td", null, cell2)))))
+    );
+  }
+  function whenSeen(element, action) {
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      action();
+    }, { rootMargin: "200px" });
+    observer.observe(element);
+  }
+
+  // src/colours.js
+  var SIGNED = [[5, 48, 97], [67, 147, 195], [247, 247, 247], [244, 165, 60], [127, 59, 8]];
+  var RISING = [[0, 32, 76], [62, 77, 107], [124, 123, 120], [187, 175, 113], [255, 234, 70]];
+  function colour(value, low, high) {
+    if (Number.isNaN(value)) return [255, 0, 255];
+    if (low < 0) {
+      const size = Math.max(-low, high);
+      return between(SIGNED, 0.5 + value / (2 * size || 1));
+    }
+    return between(RISING, high > low ? (value - low) / (high - low) : 0);
+  }
+  function css(value, low, high) {
+    return `rgb(${colour(value, low, high).map(Math.round).join(",")})`;
+  }
+  function ink(value, low, high) {
+    const [red, green, blue] = colour(value, low, high);
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "black" : "white";
+  }
+  function between(stops, share) {
+    const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
+    const first = Math.min(Math.floor(place), stops.length - 2);
+    return stops[first].map((from, i) => from + (place - first) * (stops[first + 1][i] - from));
+  }
+
+  // src/maps.js
+  var SHEET = 56;
+  var LARGE = 384;
+  function mapCanvas(array, channel, low, high) {
+    const [, rows2, columns] = array.shape;
+    const one2 = array.data.subarray(channel * rows2 * columns, (channel + 1) * rows2 * columns);
+    return tileCanvas({ shape: [1, rows2, columns], data: one2 }, low, high);
+  }
+  function tileCanvas(array, low, high) {
+    return drawn(array.shape, (i) => colour(array.data[i], low, high));
+  }
+  function colourTiles({ shape: [outputs, , rows2, columns], data }, size) {
+    const pixels = rows2 * columns;
+    return drawn([outputs, rows2, columns], (i) => {
+      const first = 3 * pixels * Math.floor(i / pixels) + i % pixels;
+      return [0, 1, 2].map((channel) => 127.5 * (1 + data[first + channel * pixels] / size));
+    });
+  }
+  function tiling([channels, rows2 = 1, columns = 1]) {
+    const across = Math.ceil(Math.sqrt(channels));
+    const gap = rows2 * columns > 1 ? 1 : 0;
+    const [width, height] = [across * (columns + gap) - gap, Math.ceil(channels / across) * (rows2 + gap) - gap];
+    return { across, rows: rows2, columns, gap, width, height };
+  }
+  function drawn(shape, rgb) {
+    const { across, rows: rows2, columns, gap, width, height } = tiling(shape);
+    const canvas = h("canvas", { width, height });
+    const pixels = canvas.getContext("2d").createImageData(width, height);
+    for (let channel = 0, i = 0; channel < shape[0]; channel++) {
+      const left = channel % across * (columns + gap);
+      const top = Math.floor(channel / across) * (rows2 + gap);
+      for (let row = 0; row < rows2; row++)
+        for (let column = 0; column < columns; column++, i++) {
+          const [red, green, blue] = rgb(i);
+          pixels.data.set([red, green, blue, 255], 4 * ((top + row) * width + left + column));
+        }
+    }
+    canvas.getContext("2d").putImageData(pixels, 0, 0);
+    return canvas;
+  }
+  function legend(low, high) {
+    const size = Math.max(-low, high);
+    const [from, to] = low < 0 ? [-size, size] : [low, high];
+    const stops = [0, 0.25, 0.5, 0.75, 1].map((share) => css(from + share * (to - from), low, high));
+    return h(
+      "span",
+      { class: "legend" },
+      short(from, 3),
+      h("span", { class: "ramp", style: `background:linear-gradient(to right,${stops.join(",")})` }),
+      short(to, 3)
+    );
+  }
+  function differenceLegend(change) {
+    return change ? ["Differences: ", legend(-change, change)] : "No number differs.";
+  }
+  function sheet(array, layer, chosen, choose) {
+    const maps = [];
+    for (let channel = 0; channel < array.shape[0]; channel++) {
+      const canvas = mapCanvas(array, channel, layer.low, layer.high);
+      canvas.style = `width:${SHEET}px;height:${SHEET}px`;
+      maps.push(h("button", {
+        class: "map",
+        "aria-label": `map ${channel}`,
+        title: `map ${channel}`,
+        "aria-pressed": String(channel === chosen),
+        onclick: () => choose(channel)
+      }, canvas));
+    }
+    return h("div", { class: "sheet" }, maps);
+  }
+  function largeMap(array, layer, at, choose) {
+    const [, rows2, columns] = array.shape;
+    const canvas = mapCanvas(array, at[0], layer.low, layer.high);
+    const side = LARGE / Math.max(rows2, columns);
+    canvas.style = `width:${side * columns}px;height:${side * rows2}px`;
+    const mark = h("span", {
+      class: "mark",
+      style: `left:${at[2] * side}px;top:${at[1] * side}px;width:${side}px;height:${side}px`
+    });
+    const steps2 = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const value = array.data[(at[0] * rows2 + at[1]) * columns + at[2]];
+    return h("div", {
+      class: "large",
+      tabindex: 0,
+      role: "application",
+      id: "large-map",
+      "aria-label": `map ${at[0]} of ${layer.name}, ${rows2} by ${columns}. Arrow keys choose a number. Row ${at[1]}, column ${at[2]}: ${short(value)}`,
+      onclick: (event) => {
+        const box = canvas.getBoundingClientRect();
+        const column = Math.floor((event.clientX - box.left) / box.width * columns);
+        const row = Math.floor((event.clientY - box.top) / box.height * rows2);
+        choose(Math.min(Math.max(row, 0), rows2 - 1), Math.min(Math.max(column, 0), columns - 1));
+      },
+      onkeydown: (event) => {
+        const step = steps2[event.key];
+        if (!step) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const row = Math.min(Math.max(at[1] + step[0], 0), rows2 - 1);
+        choose(row, Math.min(Math.max(at[2] + step[1], 0), columns - 1));
+      }
+    }, canvas, mark);
+  }
+  function bars(array, layer, chosen, choose, names) {
+    const order = [...array.data.keys()].sort((a, b) => array.data[b] - array.data[a]).slice(0, 60);
+    if (!order.includes(chosen)) order.push(chosen);
+    const size = Math.max(Math.abs(layer.low), Math.abs(layer.high)) || 1;
+    return h(
+      "div",
+      { class: "bars" },
+      h("p", null, `The ${Math.min(60, array.data.length)} largest of ${array.data.length} outputs.`),
+      order.map((unit) => h(
+        "button",
+        {
+          class: "bar",
+          "aria-pressed": String(unit === chosen),
+          onclick: () => choose(unit)
+        },
+        h("span", { class: "name" }, names?.[unit] ?? String(unit)),
+        h("span", { class: "length", style: `width:${100 * Math.abs(array.data[unit]) / size}%` }),
+        h("span", { class: "value" }, short(array.data[unit]))
+      ))
+    );
+  }
+
+  // src/beside.js
+  function besideEachOther(facts2, now, shape, spread, go2) {
+    const networks = facts2.checkpoints.map((_, c) => c);
+    const photos = facts2.photos.map((_, p) => p);
+    const all = networks.flatMap((c) => photos.map((p) => spread(c, p)));
+    const low = Math.min(...all.map((each) => each.low));
+    const high = Math.max(...all.map((each) => each.high));
+    const change = Math.max(...all.map((each) => each.change ?? 0));
+    const isOne = shape.length === 3 && now.beside === "map";
+    const view = isOne ? oneMap(shape, now.at) : allMaps(shape, now.at);
+    const isAnswer = now.layer === facts2.answers[0].layers.at(-1).name;
+    const chosen = `${now.layer}[${now.at.join(", ")}]${isAnswer ? `, ${facts2.classes[now.at[0]]},` : ""}`;
+    const what = shape.length === 1 ? `all ${grouped(shape[0])} units` : isOne ? `map ${now.at[0]}` : `all ${shape[0]} maps`;
+    const outputs = networks.map((c) => h("tr", null, photos.map((p) => {
+      const top = facts2.answers.find((a) => a.checkpoint === c && a.photo === p).top[0];
+      const answer = `${facts2.classes[top[0]]} ${(100 * top[1]).toFixed(1)} %`;
+      return cell(view, async () => {
+        const y = await output({ checkpoint: c, photo: p }, now.layer);
+        const value = short(y.data[index(y.shape, now.at)], 9);
+        const names = `${networkName(facts2.checkpoints[c])}, ${facts2.photos[p].name}`;
+        return [h("button", {
+          class: "cell",
+          id: `cell-${c}-${p}`,
+          "data-cell": `${c},${p}`,
+          "aria-current": c === now.checkpoint && p === now.photo ? "true" : null,
+          "aria-label": `${names}: ${now.layer}[${now.at.join(", ")}] = ${value}; ${answer}. Explain this number`,
+          onclick: (event) => go2({ checkpoint: c, photo: p, beside: null, at: event.detail ? under(event, view) : now.at })
+        }, view.draw(y, low, high), view.mark()), h("p", { class: "value" }, value), h("p", { class: "answer" }, answer)];
+      });
+    })));
+    const differences = networks.map((c) => c > 0 && h("tr", { class: "difference" }, photos.map((p) => cell(view, async () => {
+      const [above, y] = await Promise.all([c - 1, c].map((each) => output({ checkpoint: each, photo: p }, now.layer)));
+      const difference = { shape: y.shape, data: Float64Array.from(y.data, (value2, i) => value2 - above.data[i]) };
+      const value = short(difference.data[index(y.shape, now.at)], 6);
+      const names = `${networkName(facts2.checkpoints[c])} less the one above, ${facts2.photos[p].name}`;
+      return [h(
+        "div",
+        { class: "cell", role: "img", "aria-label": `${names}: ${value}`, "data-cell": `${c},${p}` },
+        view.draw(difference, -(change || 1), change || 1),
+        view.mark()
+      ), h("p", { class: "value" }, value)];
+    }))));
+    const wide = (text) => h("tr", null, h("th", { colspan: photos.length, scope: "rowgroup" }, text));
+    return h(
+      "section",
+      { class: "beside" },
+      h("h2", null, `${now.layer}, ${what}: ${networks.length} networks, ${photos.length} photos`),
+      controls(now, shape, isOne, go2),
+      h("p", null, "Every cell: ", legend(low, high), networks.length > 1 && differenceLegend(change)),
+      h("p", null, `Below each cell: ${chosen} and the network's first answer. A cell leads to the number under the pointer, explained.`),
+      h(
+        "table",
+        { class: shape.length === 3 && !isOne ? "cells tiles" : "cells" },
+        h("thead", null, h("tr", null, facts2.photos.map((photo) => h("th", { scope: "col" }, h("img", { src: photo.picture, alt: "" }), photo.name)))),
+        networks.map((c) => h(
+          "tbody",
+          null,
+          wide(networkName(facts2.checkpoints[c])),
+          outputs[c],
+          c > 0 && wide("less the network above"),
+          differences[c]
+        ))
+      )
+    );
+  }
+  function cell(view, parts) {
+    const place = h("td", null, h("div", { class: "cell waiting", style: `aspect-ratio:${view.width}/${view.height}` }, "…"));
+    whenSeen(place, async () => {
+      try {
+        place.replaceChildren(...await parts());
+      } catch (error) {
+        place.replaceChildren(h("p", { class: "error", role: "alert" }, error.message));
+      }
+    });
+    return place;
+  }
+  function controls(now, shape, isOne, go2) {
+    const names = shape.length === 3 ? ["map", "row", "column"] : ["unit"];
+    const moved = (axis, value) => now.at.map((place, i) => i === axis ? Math.min(Math.max(Math.trunc(value) || 0, 0), shape[axis] - 1) : place);
+    const choice = (beside, text) => h("button", {
+      id: `beside-${beside}`,
+      "aria-pressed": String(isOne === (beside === "map")),
+      onclick: () => go2({ beside })
+    }, text);
+    return h(
+      "div",
+      { class: "controls" },
+      shape.length === 3 && h("div", { role: "group", "aria-label": "what a cell shows" }, choice("map", "the chosen map"), choice("maps", "all maps")),
+      names.map((name, axis) => h("label", null, `${name} `, h("input", {
+        type: "number",
+        id: `at-${axis}`,
+        min: 0,
+        max: shape[axis] - 1,
+        value: now.at[axis],
+        onchange: (event) => go2({ at: moved(axis, event.target.value) })
+      })))
+    );
+  }
+  function oneMap([, rows2, columns], at) {
+    return {
+      width: columns,
+      height: rows2,
+      draw: (array, low, high) => mapCanvas(array, at[0], low, high),
+      mark: () => frame(at[2] / columns, at[1] / rows2, 1 / columns, 1 / rows2),
+      place: (x, y) => [at[0], Math.floor(y * rows2), Math.floor(x * columns)]
+    };
+  }
+  function allMaps(shape, at) {
+    const { across, rows: rows2, columns, gap, width, height } = tiling(shape);
+    const [left, top] = [at[0] % across * (columns + gap), Math.floor(at[0] / across) * (rows2 + gap)];
+    return {
+      width,
+      height,
+      draw: (array, low, high) => tileCanvas(array, low, high),
+      mark: () => frame(left / width, top / height, columns / width, rows2 / height),
+      place: (x, y) => {
+        const [column, row] = [Math.floor(x * width / (columns + gap)), Math.floor(y * height / (rows2 + gap))];
+        const channel = row * across + column;
+        return channel < shape[0] ? [channel, ...at.slice(1)] : at;
+      }
+    };
+  }
+  function frame(left, top, width, height) {
+    const share = (part) => `${100 * part}%`;
+    return h("span", { class: "mark", style: `left:${share(left)};top:${share(top)};width:${share(width)};height:${share(height)}` });
+  }
+  function under(event, view) {
+    const box = event.currentTarget.querySelector("canvas").getBoundingClientRect();
+    const share = (at, size) => Math.min(Math.max(at / size, 0), 1 - 1e-9);
+    return view.place(share(event.clientX - box.left, box.width), share(event.clientY - box.top, box.height));
+  }
+
+  // src/kernels.js
+  var WIDEST = 384;
+  function kernelsOf(weight, channel) {
+    const own = ofMap(weight, channel);
+    const [low, high] = ends(own.data);
+    return h(
+      "section",
+      { class: "filters" },
+      h("h3", null, `the ${own.shape[0]} kernels of map ${channel}, ${own.shape.slice(1).join(" x ")}, from ${short(low, 3)} (blue) to ${short(high, 3)} (orange)`),
+      picture(tileCanvas(own, Math.min(low, -1e-12), high), own, "the kernels, one for each input channel")
+    );
+  }
+  function kernelsBeside(facts2, now) {
+    const section = h(
+      "section",
+      { class: "filters" },
+      h("h3", null, `the kernels of ${now.layer}, map ${now.at[0]}, in every network`),
+      h("p", null, "…")
+    );
+    whenSeen(section, async () => {
+      try {
+        const weights = await Promise.all(facts2.checkpoints.map(async (_, checkpoint) => (await parameters({ checkpoint }, now.layer)).weight));
+        section.lastChild.replaceWith(...rows(facts2, now, weights));
+      } catch (error) {
+        section.lastChild.replaceWith(h("p", { class: "error", role: "alert" }, error.message));
+      }
+    });
+    return section;
+  }
+  function rows(facts2, now, weights) {
+    const own = weights.map((weight) => ofMap(weight, now.at[0]));
+    const changes = own.map(({ shape, data }, c) => c > 0 && {
+      shape,
+      data: Float64Array.from(data, (value, i) => value - own[c - 1].data[i])
+    });
+    const size = largest(own);
+    const change = largest(changes.filter(Boolean));
+    const inColour = weights[0].shape[1] === 3 && (largest(weights) || 1);
+    return [
+      h(
+        "p",
+        null,
+        "Every network: ",
+        legend(-size, size),
+        differenceLegend(change),
+        inColour && `Colours: grey is 0, the brightest ${short(inColour, 3)}.`
+      ),
+      ...facts2.checkpoints.map((checkpoint, c) => h(
+        "div",
+        { class: "row", role: "group", "aria-label": networkName(checkpoint) },
+        h("h4", null, networkName(checkpoint)),
+        captioned(`map ${now.at[0]}`, picture(tileCanvas(own[c], -(size || 1), size || 1), own[c], "its kernels, one for each input channel")),
+        c > 0 && captioned("less the network above", picture(tileCanvas(changes[c], -(change || 1), change || 1), changes[c], "the difference of the kernels")),
+        inColour && captioned(`all ${weights[c].shape[0]} as colours`, picture(colourTiles(weights[c], inColour), null, "all kernels as colours"))
+      ))
+    ];
+  }
+  function captioned(text, drawn2) {
+    return h("figure", null, drawn2, h("figcaption", null, text));
+  }
+  function picture(canvas, array, text) {
+    const [low, high] = array ? ends(array.data) : [];
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", array ? `${text}, from ${short(low)} to ${short(high)}` : text);
+    const zoom = Math.min(Math.max(Math.floor(WIDEST / canvas.width), 1), 4);
+    canvas.style = `width:${zoom * canvas.width}px`;
+    return canvas;
+  }
+  function ofMap(weight, channel) {
+    const [, ...shape] = weight.shape;
+    const size = shape.reduce((a, b) => a * b);
+    return { shape, data: weight.data.subarray(channel * size, (channel + 1) * size) };
+  }
+  function ends(data) {
+    return data.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+  }
+  function largest(arrays) {
+    return Math.max(0, ...arrays.map(({ data }) => Math.max(...ends(data).map(Math.abs))));
+  }
+
+  // src/network.js
+  var HEIGHT = 120;
+  var LEAST = 6;
+  function drawNetwork(layers, chosen, imageSize2, choose) {
+    const image = { name: "image", kind: "the photo", outputs: [3, imageSize2, imageSize2] };
+    return h(
+      "nav",
+      { class: "network", "aria-label": "layers" },
+      [image, ...layers].map((layer) => {
+        const [channels, rows2 = 1] = layer.outputs;
+        const isVector = layer.outputs.length === 1;
+        const height = isVector ? HEIGHT / 2 : Math.max(LEAST, HEIGHT * rows2 / imageSize2);
+        const width = isVector ? LEAST : 4 + 3 * Math.log2(channels);
+        return h(
+          "button",
+          {
+            class: `layer ${layer.kind}`,
+            "aria-pressed": String(layer.name === chosen),
+            "aria-label": `${layer.name}, ${layer.kind}, ${layer.outputs.join(" by ")}`,
+            title: `${layer.name}: ${layer.outputs.map(grouped).join(" x ")}`,
+            onclick: () => choose(layer.name)
+          },
+          h("span", { class: "box", style: `height:${height}px;width:${width}px` }),
+          h("span", { class: "name" }, layer.name)
+        );
+      })
+    );
+  }
+
   // src/number.js
   var LARGEST = 12;
-  function explainNumber(layer, before, x, y, w, at, found, pixels, follow) {
+  function explainNumber({ layer, at, before, x, y, w, found, pixels, by, follow }) {
     const value = y.data[index(y.shape, at)];
     const a = arithmetic(layer, x, w, at, found);
     const last = a.steps.at(-1)[1];
@@ -423,18 +694,19 @@
       h(
         "p",
         { class: "check" },
-        `The engine computed ${short(value, 9)}; the arithmetic here, in float64, gives ${short(last, 12)}.`
+        `The engine (${by}) computed ${short(value, 9)}; the arithmetic here, in float64, gives ${short(last, 12)}.`
       ),
       a.shape.length === 3 && a.shape[1] * a.shape[2] > 1 ? windows(a, follow) : null,
-      a.read.length > 1 ? largest(a, before, place, follow) : back(before, place(0), a.read[0], follow)
+      a.read.length > 1 ? largest2(a, before, place, follow) : back(before, place(0), a.read[0], follow),
+      a.growth?.length > 1 ? growth(a) : null
     );
   }
   function placeOf(a, i) {
     if (a.shape.length === 1) return [a.corner[0] + i];
-    const [, rows, columns] = a.shape;
+    const [, rows2, columns] = a.shape;
     return [
-      a.corner[0] + Math.floor(i / (rows * columns)),
-      a.corner[1] + Math.floor(i / columns) % rows,
+      a.corner[0] + Math.floor(i / (rows2 * columns)),
+      a.corner[1] + Math.floor(i / columns) % rows2,
       a.corner[2] + i % columns
     ];
   }
@@ -442,8 +714,8 @@
     return table(["step", "number"], a.steps.map(([name, number]) => [name, short(number, 9)]), { class: "steps" });
   }
   function windows(a, follow) {
-    const [channels, rows, columns] = a.shape;
-    const size = rows * columns;
+    const [channels, rows2, columns] = a.shape;
+    const size = rows2 * columns;
     const weight = a.terms ?? a.read;
     const sums = Array.from({ length: channels }, (_, c) => weight.slice(c * size, (c + 1) * size).reduce((total, v) => total + Math.abs(v), 0));
     const channel = sums.indexOf(Math.max(...sums));
@@ -478,13 +750,13 @@
       })
     );
   }
-  function largest(a, before, place, follow) {
+  function largest2(a, before, place, follow) {
     const weight = a.terms ?? a.read;
-    const order = [...weight.keys()].sort((i, j) => Math.abs(weight[j]) - Math.abs(weight[i])).slice(0, LARGEST);
+    const order = [...weight.keys()].sort((i, j) => Math.abs(weight[j]) - Math.abs(weight[i])).slice(0, a.places ? weight.length : LARGEST);
     const total = a.steps.find(([name]) => name.startsWith("sum"))?.[1];
     const head = ["place", "x", ...a.weights ? ["w"] : [], ...a.terms && a.terms !== a.read ? [a.weights ? "w x" : "x squared"] : []];
     if (total !== void 0) head.push("of the sum");
-    const rows = order.map((i) => {
+    const rows2 = order.map((i) => {
       const cells2 = [
         h("button", { class: "follow", onclick: () => follow(place(i)) }, place(i).join(", ")),
         short(a.read[i])
@@ -498,7 +770,23 @@
       "div",
       null,
       h("p", null, `The ${order.length} largest, of ${before}. A place leads to that number's own arithmetic.`),
-      table(head, rows, { class: "terms" })
+      table(head, rows2, { class: "terms" })
+    );
+  }
+  function growth({ growth: sums, inputs }) {
+    const size = Math.max(...sums.map(([, total]) => Math.abs(total))) || 1;
+    const last = sums.at(-1)[1];
+    const rows2 = sums.map(([count, total]) => [
+      count === inputs ? `all ${grouped(count)}` : grouped(count),
+      short(total, 9),
+      last ? `${(100 * total / last).toFixed(1)} %` : "",
+      h("span", { class: total < 0 ? "bar below" : "bar", style: `width:${6 * Math.abs(total) / size}rem` })
+    ]);
+    return h(
+      "div",
+      null,
+      h("p", null, "How the sum grows, the largest products first. Bars: orange above 0, blue below."),
+      table(["products", "their sum", "of the sum", ""], rows2, { class: "growth" })
     );
   }
   function back(before, at, value, follow) {
@@ -514,13 +802,13 @@
   function pixelsSeen(layers, name, at) {
     const path = layers.slice(0, layers.findIndex((layer) => layer.name === name) + 1).reverse();
     return [0, 1].map((axis) => {
-      let ends = at.length === 3 ? [at[1 + axis], at[1 + axis]] : [0, 0];
+      let ends2 = at.length === 3 ? [at[1 + axis], at[1 + axis]] : [0, 0];
       for (const layer of path) {
         const cells2 = layer.inputs.length === 3 ? layer.inputs[1 + axis] : 1;
-        const [first, last] = cellsRead(layer, axis, cells2, ...ends);
-        ends = [Math.max(first, 0), Math.min(last, cells2 - 1)];
+        const [first, last] = cellsRead(layer, axis, cells2, ...ends2);
+        ends2 = [Math.max(first, 0), Math.min(last, cells2 - 1)];
       }
-      return ends;
+      return ends2;
     });
   }
   function cellsRead(layer, axis, cells2, first, last) {
@@ -550,32 +838,38 @@
   }
 
   // src/source.js
-  var RUNNING = {
-    "numpy/conv2d.py": "np.matmul(weight_matrix, columns_matrix",
-    "numpy/linear.py": "np.matmul(x, weight.T",
-    "numpy/max_pool2d.py": "wins = ",
-    "numpy/avg_pool2d.py": "y[...] = total /",
-    "numpy/adaptive_avg_pool2d.py": "y[:, :, i, j] =",
-    "numpy/local_response_norm.py": "y[...] = x * scale**-beta",
-    "numpy/same_map_norm.py": "y[...] = x * scale**-beta",
-    "numpy/batch_norm.py": "y[...] = _maps(weight)",
-    "numpy/relu.py": "np.maximum(x, 0, out=y)",
-    "numpy/tanh.py": "np.tanh(x, out=y)"
-  };
-  function sources(files, chosen, choose) {
-    if (!files) return null;
+  function sources(files, layer, backend, chosen, choose) {
+    if (!files) {
+      const why = layer.kind === "Flatten" ? "it numbers its input anew" : "outside training it hands its input on, or multiplies it by one number";
+      return h("section", { class: "source" }, h("p", null, `No kernel computes ${layer.name}: ${why}.`));
+    }
     const names = Object.keys(files);
     const name = names.includes(chosen) ? chosen : names[0];
+    const byTiles = layer.algorithm === "winograd" && name.startsWith(backend);
+    const marks = byTiles ? [] : files[name].marks;
+    const lines = files[name].text.split("\n").map((line, i) => {
+      const steps2 = marks.find(([number]) => number === i + 1)?.[1];
+      return h("code", { class: steps2 && "running", title: steps2 }, `${String(i + 1).padStart(4)}  ${line}
+`);
+    });
+    const source = h("pre", { tabindex: 0, "aria-label": name }, lines);
+    const show = (number) => {
+      source.scrollTop = lines[number - 1].offsetTop - source.clientHeight / 3;
+    };
+    if (marks.length) requestAnimationFrame(() => show(marks[0][0]));
     return h(
       "section",
       { class: "source" },
       h("div", { role: "tablist", "aria-label": "backends" }, names.map((each) => h("button", { role: "tab", "aria-selected": String(each === name), onclick: () => choose(each) }, each))),
-      h("pre", { tabindex: 0 }, files[name].split("\n").map((line, i) => {
-        const running = RUNNING[name] && line.includes(RUNNING[name]);
-        return h("code", { class: running ? "running" : null }, `${String(i + 1).padStart(4)}  ${line}
-`);
-      }))
+      h("p", { class: "marks" }, byTiles ? `No line is marked: ${backend} made this number by Winograd's tiles, in ${backend}/winograd.` : ["Marked: ", marks.map(([number, steps2]) => h("button", { onclick: () => show(number) }, `line ${number}, ${steps2}`)), remark(name, marks)]),
+      source
     );
+  }
+  function remark(name, marks) {
+    const steps2 = marks.flatMap(([, each]) => each.split(", "));
+    if (new Set(steps2).size < steps2.length) return " Two lines make one step: one for whole windows, the other where windows are cut off or of another size.";
+    if (name.endsWith(".cu") && steps2[0] === "b") return " cuBLAS makes the sum of w x; the .py calls it.";
+    return "";
   }
 
   // src/main.js
@@ -586,28 +880,36 @@
   function state() {
     const words = new URLSearchParams(location.hash.slice(1));
     const layers = layersOf(0, 0);
-    const number = (name, count) => Math.min(Math.max(Number(words.get(name)) || 0, 0), count - 1);
+    const number = (name, count, otherwise) => Math.min(Math.max(Math.trunc(Number(words.get(name) ?? otherwise)) || 0, 0), count - 1);
     const now = {
-      photo: number("photo", facts.photos.length),
-      checkpoint: number("checkpoint", facts.checkpoints.length),
+      photo: number("photo", facts.photos.length, 0),
+      checkpoint: number("checkpoint", facts.checkpoints.length, facts.opened),
       layer: words.get("layer"),
-      file: words.get("file")
+      file: words.get("file"),
+      beside: ["map", "maps"].find((each) => each === words.get("beside"))
     };
     if (now.layer !== "image" && !layers.some((layer) => layer.name === now.layer)) now.layer = layers[0].name;
     const shape = shapeOf(now.layer);
     const at = (words.get("at") ?? "").split(",").map(Number);
-    const fits = at.length === shape.length && at.every((place, axis) => place >= 0 && place < shape[axis]);
+    const fits = at.length === shape.length && at.every((place, axis) => Number.isInteger(place) && place >= 0 && place < shape[axis]);
     now.at = fits ? at : shape.map((size, axis) => axis ? Math.floor(size / 2) : 0);
     return now;
   }
   function go(changes) {
     const next = { ...state(), ...changes };
     const words = { photo: next.photo, checkpoint: next.checkpoint, layer: next.layer, at: next.at?.join(",") };
-    if (next.file) words.file = next.file;
+    for (const name of ["file", "beside"]) if (next[name]) words[name] = next[name];
     location.hash = new URLSearchParams(words).toString();
   }
+  function answerOf(checkpoint, photo) {
+    return facts.answers.find((a) => a.checkpoint === checkpoint && a.photo === photo);
+  }
   function layersOf(checkpoint, photo) {
-    return facts.answers.find((a) => a.checkpoint === checkpoint && a.photo === photo).layers;
+    return answerOf(checkpoint, photo).layers;
+  }
+  function spreadOf(name, checkpoint, photo) {
+    const answer = answerOf(checkpoint, photo);
+    return name === "image" ? answer.image : answer.layers.find((layer) => layer.name === name);
   }
   function imageSize() {
     return facts.checkpoints[0].image_size;
@@ -624,7 +926,7 @@
     const main = h("main", null, h("p", null, "…"));
     page.replaceChildren(heading(now), drawNetwork(layers, now.layer, imageSize(), (layer) => go({ layer, at: null })), main);
     try {
-      const parts = await panel(now, layers);
+      const parts = now.beside ? besidePanel(now, layers) : await panel(now, layers);
       if (mine !== drawing) return;
       main.replaceChildren(...parts.filter(Boolean));
     } catch (error) {
@@ -633,7 +935,12 @@
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
   }
   function heading(now) {
-    const answer = facts.answers.find((a) => a.checkpoint === now.checkpoint && a.photo === now.photo);
+    const answer = answerOf(now.checkpoint, now.photo);
+    const view = (id, beside, text) => h("button", {
+      id,
+      "aria-pressed": String(Boolean(beside) === Boolean(now.beside)),
+      onclick: () => go({ beside })
+    }, text);
     return h(
       "header",
       null,
@@ -645,12 +952,14 @@
       facts.checkpoints.length > 1 ? h("label", null, "network ", h(
         "select",
         { id: "checkpoint", onchange: (e) => go({ checkpoint: Number(e.target.value) }) },
-        facts.checkpoints.map((c, i) => h(
-          "option",
-          { value: i, selected: i === now.checkpoint },
-          c.epoch == null ? c.path : `${c.path}, epoch ${c.epoch}`
-        ))
+        facts.checkpoints.map((c, i) => h("option", { value: i, selected: i === now.checkpoint }, networkName(c)))
       )) : h("p", null, `${facts.checkpoints[0].spec}: ${facts.checkpoints[0].path}`),
+      facts.photos.length * facts.checkpoints.length > 1 && h(
+        "div",
+        { class: "views", role: "group", "aria-label": "view" },
+        view("view-number", null, "one number"),
+        view("view-beside", now.beside ?? "map", "beside each other")
+      ),
       h("ol", { class: "answers", "aria-label": "the most probable classes" }, answer.top.map(([label, share]) => h(
         "li",
         null,
@@ -658,6 +967,14 @@
         `${facts.classes[label]} ${(100 * share).toFixed(1)} %`
       )))
     );
+  }
+  function besidePanel(now, layers) {
+    const layer = layers.find(({ name }) => name === now.layer);
+    const spread = (checkpoint, photo) => spreadOf(now.layer, checkpoint, photo);
+    return [
+      besideEachOther(facts, now, shapeOf(now.layer), spread, go),
+      layer?.kind === "Conv2d" && facts.checkpoints.length > 1 ? kernelsBeside(facts, now) : null
+    ];
   }
   async function panel(now, layers) {
     const place = layers.findIndex((layer2) => layer2.name === now.layer);
@@ -667,33 +984,33 @@
     const before = place ? layers[place - 1].name : "image";
     const [x, y, w] = await Promise.all([output(now, before), output(now, now.layer), parameters(now, now.layer)]);
     const found = layer.kind === "Linear" ? unitTerms(await terms(now, now.layer), now.at[0]) : null;
-    const ends = pixelsSeen(layers, now.layer, now.at);
-    const seen = `rows ${ends[0].join(" to ")} and columns ${ends[1].join(" to ")} of the photo`;
+    const ends2 = pixelsSeen(layers, now.layer, now.at);
+    const pixels = `rows ${ends2[0].join(" to ")} and columns ${ends2[1].join(" to ")} of the photo`;
     const follow = (at) => go({ layer: before, at });
+    const by = [facts.backend, layer.algorithm].filter(Boolean).join(", ");
     const isMap = y.shape.length === 3;
     return [
       h("section", { class: "facts" }, h("h2", null, `${layer.name}, ${layer.kind}`), described(layer), histogram(layer)),
       h(
         "section",
         { class: "look" },
-        framed(photo, ends),
+        framed(photo, ends2),
         isMap ? largeMap(y, layer, now.at, (row, column) => go({ at: [now.at[0], row, column] })) : null
       ),
-      explainNumber(layer, before, x, y, w, now.at, found, seen, follow),
+      explainNumber({ layer, at: now.at, before, x, y, w, found, pixels, by, follow }),
+      sources(facts.sources[layer.kind], layer, facts.backend, now.file, (file) => go({ file })),
       h(
         "section",
         { class: "all" },
         isMap ? h("h3", null, `all ${y.shape[0]} maps`) : h("h3", null, "its units"),
         isMap ? sheet(y, layer, now.at[0], (channel) => go({ at: [channel, ...now.at.slice(1)] })) : bars(y, layer, now.at[0], (unit) => go({ at: [unit] }), place === layers.length - 1 ? facts.classes : null)
       ),
-      layer.kind === "Conv2d" ? filters(w.weight, now.at[0]) : null,
-      sources(facts.sources[layer.kind], now.file, (file) => go({ file }))
+      layer.kind === "Conv2d" ? kernelsOf(w.weight, now.at[0]) : null
     ];
   }
   async function inputPanel(now) {
     const x = await output(now, "image");
-    const [low, high] = x.data.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-    const layer = { name: "image", low, high };
+    const layer = { name: "image", ...spreadOf("image", now.checkpoint, now.photo) };
     const [channel, row, column] = now.at;
     const value = x.data[(channel * x.shape[1] + row) * x.shape[2] + column];
     return h(
@@ -705,13 +1022,12 @@
       sheet(x, layer, channel, (c) => go({ at: [c, row, column] }))
     );
   }
-  function unitTerms({ places, products, totals }, unit) {
-    const count = places.shape[1];
-    const part = (array) => Array.from(array.data.subarray(unit * count, (unit + 1) * count));
-    return { places: part(places), products: part(products), total: totals.data[unit] };
+  function unitTerms({ places, products, counts, sums }, unit) {
+    const part = ({ shape: [, count], data }) => Array.from(data.subarray(unit * count, (unit + 1) * count));
+    return { places: part(places), products: part(products), counts: Array.from(counts.data), sums: part(sums) };
   }
   function described(layer) {
-    const rows = [
+    const rows2 = [
       ["output", layer.outputs.map(grouped).join(" x ")],
       ...Object.entries(layer.arguments).map(([name, value]) => [name, String(value)]),
       ["parameters", grouped(layer.parameters)],
@@ -720,7 +1036,7 @@
       ["zeros", `${(100 * layer.zero).toFixed(1)} %`],
       [layer.outputs.length === 3 ? "silent maps" : "silent units", grouped(layer.silent)]
     ];
-    return h("dl", null, rows.map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
+    return h("dl", null, rows2.map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
   }
   function histogram(layer) {
     const most = Math.max(...layer.histogram);
@@ -740,33 +1056,14 @@
       h("figcaption", null, `${short(layer.low, 4)} to ${short(layer.high, 4)}, mean ${short(layer.mean, 4)}; heights are square roots`)
     );
   }
-  function framed(photo, [rows, columns]) {
+  function framed(photo, [rows2, columns]) {
     const share = (pixels) => `${100 * pixels / imageSize()}%`;
-    const style = `top:${share(rows[0])};left:${share(columns[0])};height:${share(rows[1] - rows[0] + 1)};width:${share(columns[1] - columns[0] + 1)}`;
+    const style = `top:${share(rows2[0])};left:${share(columns[0])};height:${share(rows2[1] - rows2[0] + 1)};width:${share(columns[1] - columns[0] + 1)}`;
     return h(
       "div",
       { class: "framed" },
-      h("img", { src: photo.picture, alt: `${photo.name}; framed: rows ${rows.join(" to ")}, columns ${columns.join(" to ")}` }),
+      h("img", { src: photo.picture, alt: `${photo.name}; framed: rows ${rows2.join(" to ")}, columns ${columns.join(" to ")}` }),
       h("span", { class: "frame", style })
-    );
-  }
-  function filters(weight, channel) {
-    const [, depth, rows, columns] = weight.shape;
-    const size = depth * rows * columns;
-    const data = weight.data.subarray(channel * size, (channel + 1) * size);
-    const [low, high] = data.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [0, 0]);
-    const one2 = { shape: [depth, rows, columns], data };
-    const squares = [];
-    for (let c = 0; c < depth; c++) {
-      const canvas = mapCanvas(one2, c, Math.min(low, -1e-12), high);
-      canvas.setAttribute("aria-hidden", "true");
-      squares.push(canvas);
-    }
-    return h(
-      "section",
-      { class: "filters" },
-      h("h3", null, `the ${depth} kernels of map ${channel}, ${rows} x ${columns}, from ${short(low, 3)} (blue) to ${short(high, 3)} (orange)`),
-      h("div", { class: "sheet" }, squares)
     );
   }
   document.addEventListener("keydown", (event) => {
@@ -780,7 +1077,8 @@
       ArrowDown: () => go({ at: [Math.min(now.at[0] + 1, shapeOf(now.layer)[0] - 1), ...now.at.slice(1)] }),
       ArrowUp: () => go({ at: [Math.max(now.at[0] - 1, 0), ...now.at.slice(1)] }),
       p: () => go({ photo: (now.photo + 1) % facts.photos.length }),
-      c: () => go({ checkpoint: (now.checkpoint + 1) % facts.checkpoints.length })
+      c: () => go({ checkpoint: (now.checkpoint + 1) % facts.checkpoints.length }),
+      b: () => go({ beside: now.beside ? null : "map" })
     };
     if (!moves[event.key] || event.target.closest?.("pre")) return;
     event.preventDefault();

@@ -7,7 +7,6 @@ import pytest
 
 import tinynet as tn
 from alexnet.inside import trace
-from alexnet.inside.kernel_sources import KERNELS, kernel_sources
 from alexnet.inside.page_files import (
     LARGEST,
     encoded,
@@ -79,7 +78,20 @@ def test_the_largest_products_of_each_unit(seen):
         order = np.argsort(-np.abs(products), kind="stable")[:LARGEST]
         assert found["places"][unit].tolist() == order.tolist()
         assert np.allclose(found["products"][unit], products[order], rtol=1e-6)
-        assert found["totals"][unit] == pytest.approx(products.sum(), rel=1e-6)
+        in_order = products[np.argsort(-np.abs(products), kind="stable")]
+        for count, total in zip(found["counts"], found["sums"][unit], strict=True):
+            assert total == pytest.approx(in_order[:count].sum(), rel=1e-6, abs=1e-7)
+    assert found["counts"].tolist() == [1, 4, 16, 64, 100]
+
+
+def test_a_unit_of_few_inputs_has_all_its_products():
+    traced = trace(
+        nn.Sequential([("fc1", nn.Linear(3, 2))]),
+        tn.Tensor(np.array([[1, -2, 0]], np.float32)),
+    )["fc1"]
+    found = {name: decoded(array) for name, array in largest_terms(traced).items()}
+    assert found["places"].shape == (2, 3) and found["counts"].tolist() == [1, 3]
+    assert found["sums"][:, -1] == pytest.approx(found["products"].sum(axis=1))
 
 
 def test_facts_count_zeros_and_silent_maps(seen):
@@ -90,18 +102,20 @@ def test_facts_count_zeros_and_silent_maps(seen):
     facts = layer_facts(layer, 1)
     assert facts["zero"] == pytest.approx((y == 0).mean()) and facts["silent"] == 1
     assert sum(facts["histogram"]) == y.size
-    assert (facts["low"], facts["high"]) == (y.min(), y.max())
+    assert (facts["low"], facts["high"], facts["change"]) == (y.min(), y.max(), None)
+    above = y.copy()
+    above[1, 2, 3] += 100
+    assert layer_facts(layer, 1, above)["change"] == pytest.approx(100)
+
+
+def test_facts_name_the_algorithm_of_a_convolution(seen):
+    assert layer_facts(seen["conv1"])["algorithm"] == "im2col"
+    assert layer_facts(seen["relu1"])["algorithm"] is None
+    with tn.conv_algorithm("winograd"):
+        assert layer_facts(seen["conv1"])["algorithm"] == "winograd"
 
 
 def test_a_script_hands_over_its_value_whatever_is_in_it():
     assert script("c0/a", {"b": 'quote " and </script>'}) == (
         'explore.receive("c0/a", {"b": "quote \\" and </script>"});\n'
     )
-
-
-def test_the_sources_of_a_kernel_in_three_languages():
-    found = kernel_sources({"Conv2d", "Flatten"})
-    assert list(found) == ["Conv2d"]
-    assert list(found["Conv2d"]) == ["numpy/conv2d.py", "numba/conv2d.py", "cupy/conv2d.cu"]
-    assert "im2col" in found["Conv2d"]["numpy/conv2d.py"]
-    assert all(len(kernel_sources({kind})[kind]) == 3 for kind in KERNELS)

@@ -9,95 +9,12 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from alexnet.data.crops import centre_crop
-from alexnet.data.folder import read_image
 from alexnet.explore import main
-from alexnet.inside import trace
 from alexnet.inside.arithmetic import KINDS
-from alexnet.inside.kernel_sources import KERNELS
-from alexnet.weights import checkpoint
+from alexnet.inside.kernel_sources import KERNELS, MARKS
+from tests.alexnet.inside.conftest import NETWORKS
+from tests.alexnet.inside.page_in_browser import By, Keys, click_at, heading, numbers, opened, wait
 from tests.alexnet.looked_into import NUMPY, make_photo, save
-
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-if not (shutil.which("chromium") and shutil.which("chromedriver")):
-    pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
-
-from selenium.common.exceptions import WebDriverException  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-dev-shm-usage "
-    "--disable-background-networking --disable-component-update"
-).split()
-NETWORKS = {  # together they have every kind of layer
-    "paper": {"spec": "paper", "size": 67},
-    "torchvision": {"spec": "torchvision", "size": 67, "norm": "batch"},
-    "cifar10": {"spec": "cifar10", "size": 32, "norm": "same-map", "activation": "tanh"},
-}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in FLAGS:
-        options.add_argument(flag)
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    try:
-        driver = webdriver.Chrome(options=options, service=service)
-    except WebDriverException as error:
-        pytest.skip(f"chromium does not start here: {error.msg}")
-    driver.set_window_size(1300, 1200)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """{network: (the page's folder, the trace of its second photo)}; two networks beside each
-    other in the first."""
-    folder, made = tmp_path_factory.mktemp("pages"), {}
-    photos = [make_photo(folder / "photos" / f"{seed}.png", seed) for seed in (0, 1)]
-    with tn.use_backend("numpy"):
-        for name, changes in NETWORKS.items():
-            saved = save(folder / f"{name}.npz", width=0.1, **changes)
-            words = [str(folder / f"{name}.npz"), *photos, "--out", str(folder / name), *NUMPY]
-            if name == "paper":
-                words += ["--beside", str(folder / f"{name}.npz")]
-            assert main(words) == 0
-            pixels = centre_crop(
-                read_image(photos[1], saved.stored_size)[None], saved.build["image_size"]
-            )
-            loaded = checkpoint.load(folder / f"{name}.npz")
-            x = tn.Tensor(loaded.normalization(pixels))
-            made[name] = folder / name, trace(loaded.make_model(), x)
-    return made
-
-
-def opened(browser, folder, words):
-    """Open a view and wait until it is drawn."""
-    browser.get("about:blank")
-    browser.get(f"{(folder / 'index.html').as_uri()}#{words}")
-    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "main > section"))
-
-
-def wait(browser, condition):
-    return WebDriverWait(browser, 30).until(lambda _: condition())
-
-
-def heading(browser):
-    return browser.find_element(By.ID, "number").text
-
-
-def numbers(browser):
-    """(the engine's number, the page's own)."""
-    text = browser.find_element(By.CSS_SELECTOR, ".check").text
-    found = re.search(r"computed (\S+); the arithmetic here, in float64, gives (\S+)\.$", text)
-    return float(found[1]), float(found[2])
 
 
 def one_of_each_kind(seen):
@@ -117,13 +34,8 @@ def test_a_click_shows_the_engines_number_and_its_arithmetic(network, browser, p
             browser.find_elements(By.CSS_SELECTOR, ".all .map")[channel].click()
             wait(browser, lambda c=channel: f"[{c}, " in heading(browser))
             canvas = browser.find_element(By.CSS_SELECTOR, ".large canvas")
-            browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
             side = canvas.size["width"] / y.shape[2]
-            across = int(side * (column + 0.5) - canvas.size["width"] / 2)
-            down = int(side * (row + 0.5) - canvas.size["height"] / 2)
-            ActionChains(browser).move_to_element_with_offset(
-                canvas, across, down
-            ).click().perform()
+            click_at(browser, canvas, (column + 0.5) / y.shape[2], (row + 0.5) / y.shape[1])
             at = (channel, row, column)
         else:
             bar = browser.find_elements(By.CSS_SELECTOR, ".bars .bar")[2]
@@ -136,7 +48,8 @@ def test_a_click_shows_the_engines_number_and_its_arithmetic(network, browser, p
         assert shown == pytest.approx(float(y[at]), rel=1e-8), place
         assert own == pytest.approx(shown, rel=2e-5, abs=2e-6), place
         running = browser.find_elements(By.CSS_SELECTOR, "pre .running")
-        assert len(running) == (layer.kind in KERNELS), place  # the source's line is marked
+        name = f"numpy/{KERNELS[layer.kind]}.py" if layer.kind in KERNELS else None
+        assert len(running) == len(MARKS.get(name, [])), place  # the source's lines are marked
         if y.ndim == 3:
             left, top = browser.execute_script(
                 "const [mark, map] = ['.mark', '.large canvas'].map((name) =>"
@@ -159,8 +72,11 @@ def test_an_input_is_followed_back_to_the_photo(browser, pages):
         follow = browser.find_elements(By.CSS_SELECTOR, ".follow")[0]
         browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", follow)
         follow.click()
-        wait(browser, lambda n=name: f"layer={n}&" in browser.current_url)
-        wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "main > section"))
+        if name != "image":
+            wait(browser, lambda n=name: heading(browser).startswith(f"{n}["))
+    wait(browser, lambda: "layer=image&" in browser.current_url)
+    wait(browser, lambda: not browser.find_elements(By.ID, "number"))
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "main > section"))
     assert "of the photo, normalised" in browser.find_element(By.TAG_NAME, "h2").text
 
 
@@ -195,10 +111,12 @@ def test_keys_move_through_layers_maps_numbers_photos_and_networks(browser, page
 
 def test_every_control_has_a_name_and_every_picture_a_text(browser, pages):
     folder, seen = pages["paper"]
-    for layer in ("conv2", "pool1", "fc6"):
-        opened(browser, folder, f"layer={layer}")
+    for words in ("layer=conv2", "layer=pool1", "layer=fc6", "layer=conv1&beside=map"):
+        opened(browser, folder, words)
+        wait(browser, lambda: not browser.find_elements(By.CSS_SELECTOR, ".waiting"))
         nameless = browser.execute_script(
-            """return [...document.querySelectorAll("button, select, [tabindex]")].filter((e) =>
+            """return [...document.querySelectorAll(
+            "button, select, input, [tabindex], [role=img]")].filter((e) =>
             !(e.getAttribute("aria-label") || e.closest("label") || e.textContent.trim()))
             .map((e) => e.outerHTML.slice(0, 100))"""
         )
@@ -208,11 +126,11 @@ def test_every_control_has_a_name_and_every_picture_a_text(browser, pages):
 
 
 @pytest.mark.parametrize("width", [500, 900, 1400])  # a phone: the narrowest that chromium takes
-@pytest.mark.parametrize("layer", ["conv1", "fc6"])
-def test_the_page_scrolls_in_one_direction(browser, pages, layer, width):
+@pytest.mark.parametrize("words", ["layer=conv1", "layer=fc6", "layer=conv1&beside=maps"])
+def test_the_page_scrolls_in_one_direction(browser, pages, words, width):
     browser.set_window_size(width, 900)
     try:
-        opened(browser, pages["paper"][0], f"layer={layer}")
+        opened(browser, pages["paper"][0], words)
         width, room = browser.execute_script(
             "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         )

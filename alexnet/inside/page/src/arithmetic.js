@@ -7,6 +7,9 @@
 //     read            those inputs; weights, terms: what multiplies them, what is summed, or null
 //     steps           [name, number], the last is the output
 //     chosen          the place in read of the largest or of x itself, or null
+// and of a fully connected layer, where read holds the inputs of the largest products only,
+//     places, inputs  where they are, and how many inputs there are
+//     growth          [count, the sum of so many products, the largest first]
 
 /** The arithmetic of a layer's output `at`. x: {shape, data} of its input; w: its parameters. */
 export function arithmetic(layer, x, w, at, found) {
@@ -54,17 +57,22 @@ function convolution(a, x, w, [output, row, column]) {
   return { formula: "y = sum of w x + b", corner, shape, read, weights, terms, steps, chosen: null };
 }
 
-/** found: {places, products, rest} of this unit, since the page has no dense weights. */
+/** found: {places, products, counts, sums} of this unit, since the page has no dense weights. */
 function fullyConnected(a, x, w, at, found) {
   const read = found.places.map((place) => x.data[place]);
   const bias = w.bias ? w.bias.data[at[0]] : 0;
-  const steps = [["sum of w x", found.total], ["b", bias], ["y", found.total + bias]];
-  const formula = "y = sum of w x + b";
-  const shape = [found.places.length];
+  const total = found.sums.at(-1);
+  const steps = [["sum of w x", total], ["b", bias], ["y", total + bias]];
+  const others = a.in_features - read.length;
+  if (others) {
+    const most = sum(found.products);
+    steps.unshift([`the ${read.length} largest w x`, most], [`the other ${others.toLocaleString("en-US")} w x`, total - most]);
+  }
   const weights = found.products.map((product, i) => (read[i] ? product / read[i] : NaN));
   return {
-    formula, corner: [0], shape, read, weights, terms: found.products, steps, chosen: null,
-    places: found.places, rest: found.total - sum(found.products), inputs: a.in_features,
+    formula: "y = sum of w x + b", corner: [0], shape: [read.length], read, weights,
+    terms: found.products, steps, chosen: null, places: found.places, inputs: a.in_features,
+    growth: found.counts.map((count, i) => [count, found.sums[i]]),
   };
 }
 

@@ -3,8 +3,9 @@
 //
 //   index                                 photos, checkpoints, layers, classes, sources of kernels
 //   c<checkpoint>/<layer>                 the layer's parameters, float32
-//   c<checkpoint>/p<photo>/<layer>        its output for a photo, float32
-//   c<checkpoint>/p<photo>/<layer>-terms  of a fully connected layer: each unit's largest products
+//   c<checkpoint>/p<photo>/<layer>        its output for a photo, float32; or {same: another file}
+//   c<checkpoint>/p<photo>/<layer>-terms  of a fully connected layer: each unit's largest products,
+//                                         and how their sum grows
 
 const arrived = new Map();
 const waiting = new Map();
@@ -41,7 +42,8 @@ export function decode(array) {
   const kinds = { float32: Float32Array, uint16: Uint16Array, int32: Int32Array, uint8: Uint8Array };
   const kind = Object.keys(kinds).find((name) => name in array);
   const text = atob(array[kind]);
-  const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // from() would call a function for each
   array.data = new kinds[kind](bytes.buffer);
   delete array[kind];
   return array;
@@ -49,7 +51,9 @@ export function decode(array) {
 
 /** The output of a layer for a photo; of "image", the photo as the network reads it. */
 export async function output(state, layer) {
-  return decode(await load(`c${state.checkpoint}/p${state.photo}/${layer}`));
+  let value = await load(`c${state.checkpoint}/p${state.photo}/${layer}`);
+  while (value.same) value = await load(value.same);
+  return decode(value);
 }
 
 /** The parameters of a layer by name. */
@@ -59,9 +63,15 @@ export async function parameters(state, layer) {
   return arrays;
 }
 
-/** {places, products} of a fully connected layer: (units, count) each, the largest first. */
+/** {places, products, counts, sums} of a fully connected layer (inside/page_files.py). */
 export async function terms(state, layer) {
   const found = await load(`c${state.checkpoint}/p${state.photo}/${layer}-terms`);
   for (const name in found) decode(found[name]);
   return found;
+}
+
+/** How the page names a network. */
+export function networkName({ path, step, epoch }) {
+  const known = [step != null && `step ${step}`, epoch != null && `epoch ${epoch}`].filter(Boolean);
+  return known.length ? `${path} (${known.join(", ")})` : path;
 }

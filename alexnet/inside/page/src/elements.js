@@ -38,3 +38,13 @@ export function table(head, rows, attributes) {
     h("thead", null, h("tr", null, head.map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", null, rows.map((row) => h("tr", row.attributes, (row.cells ?? row).map((cell) => h("td", null, cell))))));
 }
+
+/** Call action() once, when the element comes into view. */
+export function whenSeen(element, action) {
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    action();
+  }, { rootMargin: "200px" });
+  observer.observe(element);
+}

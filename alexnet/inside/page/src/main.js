@@ -2,11 +2,15 @@
 //
 //   photo, checkpoint   their numbers          layer   its name
 //   at                  the chosen number      file    the open source
+//   beside              "map" or "maps": all networks and photos beside each other, in each cell the
+//                       chosen map or all maps; without it, one number explained
 
-import { drawNetwork } from "./network.js";
-import { load, output, parameters, receive, terms } from "./data.js";
+import { besideEachOther } from "./beside.js";
+import { load, networkName, output, parameters, receive, terms } from "./data.js";
 import { grouped, h, short, svg } from "./elements.js";
-import { bars, largeMap, mapCanvas, sheet } from "./maps.js";
+import { kernelsBeside, kernelsOf } from "./kernels.js";
+import { bars, largeMap, sheet } from "./maps.js";
+import { drawNetwork } from "./network.js";
 import { explainNumber } from "./number.js";
 import { pixelsSeen } from "./receptive.js";
 import { sources } from "./source.js";
@@ -22,17 +26,19 @@ let drawing = 0; // the number of the latest drawing: an older one that waited f
 function state() {
   const words = new URLSearchParams(location.hash.slice(1));
   const layers = layersOf(0, 0);
-  const number = (name, count) => Math.min(Math.max(Number(words.get(name)) || 0, 0), count - 1);
+  const number = (name, count, otherwise) =>
+    Math.min(Math.max(Math.trunc(Number(words.get(name) ?? otherwise)) || 0, 0), count - 1);
   const now = {
-    photo: number("photo", facts.photos.length),
-    checkpoint: number("checkpoint", facts.checkpoints.length),
+    photo: number("photo", facts.photos.length, 0),
+    checkpoint: number("checkpoint", facts.checkpoints.length, facts.opened),
     layer: words.get("layer"),
     file: words.get("file"),
+    beside: ["map", "maps"].find((each) => each === words.get("beside")),
   };
   if (now.layer !== "image" && !layers.some((layer) => layer.name === now.layer)) now.layer = layers[0].name;
   const shape = shapeOf(now.layer);
   const at = (words.get("at") ?? "").split(",").map(Number);
-  const fits = at.length === shape.length && at.every((place, axis) => place >= 0 && place < shape[axis]);
+  const fits = at.length === shape.length && at.every((place, axis) => Number.isInteger(place) && place >= 0 && place < shape[axis]);
   now.at = fits ? at : shape.map((size, axis) => (axis ? Math.floor(size / 2) : 0));
   return now;
 }
@@ -40,12 +46,22 @@ function state() {
 function go(changes) {
   const next = { ...state(), ...changes };
   const words = { photo: next.photo, checkpoint: next.checkpoint, layer: next.layer, at: next.at?.join(",") };
-  if (next.file) words.file = next.file;
+  for (const name of ["file", "beside"]) if (next[name]) words[name] = next[name];
   location.hash = new URLSearchParams(words).toString();
 }
 
+function answerOf(checkpoint, photo) {
+  return facts.answers.find((a) => a.checkpoint === checkpoint && a.photo === photo);
+}
+
 function layersOf(checkpoint, photo) {
-  return facts.answers.find((a) => a.checkpoint === checkpoint && a.photo === photo).layers;
+  return answerOf(checkpoint, photo).layers;
+}
+
+/** {low, high, change} of a layer's output, or of the image. */
+function spreadOf(name, checkpoint, photo) {
+  const answer = answerOf(checkpoint, photo);
+  return name === "image" ? answer.image : answer.layers.find((layer) => layer.name === name);
 }
 
 function imageSize() {
@@ -67,7 +83,7 @@ async function draw() {
   const main = h("main", null, h("p", null, "…"));
   page.replaceChildren(heading(now), drawNetwork(layers, now.layer, imageSize(), (layer) => go({ layer, at: null })), main);
   try {
-    const parts = await panel(now, layers);
+    const parts = now.beside ? besidePanel(now, layers) : await panel(now, layers);
     if (mine !== drawing) return;
     main.replaceChildren(...parts.filter(Boolean));
   } catch (error) {
@@ -77,19 +93,32 @@ async function draw() {
 }
 
 function heading(now) {
-  const answer = facts.answers.find((a) => a.checkpoint === now.checkpoint && a.photo === now.photo);
+  const answer = answerOf(now.checkpoint, now.photo);
+  const view = (id, beside, text) => h("button", {
+    id, "aria-pressed": String(Boolean(beside) === Boolean(now.beside)), onclick: () => go({ beside }),
+  }, text);
   return h("header", null,
     h("div", { class: "photos", role: "tablist", "aria-label": "photos" }, facts.photos.map((photo, i) =>
       h("button", { role: "tab", "aria-selected": String(i === now.photo), "aria-label": photo.name, onclick: () => go({ photo: i }) },
         h("img", { src: photo.picture, alt: "" })))),
     facts.checkpoints.length > 1
       ? h("label", null, "network ", h("select", { id: "checkpoint", onchange: (e) => go({ checkpoint: Number(e.target.value) }) },
-          facts.checkpoints.map((c, i) => h("option", { value: i, selected: i === now.checkpoint },
-            c.epoch == null ? c.path : `${c.path}, epoch ${c.epoch}`))))
+          facts.checkpoints.map((c, i) => h("option", { value: i, selected: i === now.checkpoint }, networkName(c)))))
       : h("p", null, `${facts.checkpoints[0].spec}: ${facts.checkpoints[0].path}`),
+    facts.photos.length * facts.checkpoints.length > 1 && h("div", { class: "views", role: "group", "aria-label": "view" },
+      view("view-number", null, "one number"), view("view-beside", now.beside ?? "map", "beside each other")),
     h("ol", { class: "answers", "aria-label": "the most probable classes" }, answer.top.map(([label, share]) =>
       h("li", null, h("span", { class: "length", style: `width:${100 * share}%` }),
         `${facts.classes[label]} ${(100 * share).toFixed(1)} %`))));
+}
+
+function besidePanel(now, layers) {
+  const layer = layers.find(({ name }) => name === now.layer);
+  const spread = (checkpoint, photo) => spreadOf(now.layer, checkpoint, photo);
+  return [
+    besideEachOther(facts, now, shapeOf(now.layer), spread, go),
+    layer?.kind === "Conv2d" && facts.checkpoints.length > 1 ? kernelsBeside(facts, now) : null,
+  ];
 }
 
 async function panel(now, layers) {
@@ -101,28 +130,28 @@ async function panel(now, layers) {
   const [x, y, w] = await Promise.all([output(now, before), output(now, now.layer), parameters(now, now.layer)]);
   const found = layer.kind === "Linear" ? unitTerms(await terms(now, now.layer), now.at[0]) : null;
   const ends = pixelsSeen(layers, now.layer, now.at);
-  const seen = `rows ${ends[0].join(" to ")} and columns ${ends[1].join(" to ")} of the photo`;
+  const pixels = `rows ${ends[0].join(" to ")} and columns ${ends[1].join(" to ")} of the photo`;
   const follow = (at) => go({ layer: before, at });
+  const by = [facts.backend, layer.algorithm].filter(Boolean).join(", ");
   const isMap = y.shape.length === 3;
   return [
     h("section", { class: "facts" }, h("h2", null, `${layer.name}, ${layer.kind}`), described(layer), histogram(layer)),
     h("section", { class: "look" },
       framed(photo, ends),
       isMap ? largeMap(y, layer, now.at, (row, column) => go({ at: [now.at[0], row, column] })) : null),
-    explainNumber(layer, before, x, y, w, now.at, found, seen, follow),
+    explainNumber({ layer, at: now.at, before, x, y, w, found, pixels, by, follow }),
+    sources(facts.sources[layer.kind], layer, facts.backend, now.file, (file) => go({ file })),
     h("section", { class: "all" },
       isMap ? h("h3", null, `all ${y.shape[0]} maps`) : h("h3", null, "its units"),
       isMap ? sheet(y, layer, now.at[0], (channel) => go({ at: [channel, ...now.at.slice(1)] }))
         : bars(y, layer, now.at[0], (unit) => go({ at: [unit] }), place === layers.length - 1 ? facts.classes : null)),
-    layer.kind === "Conv2d" ? filters(w.weight, now.at[0]) : null,
-    sources(facts.sources[layer.kind], now.file, (file) => go({ file })),
+    layer.kind === "Conv2d" ? kernelsOf(w.weight, now.at[0]) : null,
   ];
 }
 
 async function inputPanel(now) {
   const x = await output(now, "image");
-  const [low, high] = x.data.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  const layer = { name: "image", low, high };
+  const layer = { name: "image", ...spreadOf("image", now.checkpoint, now.photo) };
   const [channel, row, column] = now.at;
   const value = x.data[(channel * x.shape[1] + row) * x.shape[2] + column];
   return h("section", { class: "look" },
@@ -132,10 +161,10 @@ async function inputPanel(now) {
     sheet(x, layer, channel, (c) => go({ at: [c, row, column] })));
 }
 
-function unitTerms({ places, products, totals }, unit) {
-  const count = places.shape[1];
-  const part = (array) => Array.from(array.data.subarray(unit * count, (unit + 1) * count));
-  return { places: part(places), products: part(products), total: totals.data[unit] };
+/** One unit's part of a layer's terms. */
+function unitTerms({ places, products, counts, sums }, unit) {
+  const part = ({ shape: [, count], data }) => Array.from(data.subarray(unit * count, (unit + 1) * count));
+  return { places: part(places), products: part(products), counts: Array.from(counts.data), sums: part(sums) };
 }
 
 function described(layer) {
@@ -173,24 +202,6 @@ function framed(photo, [rows, columns]) {
     h("span", { class: "frame", style }));
 }
 
-/** The kernels of the chosen output, one square for each input channel. */
-function filters(weight, channel) {
-  const [, depth, rows, columns] = weight.shape;
-  const size = depth * rows * columns;
-  const data = weight.data.subarray(channel * size, (channel + 1) * size);
-  const [low, high] = data.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [0, 0]);
-  const one = { shape: [depth, rows, columns], data };
-  const squares = [];
-  for (let c = 0; c < depth; c++) {
-    const canvas = mapCanvas(one, c, Math.min(low, -1e-12), high);
-    canvas.setAttribute("aria-hidden", "true");
-    squares.push(canvas);
-  }
-  return h("section", { class: "filters" },
-    h("h3", null, `the ${depth} kernels of map ${channel}, ${rows} x ${columns}, from ${short(low, 3)} (blue) to ${short(high, 3)} (orange)`),
-    h("div", { class: "sheet" }, squares));
-}
-
 // --- the keyboard --------------------------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {
@@ -205,6 +216,7 @@ document.addEventListener("keydown", (event) => {
     ArrowUp: () => go({ at: [Math.max(now.at[0] - 1, 0), ...now.at.slice(1)] }),
     p: () => go({ photo: (now.photo + 1) % facts.photos.length }),
     c: () => go({ checkpoint: (now.checkpoint + 1) % facts.checkpoints.length }),
+    b: () => go({ beside: now.beside ? null : "map" }),
   };
   if (!moves[event.key] || event.target.closest?.("pre")) return;
   event.preventDefault();

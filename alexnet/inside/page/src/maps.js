@@ -1,7 +1,7 @@
 // The maps of a layer on canvases: a sheet of all of them, and the chosen one enlarged, on which a
 // click or the arrow keys choose a number.
 
-import { colour } from "./colours.js";
+import { colour, css } from "./colours.js";
 import { h, short } from "./elements.js";
 
 const SHEET = 56; // pixels of a map on the sheet
@@ -10,15 +10,62 @@ const LARGE = 384;
 /** Draw one map of an array (channels, rows, columns) on a canvas of its own size. */
 export function mapCanvas(array, channel, low, high) {
   const [, rows, columns] = array.shape;
-  const canvas = h("canvas", { width: columns, height: rows });
-  const pixels = canvas.getContext("2d").createImageData(columns, rows);
-  const first = channel * rows * columns;
-  for (let i = 0; i < rows * columns; i++) {
-    const [red, green, blue] = colour(array.data[first + i], low, high);
-    pixels.data.set([red, green, blue, 255], 4 * i);
+  const one = array.data.subarray(channel * rows * columns, (channel + 1) * rows * columns);
+  return tileCanvas({ shape: [1, rows, columns], data: one }, low, high);
+}
+
+/** All maps of an array on one canvas, as tiles row by row. Of a vector each unit is a tile. */
+export function tileCanvas(array, low, high) {
+  return drawn(array.shape, (i) => colour(array.data[i], low, high));
+}
+
+/** The kernels (outputs, 3, rows, columns) as tiles of red, green and blue; 0 is grey, size full. */
+export function colourTiles({ shape: [outputs, , rows, columns], data }, size) {
+  const pixels = rows * columns;
+  return drawn([outputs, rows, columns], (i) => {
+    const first = 3 * pixels * Math.floor(i / pixels) + (i % pixels);
+    return [0, 1, 2].map((channel) => 127.5 * (1 + data[first + channel * pixels] / size));
+  });
+}
+
+/** How tiles of (channels, rows, columns) or (units,) lie: so many across, with gaps between maps. */
+export function tiling([channels, rows = 1, columns = 1]) {
+  const across = Math.ceil(Math.sqrt(channels));
+  const gap = rows * columns > 1 ? 1 : 0;
+  const [width, height] = [across * (columns + gap) - gap, Math.ceil(channels / across) * (rows + gap) - gap];
+  return { across, rows, columns, gap, width, height };
+}
+
+/** A canvas of tiles; rgb(i) is the colour of element i in C order. */
+function drawn(shape, rgb) {
+  const { across, rows, columns, gap, width, height } = tiling(shape);
+  const canvas = h("canvas", { width, height });
+  const pixels = canvas.getContext("2d").createImageData(width, height);
+  for (let channel = 0, i = 0; channel < shape[0]; channel++) {
+    const left = (channel % across) * (columns + gap);
+    const top = Math.floor(channel / across) * (rows + gap);
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++, i++) {
+        const [red, green, blue] = rgb(i);
+        pixels.data.set([red, green, blue, 255], 4 * ((top + row) * width + left + column));
+      }
   }
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
+}
+
+/** The scale of colours from low to high. */
+export function legend(low, high) {
+  const size = Math.max(-low, high);
+  const [from, to] = low < 0 ? [-size, size] : [low, high];
+  const stops = [0, 0.25, 0.5, 0.75, 1].map((share) => css(from + share * (to - from), low, high));
+  return h("span", { class: "legend" }, short(from, 3),
+    h("span", { class: "ramp", style: `background:linear-gradient(to right,${stops.join(",")})` }), short(to, 3));
+}
+
+/** The scale of the differences between networks. */
+export function differenceLegend(change) {
+  return change ? ["Differences: ", legend(-change, change)] : "No number differs.";
 }
 
 /** All maps as buttons, each with the same scale. */

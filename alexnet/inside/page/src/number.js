@@ -5,10 +5,17 @@ import { arithmetic, index } from "./arithmetic.js";
 import { css, ink } from "./colours.js";
 import { grouped, h, short, table } from "./elements.js";
 
-const LARGEST = 12;
+const LARGEST = 12; // products of a window; of a fully connected layer all that the page has
 
-/** The panel. follow(at) goes to an input's own explanation. */
-export function explainNumber(layer, before, x, y, w, at, found, pixels, follow) {
+/** The panel.
+ *
+ *  layer, at          the layer's facts, and which of its outputs
+ *  before             the name of the layer that it reads, whose output x is
+ *  x, y, w, found     arrays: its input, output, parameters; a unit's largest products
+ *  pixels             in words, what it sees of the photo
+ *  by                 what computed y
+ *  follow(at)         goes to an input's own explanation */
+export function explainNumber({ layer, at, before, x, y, w, found, pixels, by, follow }) {
   const value = y.data[index(y.shape, at)];
   const a = arithmetic(layer, x, w, at, found);
   const last = a.steps.at(-1)[1];
@@ -19,9 +26,10 @@ export function explainNumber(layer, before, x, y, w, at, found, pixels, follow)
     h("p", null, `It reads ${grouped(a.inputs ?? a.read.length)} numbers of ${before} and sees ${pixels}.`),
     steps(a),
     h("p", { class: "check" },
-      `The engine computed ${short(value, 9)}; the arithmetic here, in float64, gives ${short(last, 12)}.`),
+      `The engine (${by}) computed ${short(value, 9)}; the arithmetic here, in float64, gives ${short(last, 12)}.`),
     a.shape.length === 3 && a.shape[1] * a.shape[2] > 1 ? windows(a, follow) : null,
-    a.read.length > 1 ? largest(a, before, place, follow) : back(before, place(0), a.read[0], follow));
+    a.read.length > 1 ? largest(a, before, place, follow) : back(before, place(0), a.read[0], follow),
+    a.growth?.length > 1 ? growth(a) : null);
 }
 
 function placeOf(a, i) {
@@ -70,7 +78,7 @@ function windows(a, follow) {
 
 function largest(a, before, place, follow) {
   const weight = a.terms ?? a.read;
-  const order = [...weight.keys()].sort((i, j) => Math.abs(weight[j]) - Math.abs(weight[i])).slice(0, LARGEST);
+  const order = [...weight.keys()].sort((i, j) => Math.abs(weight[j]) - Math.abs(weight[i])).slice(0, a.places ? weight.length : LARGEST);
   const total = a.steps.find(([name]) => name.startsWith("sum"))?.[1];
   const head = ["place", "x", ...(a.weights ? ["w"] : []), ...(a.terms && a.terms !== a.read ? [a.weights ? "w x" : "x squared"] : [])];
   if (total !== undefined) head.push("of the sum");
@@ -87,6 +95,20 @@ function largest(a, before, place, follow) {
   return h("div", null,
     h("p", null, `The ${order.length} largest, of ${before}. A place leads to that number's own arithmetic.`),
     table(head, rows, { class: "terms" }));
+}
+
+/** How the sum grows with the number of products: whether few inputs make it, or many. */
+function growth({ growth: sums, inputs }) {
+  const size = Math.max(...sums.map(([, total]) => Math.abs(total))) || 1;
+  const last = sums.at(-1)[1];
+  const rows = sums.map(([count, total]) => [
+    count === inputs ? `all ${grouped(count)}` : grouped(count), short(total, 9),
+    last ? `${((100 * total) / last).toFixed(1)} %` : "",
+    h("span", { class: total < 0 ? "bar below" : "bar", style: `width:${(6 * Math.abs(total)) / size}rem` }),
+  ]);
+  return h("div", null,
+    h("p", null, "How the sum grows, the largest products first. Bars: orange above 0, blue below."),
+    table(["products", "their sum", "of the sum", ""], rows, { class: "growth" }));
 }
 
 function back(before, at, value, follow) {
