@@ -5,6 +5,7 @@ import pytest
 
 import alexnet
 import tinynet as tn
+from alexnet.inside import dream as inside_dream
 from alexnet.inside.dream import dream
 
 
@@ -30,6 +31,51 @@ def test_the_units_answer_grows_and_pixels_stay_pixels(network, layer, unit):
     network.eval()
     y = network(tn.Tensor(last)) if layer == "fc8" else None
     assert y is None or y.numpy()[0].argmax() == unit
+
+
+def test_a_convolutions_map_counts_where_it_is_positive(network):
+    (image, before), (_, after) = run(network, "conv1", 3, steps=2)
+    network.eval()
+    y = network["conv1"](tn.Tensor(np.roll(image, second_shift(), (2, 3)))).numpy()[0, 3]
+    assert y.min() < 0
+    assert after == pytest.approx(np.maximum(y, 0).mean(), rel=1e-5) and after > before
+
+
+def second_shift():
+    generator = np.random.default_rng(0)
+    generator.standard_normal((1, 3, 67, 67))
+    generator.integers(-inside_dream.SHIFT, inside_dream.SHIFT + 1, 2)
+    return tuple(generator.integers(-inside_dream.SHIFT, inside_dream.SHIFT + 1, 2))
+
+
+def roughness(image):
+    """The size of the differences of neighbours, as a share of the image's own."""
+    x = image[0]
+    steps = (x[:, 1:] - x[:, :-1]).std() + (x[:, :, 1:] - x[:, :, :-1]).std()
+    return steps / x.std()
+
+
+def test_blur_makes_images_smooth(network, monkeypatch):
+    smooth = run(network, "fc8", 2, steps=12)[-1][0]
+    monkeypatch.setattr(inside_dream, "BLUR", 0)
+    rough = run(network, "fc8", 2, steps=12)[-1][0]
+    assert roughness(smooth) < 0.6 * roughness(rough)
+
+
+def test_what_a_unit_does_not_ask_for_fades(network, monkeypatch):
+    """A unit without weights has no gradient: the noise at the start fades by DECAY alone."""
+    network["fc8"].weight.data = np.zeros(network["fc8"].weight.shape, np.float32)
+    monkeypatch.setattr(inside_dream, "EVERY", 1000)
+    images = [image for image, _ in run(network, "fc8", 2, steps=10)]
+    share = np.linalg.norm(images[-1]) / np.linalg.norm(images[0])
+    assert share == pytest.approx((1 - inside_dream.DECAY) ** 9, rel=1e-4)
+
+
+def test_few_pixels_are_black_or_full(network):
+    """A step is small beside the range, so that colours are seen and not only outlines."""
+    image = run(network, "fc8", 2, steps=40)[-1][0]
+    assert (np.abs(image) == 1).mean() < 0.1
+    assert image.std() > 0.1
 
 
 def test_the_same_seed_gives_the_same_image(network):
