@@ -1,7 +1,7 @@
 """python -m alexnet.dream CHECKPOINT --out FILE.png: images that units of a network answer to.
 
 A square for each unit: of the last layer the classes, of any other layer its maps or units
-(inside/dream.py). The images start as small noise, climb the gradient, and are blurred on the way.
+(inside/dream.py). The images start as noise, climb the gradient, and are blurred on the way.
 """
 
 import argparse

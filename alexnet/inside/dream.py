@@ -2,8 +2,8 @@
 
     x <- r(x + lr g / |g|),    g = d score / dx,    |g| the root of the mean square
 
-From small noise on grey, each step on the image moved by a few pixels, so that no single pixel
-matters. Gradients favour fine, saturated grain, which photos do not have; r works against it: it
+From noise on grey, each step on the image moved by a few pixels, so that no single pixel matters.
+Gradients favour fine, saturated grain, which photos do not have; r works against it: it
 takes x a little towards grey, and blurs it every few steps. The image stays in the range of pixels.
 
 Source: Simonyan, Vedaldi and Zisserman, Deep inside convolutional networks (2013), section 2; for r
@@ -16,13 +16,16 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+import tinynet as tn
 from alexnet.errors import NotFinite
 from alexnet.inside.recording import gradient_of
 from tinynet import nn
 
-LR = 0.15  # of a normalised image's deviation, about 1; from 0.3 on most pixels are black or full
+NOISE = 0.5  # at the start, of a normalised image's deviation; with less, most maps are below 0
+LR = 0.15  # of the same deviation; from 0.3 on most pixels are black or full
 DECAY = 0.01  # what a unit does not ask for is gone in some hundred steps
 BLUR, EVERY = 1.0, 4  # pixels, steps: 0.5 pixels leave grain, each step takes the edges too
+BELOW = 0.1  # of 1, so that a map without a positive number has a gradient
 SHIFT = 4  # pixels at most, the stride of AlexNet's first convolution
 
 
@@ -32,8 +35,8 @@ def dream(
     """After each step (the image, the score before it): float32 (1, 3, S, S), normalised.
 
     layer, unit  whose output is made large: a unit of a fully connected layer, a map of another
-                 (its mean; of a convolution its mean after ReLU: without, the first one answers
-                 nothing but plain colours, because its mean is linear in x)
+                 (its mean; of a convolution numbers below 0 count a tenth, since the plain mean
+                 of the first one is linear in x, and would be largest for a plain colour)
     shape        (1, 3, S, S)
     low, high    what black and white pixels are after normalisation, broadcast to shape
     Raises ValueError for a name that is no layer's, for a unit that it does not have, and
@@ -45,9 +48,9 @@ def dream(
         raise ValueError(f"dream: there is no layer {layer!r}; there are {', '.join(names)}")
     part = [module for _, module in layers[: names.index(layer) + 1]]
     if isinstance(part[-1], nn.Conv2d):
-        part.append(nn.ReLU())
+        part.append(lambda y: tn.maximum(y, BELOW * y))
     generator = np.random.default_rng(seed)
-    x = (0.01 * generator.standard_normal(shape)).astype(np.float32)
+    x = (NOISE * generator.standard_normal(shape)).astype(np.float32)
     for step in range(1, steps + 1):
         shift = tuple(generator.integers(-SHIFT, SHIFT + 1, 2))
         slope, score = gradient_of(model, part, np.roll(x, shift, (2, 3)), unit)
