@@ -1,7 +1,7 @@
 """python -m alexnet.dream CHECKPOINT --out FILE.png: images that units of a network answer to.
 
 A square for each unit: of the last layer the classes, of any other layer its maps or units
-(inside/dream.py). The images start as small noise and climb the gradient.
+(inside/dream.py). The images start as noise, climb the gradient, and are blurred on the way.
 """
 
 import argparse
@@ -91,7 +91,8 @@ def _parser():
         prog="python -m alexnet.dream",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Draw images that units of a network answer strongly: from noise, up the "
-        "gradient (Simonyan,\nVedaldi and Zisserman, 2013).",
+        "gradient (Simonyan,\nVedaldi and Zisserman, 2013), with decay and blur against grain\n"
+        "(Yosinski and others, 2015).",
         epilog="examples:\n"
         "  python -m alexnet.dream runs/first --out dreams.png\n"
         "  python -m alexnet.dream runs/first --units tabby goldfish --out two.png\n"

@@ -25,6 +25,8 @@ from alexnet.evaluation.metrics import in_test_mode
 from alexnet.inside.recording import gradient_of
 from tinynet import nn
 
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+
 
 def gradient(model, x: np.ndarray, label: int) -> np.ndarray:
     """The largest |d logit / d x| of the three colours, at each pixel."""
@@ -64,16 +66,19 @@ def occlusion(model, x: np.ndarray, label: int) -> np.ndarray:
 def grad_cam(model, x: np.ndarray, label: int) -> np.ndarray:
     """relu(sum over channels of mean gradient times map), of the last maps, resized to the image.
 
-    The last maps are the outputs of the layer before flatten.
+    The last maps are those before flatten and before the pools in front of it: a pool would leave
+    a single pixel of a small image.
     """
     layers = [layer for _, layer in model]
-    flat = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Flatten))
+    last = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Flatten))
+    while last and isinstance(layers[last - 1], POOLS):
+        last -= 1
     with in_test_mode(model):
         maps = tn.Tensor(x)
-        for layer in layers[:flat]:
+        for layer in layers[:last]:
             maps = layer(maps)
     maps = maps.numpy()
-    slopes = _logit_gradient(model, maps, label, first=flat)
+    slopes = _logit_gradient(model, maps, label, first=last)
     heat = np.maximum((slopes.mean(axis=(1, 2), keepdims=True) * maps[0]).sum(axis=0), 0)
     picture = Image.fromarray(heat.astype(np.float32))
     return np.asarray(picture.resize(x.shape[2:], Image.Resampling.BILINEAR))

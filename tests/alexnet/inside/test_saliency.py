@@ -117,6 +117,19 @@ def test_grad_cam_lights_the_map_that_speaks_for_the_class():
         assert np.count_nonzero(heat) == 1
 
 
+def test_grad_cam_reads_the_maps_before_the_last_pool(network, image):
+    """Of 67 pixels pool5 leaves one, which would light the whole image alike."""
+    with tn.no_grad():
+        relu5 = tn.Tensor(image)
+        for name, layer in network:
+            relu5 = layer(relu5)
+            if name == "relu5":
+                break
+    assert relu5.shape[2:] == (3, 3)
+    heats = [METHODS["grad-cam"](network, image, label) for label in range(5)]
+    assert any(heat.std() > 0.1 * heat.mean() > 0 for heat in heats)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_leave_the_model_as_it_was(method, network, image):
     network.train()
