@@ -124,7 +124,7 @@ def _check_is_training(saved):
     """Raise UsageError for a checkpoint that no training can go on from."""
     if saved.origin and not saved.options:
         raise UsageError(
-            f"{printable(saved.path)} was converted, not trained here, so there is no training to "
+            f"{printable(saved.path)} was converted, not trained here, so it holds no training to "
             f"go on with; --pretrained {printable(saved.path)} in place of --resume starts one "
             "from its weights"
         )

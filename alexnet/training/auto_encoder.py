@@ -5,18 +5,18 @@
     loss = mean of (x' - x)^2 / variance of x         1 - loss: the share that is explained
 
 The layers of a network are trained one after the other, each on what the finished ones below make
-of the images. b is the convolution's bias, and c has a number for each channel of x. Windows
-overlap, so the sum of all kernels at a pixel is larger than the pixel, by a factor that follows
-from the initial weights: g takes it out again. It is chosen once, with c by least squares on one
-batch, and stays. So weights keep the scale that they were drawn with, which the layers above count on.
+of the images. b is the convolution's bias; c has a number for each channel of x. Windows overlap,
+so the kernels together lay more on a pixel than they read from it: g, found with c by least squares
+on one batch before the training, takes the factor out. So weights keep the scale they were drawn
+with, which the layers above count on.
 
-One learning rate fits every layer, since it is a rate for weights of He's scale and inputs of
-variance 1: with weights s times as large and inputs of variance v the same descent has the rates
-s^2 lr for W, s^2 v lr for b and v lr for c.
+One rate fits every layer, since it is meant for weights of He's scale and inputs of variance 1:
+with weights s times as large and inputs of variance v the same descent has the rates s^2 lr for W,
+s^2 v lr for b and v lr for c.
 
 Source: Masci, Meier, Ciresan and Schmidhuber, Stacked convolutional auto-encoders for hierarchical
-feature extraction (2011), section 3; Hinton and Salakhutdinov, Reducing the dimensionality of data
-with neural networks (2006), for layer after layer. g, its constancy and the rates are our choice.
+feature extraction (2011); Hinton and Salakhutdinov, Reducing the dimensionality of data with neural
+networks (2006), for layer after layer. g and the factors on the rate are our choice.
 """
 
 import math
@@ -31,14 +31,11 @@ from tinynet import nn
 
 
 class AutoEncoder(nn.Module):
-    """A convolution, its activation and the decoder's bias.
+    """A convolution with this name, its activation (nn.ReLU or nn.Tanh) and the decoder's bias.
 
-    name        of the convolution
-    activation  nn.ReLU or nn.Tanh
-    inputs      batches of its input, float32 (N, C, H, W): mean, variance and g follow from them
-    variance    of the input about the mean of each channel
-    Raises NotFinite for inputs that are all alike, and for outputs that are all 0: there is nothing
-    to learn from.
+    inputs    batches of its input, float32 or float64 (N, C, H, W): g, c and variance follow
+    variance  of the input about the mean of each channel
+    Raises NotFinite for inputs that are all alike, and for outputs that are: nothing can be learnt.
     """
 
     def __init__(self, name: str, conv: nn.Conv2d, activation: nn.Module, inputs: Iterable):
@@ -53,7 +50,7 @@ class AutoEncoder(nn.Module):
         energy = np.square(centred).sum()
         slope = ((arrays[0] - mean[:, None, None]) * centred).sum()
         self.g = float(slope / energy) if energy else 0.0
-        self.bias = nn.Parameter((mean - self.g * decoded_mean).astype(np.float32))
+        self.bias = nn.Parameter((mean - self.g * decoded_mean).astype(arrays[0].dtype))
         if not (self.variance > 0 and self.g > 0 and math.isfinite(self.g)):
             raise NotFinite(
                 f"{name} cannot learn to give its input back: its inputs have the variance "
@@ -95,7 +92,6 @@ class AutoEncoder(nn.Module):
 
 
 def _channel_means(x):
-    """float64 (C,)"""
     return x.mean(axis=(0, 2, 3), dtype=np.float64)
 
 
