@@ -51,16 +51,14 @@ def test_a_training_with_pretrained_starts_from_exactly_this(images, pretrained,
 
 def test_each_epoch_of_each_layer_has_a_line_and_explains_more(images, tmp_path, capsys):
     path = tmp_path / "a.npz"
-    assert pretrain.main([images, *FLAGS, "--epochs", "3", "--out", str(path)]) == 0
+    assert pretrain.main([images, *FLAGS, "--epochs", "2", "--out", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     for name in CONVOLUTIONS:
         own = [line for line in lines if line.startswith(f"{name} epoch ")]
-        assert [line.partition(":")[0] for line in own] == [
-            f"{name} epoch {n}/3" for n in (1, 2, 3)
-        ]
+        assert [line.partition(":")[0] for line in own] == [f"{name} epoch {n}/2" for n in (1, 2)]
         shares = [float(line.partition("explains ")[2].partition("%")[0]) for line in own]
         errors = [float(line.partition("error ")[2].partition(",")[0]) for line in own]
-        assert shares[0] < shares[1] < shares[2] and errors[0] > errors[1] > errors[2]
+        assert shares[0] < shares[1] and errors[0] > errors[1]
     assert lines[-1] == f"  python -m alexnet.train {images} --pretrained {path} --seed 3"
 
 
@@ -68,7 +66,9 @@ def test_the_file_can_be_evaluated_and_a_training_cannot_go_on_from_it(images, p
     assert evaluate.main([str(pretrained), images, "--backend", "numpy"]) == 0
     capsys.readouterr()
     assert train.main(["--resume", str(pretrained)]) == 2
-    assert "holds no training to go on with" in capsys.readouterr().err
+    assert (
+        "holds weights and no training, so there is none to go on with" in capsys.readouterr().err
+    )
 
 
 def test_a_stopped_command_goes_on_after_the_last_finished_layer_with_the_same_bits(
