@@ -6,7 +6,7 @@ from alexnet.cli import flags
 from alexnet.data.augment import AUGMENTATIONS
 from alexnet.training.run_inputs import MEANS
 
-EPOCHS, RATE = 2, 0.1
+EPOCHS, RATE = 2, 0.05
 
 
 def pretrain_parser() -> argparse.ArgumentParser:
