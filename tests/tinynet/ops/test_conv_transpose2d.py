@@ -95,7 +95,7 @@ def test_without_a_size_it_is_the_smallest():
 @pytest.mark.parametrize(
     "shape, options, words",
     [
-        ((2, 1, 3, 3), {"size": (8, 7)}, r"maps of \(4, 4\) of size \(8, 7\), x has \(3, 4\)"),
+        ((2, 1, 3, 3), {"size": (8, 7)}, r"maps of \(3, 3\) of size \(8, 7\), x has \(3, 4\)"),
         ((2, 1, 3, 3), {"size": (5, 7), "stride": 3}, r"\(9, 12\) fits, and up to stride - 1 more"),
         ((3, 1, 3, 3), {}, "do not fit x"),
         ((2, 1, 3, 3), {"groups": 4}, "a multiple of groups"),
