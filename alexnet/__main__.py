@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "the accuracy of a trained network, and of each class",
     "predict": "the most probable classes of image files",
     "convert": "weights from other programs' files to this one's, and back",
+    "pretrain": "convolutions from images without labels, by auto-encoders",
     "transfer": "from scratch, fine-tuning and feature extraction, side by side",
     "study": "claims about AlexNet, each tried by small trainings",
     "explore": "a page to walk through a network, down to each number",

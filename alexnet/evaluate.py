@@ -160,7 +160,7 @@ def _data_of_runs(args, networks):
     if source is None:
         if not trained:
             raise UsageError(
-                f"{printable(networks[0].path)} was converted, not trained here, so it tells no "
+                f"{printable(networks[0].path)} holds weights and no training, so it tells no "
                 "data; give DATA after it"
             )
         places = {_place(options.data): options.data for options in trained}

@@ -32,6 +32,7 @@ from tinynet.ops.clip import clip
 from tinynet.ops.concatenate import concatenate
 from tinynet.ops.conv2d import conv2d
 from tinynet.ops.conv_algorithm import conv_algorithm
+from tinynet.ops.conv_transpose2d import conv_transpose2d
 from tinynet.ops.dropout import dropout
 from tinynet.ops.linear import linear
 from tinynet.ops.local_response_norm import local_response_norm
@@ -58,9 +59,9 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError", "Labels", "Tensor", "abs", "adaptive_avg_pool2d", "argmax",
     "available_backends", "avg_pool2d", "batch_norm", "check_gradients", "clip", "concatenate",
-    "conv2d", "conv_algorithm", "dropout", "exp", "flatten", "get_backend", "gpu", "linear", "load",
-    "local_response_norm", "log", "log_softmax", "matmul", "max", "max_pool2d", "maximum", "mean",
-    "minimum", "nn", "no_grad", "op", "optim", "pad", "random", "relu", "reshape", "same_map_norm",
-    "save", "seed", "sigmoid", "softmax", "softmax_cross_entropy", "sqrt", "sum", "tanh",
-    "transpose", "use_backend", "where",
+    "conv2d", "conv_algorithm", "conv_transpose2d", "dropout", "exp", "flatten", "get_backend",
+    "gpu", "linear", "load", "local_response_norm", "log", "log_softmax", "matmul", "max",
+    "max_pool2d", "maximum", "mean", "minimum", "nn", "no_grad", "op", "optim", "pad", "random",
+    "relu", "reshape", "same_map_norm", "save", "seed", "sigmoid", "softmax",
+    "softmax_cross_entropy", "sqrt", "sum", "tanh", "transpose", "use_backend", "where",
 ]  # fmt: skip

@@ -124,8 +124,8 @@ def _check_is_training(saved):
     """Raise UsageError for a checkpoint that no training can go on from."""
     if saved.origin and not saved.options:
         raise UsageError(
-            f"{printable(saved.path)} was converted, not trained here, so there is no training to "
-            f"go on with; --pretrained {printable(saved.path)} in place of --resume starts one "
+            f"{printable(saved.path)} holds weights and no training, so there is none to go on "
+            f"with; --pretrained {printable(saved.path)} in place of --resume starts one "
             "from its weights"
         )
     if saved.velocities is None:

@@ -65,7 +65,7 @@ def _usable(run, check, passed):
             for file in _files(run):
                 try:
                     saved = checkpoint.load(file)
-                    if saved.options:  # else it was converted, which check() refuses
+                    if saved.options:  # else it holds no training, which check() refuses
                         check_training(saved)
                 except DataError as error:
                     passed.append(f"passed over, damaged: {error}")

@@ -302,7 +302,7 @@ def test_evaluate_needs_data_of_the_same_classes(run, tmp_path):
     formats.write(network, "a.pth")
     run("a.pth", "new.npz")
     error = run("new.npz", *NUMPY, code=2, main=evaluate.main)
-    assert "new.npz was converted, not trained here, so it tells no data; give DATA" in error
+    assert "new.npz holds weights and no training, so it tells no data; give DATA" in error
     out = run("new.npz", data, "--json", *NUMPY, main=evaluate.main)
     network.save("direct.npz")
     direct = run("direct.npz", data, "--json", *NUMPY, main=evaluate.main)
@@ -316,7 +316,7 @@ def test_evaluate_needs_data_of_the_same_classes(run, tmp_path):
 def test_training_cannot_go_on_from_a_converted_network_and_says_what_can(saved, run):
     run("ours.pth", "new.npz")
     error = run("--resume", "new.npz", *NUMPY, code=2, main=train.main)
-    assert "new.npz was converted, not trained here" in error and "--pretrained new.npz" in error
+    assert "new.npz holds weights and no training" in error and "--pretrained new.npz" in error
 
 
 def test_predict_names_this_command_for_a_file_of_another_program(saved, photo, run):

@@ -137,4 +137,4 @@ def test_a_converted_network_is_no_run_to_go_on_with(runs, capsys):
         saved.origin, saved.options, saved.training = "net.pth", {}, {}
         saved.save(runs / name / "last.npz")
     assert main(["--resume", "auto"]) == 3
-    assert told(capsys)[1].count("was converted, not trained here") == 2
+    assert told(capsys)[1].count("holds weights and no training") == 2

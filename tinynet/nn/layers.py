@@ -61,10 +61,10 @@ class Conv2d(Module):
 
     def forward(self, x):
         if self.ceil_mode and len(x.shape) == 4:
-            x = self._filled(x)
+            x = self.filled(x)
         return conv2d(x, self.weight, self.bias, self.stride, self.padding, self.groups)
 
-    def _filled(self, x):
+    def filled(self, x):
         """The maps with zeros where their last windows hang over."""
         bottom, right = (
             overhang(x.shape[2 + axis], self.kernel[axis], self.stride[axis], self.padding[axis])

@@ -33,7 +33,7 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
 
     rows, columns = output_sizes("conv2d", x, weight.shape[2:], stride, padding)
     y = ctx.empty((x.shape[0], weight.shape[0], rows, columns), x.dtype)
-    forward, backward_input, backward_weight, geometry = _algorithm(
+    forward, backward_input, backward_weight, geometry = algorithm(
         ctx.kernels, x, weight, stride, padding, groups
     )
     forward(x, weight, bias, *geometry, y)
@@ -56,7 +56,7 @@ def conv2d(ctx, x, weight, bias=None, stride=1, padding=0, groups=1):
     return y, backward
 
 
-def _algorithm(kernels, x, weight, stride, padding, groups):
+def algorithm(kernels, x, weight, stride, padding, groups):
     """The backend's forward, backward_input and backward_weight for these shapes, and their further
     arguments. The backward pass uses the algorithm of the forward pass."""
     if takes_winograd(kernels, x.shape, weight.shape, stride, padding, groups):
