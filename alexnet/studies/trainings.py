@@ -17,6 +17,7 @@ from pathlib import Path
 from alexnet.cli.measured import measured
 from alexnet.cli.train_flags import train_parser
 from alexnet.errors import UsageError
+from alexnet.network.variants import CHANGES
 from alexnet.studies.claims import Arm, Claim
 from alexnet.studies.measures import MEASURES, epochs_of, error, steps_of
 from alexnet.studies.outcome import Trial
@@ -98,12 +99,11 @@ def pretrain_command(training: Training, machine: list[str]) -> list[str] | None
     done = training.run.last.exists() or training.pretrained.exists()
     if training.arm.pretrain is None or done:
         return None
-    data, *_ = training.words
-    names = "spec", "image_size", "norm", "width", "init", "seed", "batch_size"
     values = vars(train_parser().parse_args(training.words))
-    words = [f"--{name.replace('_', '-')}={values[name]}" for name in names if values[name]]
+    names = ("spec", "image_size", *CHANGES, "augment", "mean", "batch_size", "seed")
+    words = [values["data"], *words_of({name: values[name] for name in names})]
     own = shlex.split(training.arm.pretrain)
-    return [data, *words, *own, "--out", str(training.pretrained), *machine]
+    return [*words, *own, "--out", str(training.pretrained), *machine]
 
 
 def run_one(module: str, words: list[str]) -> int:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from alexnet import study, train
+from alexnet import pretrain, study, train
 from alexnet.studies import trainings
 from alexnet.studies.claims import CLAIMS, Arm, Claim
 from alexnet.studies.trainings import trainings_of
@@ -44,7 +44,7 @@ def here(monkeypatch):
 
     def run_one(module, words):
         ran.append([module, *words])
-        return train.main(words)
+        return {"alexnet.train": train, "alexnet.pretrain": pretrain}[module].main(words)
 
     monkeypatch.setitem(CLAIMS, "small", CLAIM)
     monkeypatch.setattr(study, "run_one", run_one)
@@ -108,6 +108,20 @@ def test_claims_share_the_training_that_both_need(images, here, tmp_path, monkey
     small_run, other_run = (trainings_of(each, images, 1, None, tmp_path)[0].run.path
                             for each in (CLAIM, other))  # fmt: skip
     assert small_run == other_run
+
+
+def test_an_arm_that_is_pretrained_starts_from_its_file(images, here, tmp_path, monkeypatch):
+    arms = (Arm("random"), Arm("pretrained", pretrain="--epochs 1"))
+    monkeypatch.setitem(CLAIMS, "small", Claim("", "", SHARED, CLAIM.measure, arms))
+    assert small(images, tmp_path, "--seeds", "1") == 0
+    random, pretrained = trainings_of(CLAIMS["small"], images, 1, None, tmp_path)
+    assert random.run.path != pretrained.run.path and not random.pretrained.exists()
+    assert [words[0] for words in here] == ["alexnet.train", "alexnet.pretrain", "alexnet.train"]
+    options = saved_options(checkpoint.load(pretrained.run.last))
+    assert options.pretrained == str(pretrained.pretrained)
+    file = checkpoint.load(pretrained.pretrained)
+    assert file.build["width"] == 0.03 and file.build["image_size"] == 67
+    assert small(images, tmp_path, "--seeds", "1") == 0 and len(here) == 3
 
 
 def test_flags_in_another_order_are_the_same_training_and_an_arms_flag_wins(tmp_path):

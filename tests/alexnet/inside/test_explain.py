@@ -109,7 +109,7 @@ def test_every_backend_and_algorithm_is_named_with_its_distance():
 def test_three_backends_stand_beside_each_other_for_each_kind_of_layer(spec, on_gpu):
     seen = traced(spec, np.float32)
     for layer in {layer.kind: layer for layer in seen}.values():
-        # The largest output: where a sum cancels, rounding is many units of the little that is left.
+        # The largest output: where a sum cancels, rounding is many units of the rest.
         at = tuple(map(int, np.unravel_index(np.abs(layer.y[0]).argmax(), layer.y.shape[1:])))
         found = {each.by: each.units for each in explain(seen, layer.name, at).computed}
         assert {by.partition(",")[0] for by in found} == {"numpy", "numba", "cupy"}, layer.name
