@@ -65,7 +65,7 @@ def _command(args):
         _print_commands(args, names, data, folder)
         return 0
     dataset = open_dataset(data, "train")  # an error of the data comes before any training
-    about = {"data": dataset.description, "images": len(dataset), "classes": len(dataset.classes)}
+    about = {"data": _name_of(data), "images": len(dataset), "classes": len(dataset.classes)}
     del dataset
     if kind_of(data) == "synthetic":
         print("the claims are about photos; images that the program draws may behave otherwise")
@@ -79,6 +79,11 @@ def _command(args):
             return code
         failed = failed or code
     return failed
+
+
+def _name_of(data):
+    """DATA without the place where it lies on this machine."""
+    return kind_of(data) if kind_of(data) != "folder" else Path(data).name
 
 
 class _Clock:

@@ -86,7 +86,7 @@ def _section(name, claim, path):
                 f"{arm.published} | {seconds} |"
             )
     lines += ["", *(f"- {line}." for line in sentences(claim, trials)), ""]
-    lines.append(f"{result['data'].partition(' in ')[0]}, {result['images']:,} training images. "
+    lines.append(f"{result['data']}, {result['images']:,} training images. "
                  f"`{claim.shared}`; the arms: {_arms(claim)}.")  # fmt: skip
     if path.with_suffix(".png").exists():
         picture = f"../benchmarks/results/claims/{name}.png"

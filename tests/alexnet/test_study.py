@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,7 @@ def test_the_numbers_are_those_of_the_runs(images, here, tmp_path, capsys):
     text = capsys.readouterr().out
     saved = json.loads((tmp_path / "s" / "small.json").read_text())
     assert (saved["images"], saved["classes"], saved["unit"]) == (36, 3, "%")
+    assert saved["data"] == Path(images).name  # not where it lies
     asked = trainings_of(CLAIM, images, 2, None, tmp_path / "s")
     for training in asked:
         arm = next(arm for arm in saved["arms"] if arm["name"] == training.arm.name)

@@ -25,7 +25,7 @@ def save(folder, name, *arms):
         for arm, values in zip(claim.arms, arms, strict=False)
         for seed, value in enumerate(values)
     ]
-    result = {"data": "CIFAR-10 in /a/place: 10 classes", "images": 45_000}
+    result = {"data": "cifar10", "images": 45_000}
     (folder / f"{name}.json").write_text(json.dumps(result | as_json(claim, trials)))
 
 
@@ -40,7 +40,7 @@ def test_a_claim_has_its_numbers_its_sentence_and_its_time(results):
     text = (results / "claims.md").read_text()
     assert "| 2 over 2 | 3 | 22.03 ± 0.25 % | +2.00 points | +0.4 points | 4:30 |" in text
     assert "- The claim was seen: validation error: 2 over 2" in text
-    assert "/a/place" not in text and "CIFAR-10, 45,000 training images" in text
+    assert "cifar10, 45,000 training images" in text
     assert "results/claims/overlapping-pooling.png" in text
     assert "relu-vs-tanh" in text.partition("Not tried yet")[2]
     assert claims.main(["--check"]) == 0
