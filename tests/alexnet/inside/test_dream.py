@@ -79,8 +79,8 @@ def test_what_a_unit_does_not_ask_for_fades(network, monkeypatch):
 
 def test_few_pixels_are_black_or_full(network):
     """A step is small beside the range, so that colours are seen and not only outlines."""
-    image = run(network, "fc8", 2, steps=40)[-1][0]
-    assert (np.abs(image) == 1).mean() < 0.1
+    image = run(network, "fc8", 2, steps=39)[-1][0]
+    assert (np.abs(image) == 1).mean() < 0.1  # no blur since step 36
     assert image.std() > 0.1
 
 
