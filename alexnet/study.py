@@ -149,7 +149,8 @@ def _try(args, name, data, folder, about, clock_of_study):
         _show(name, claim, trials)
         print(f"written: {printable(study_files.write(folder, name, claim, about, trials))}")
         try:
-            print(f"written: {printable(study_files.draw(folder, name, claim, trials))}")
+            picture = study_files.draw(folder, name, claim, trials, about["classes"])
+            print(f"written: {printable(picture)}")
         except ImportError:
             print("(pip install matplotlib, and this command also draws the curves)")
     return code

@@ -1,4 +1,5 @@
-"""The picture of alexnet.study: the errors of each arm over the epochs, as in the paper's figure 1.
+"""The pictures of alexnet.study: the errors of each arm over the epochs, as in the paper's figure
+1, or the losses over the steps.
 
 A line is the mean over the seeds, the band around it reaches from the least to the greatest.
 """
@@ -12,7 +13,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 STYLES = ("-", "--", "-.", ":")
 
 
-def draw_study(
+def draw_errors(
     title: str, arms: list[tuple[str, list, list]], target: float | None, file: BinaryIO
 ) -> None:
     """Draw into an open file, as PNG.
@@ -33,11 +34,9 @@ def draw_study(
             epochs = np.arange(1, seeds.shape[1] + 1) - shift
             axes.plot(
                 epochs, seeds.mean(axis=0), style, marker="o", markersize=3, color=colour,
-                label=f"{name} ({len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'})",
+                label=_with_seeds(name, seeds),
             )  # fmt: skip
-            axes.fill_between(
-                epochs, seeds.min(axis=0), seeds.max(axis=0), color=colour, alpha=0.2, linewidth=0
-            )
+            _band(axes, epochs, seeds, colour)
     if target is not None:
         left.axhline(target, color="black", linewidth=1, linestyle=":")
     for axes, what in ((left, "training"), (right, "validation")):
@@ -48,3 +47,41 @@ def draw_study(
     right.legend(fontsize=9)
     figure.suptitle(title, fontsize=11)
     figure.savefig(file, dpi=110, format="png")
+
+
+def draw_losses(
+    title: str, arms: list[tuple[str, list, int]], chance: float, file: BinaryIO
+) -> None:
+    """Draw into an open file, as PNG.
+
+    arms    at most four: (name, losses, steps): a list of seeds, a seed's losses as means over
+            equally many of its steps
+    chance  the loss of guessing, which is marked by a dotted line
+    Raises ImportError without matplotlib.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axes = figure.subplots()
+    for (name, losses, steps), colour, style in zip(arms, COLOURS, STYLES, strict=False):
+        losses = np.array(losses)
+        count = losses.shape[1]
+        at = (np.arange(count) + 0.5) * -(-steps // count)
+        axes.plot(at, losses.mean(axis=0), style, color=colour, label=_with_seeds(name, losses))
+        _band(axes, at, losses, colour)
+    axes.axhline(chance, color="black", linewidth=1, linestyle=":")
+    axes.set_xlabel("steps")
+    axes.set_ylabel("training loss")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=9)
+    axes.set_title(title, fontsize=11)
+    figure.savefig(file, dpi=110, format="png")
+
+
+def _with_seeds(name, seeds):
+    return f"{name} ({len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'})"
+
+
+def _band(axes, x, seeds, colour):
+    axes.fill_between(x, seeds.min(axis=0), seeds.max(axis=0), color=colour, alpha=0.2, linewidth=0)

@@ -47,6 +47,13 @@ def error(line: dict, split: str) -> float:
     return 100 * (1 - line[f"{split}_top1"])
 
 
+def thinned(numbers: list[float], most: int = 100) -> list[float]:
+    """At most so many means over equally many neighbours; the last may be over fewer."""
+    step = -(-len(numbers) // most)
+    parts = [numbers[at : at + step] for at in range(0, len(numbers), step)]
+    return [sum(part) / len(part) for part in parts]
+
+
 def _validation_error(lines, classes):
     return Value(error(epochs_of(lines)[-1], "val"))
 

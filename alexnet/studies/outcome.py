@@ -9,7 +9,6 @@ Source: Welch, The generalization of Student's problem when several different po
 are involved (Biometrika 1947).
 """
 
-import math
 import statistics
 from dataclasses import asdict, dataclass
 
@@ -28,6 +27,8 @@ class Trial:
     value     the measured number
     reached   False: the true number is larger (measures.py)
     training, validation  errors in % after each epoch
+    losses    of the batches: at most 100 means over equally many steps (measures.thinned)
+    steps     their number
     seconds   of its steps, all processes that it took together
     """
 
@@ -37,6 +38,8 @@ class Trial:
     reached: bool
     training: list[float]
     validation: list[float]
+    losses: list[float]
+    steps: int
     seconds: float
 
 
@@ -47,14 +50,18 @@ class Difference:
     arm        its name
     points     mean minus the first arm's mean
     times      mean over the first arm's mean; None where the second is 0
+    bound      "over" where the true difference is larger, since the arm did not reach its target,
+               "under" where the first arm did not; "" where both did
     p          Welch's p; None where it is not defined: fewer than two seeds, or no spread at all
-    verdict    "seen", "opposite", "within the spread", "too few seeds", or "no order claimed"
+    verdict    "seen", "opposite", "within the spread", "too few seeds", "no order claimed", or
+               "not reached" by either arm
     published  the source's figure
     """
 
     arm: str
     points: float
     times: float | None
+    bound: str
     p: float | None
     verdict: str
     published: str
@@ -75,8 +82,9 @@ def number_text(trials: list[Trial], unit: str) -> str:
     """An arm's number with its spread: "24.61 ± 0.30 %", "over 30.0 epochs"."""
     mean, spread = mean_and_spread(trials)
     digits = {"%": 2, "epochs": 1, "steps": 0}[unit]
-    over = "" if all(trial.reached for trial in trials) else "over "
-    return f"{over}{mean:.{digits}f}{'' if spread is None else f' ± {spread:.{digits}f}'} {unit}"
+    if not all(trial.reached for trial in trials):  # what lies above has a spread of its own
+        return f"over {mean:.{digits}f} {unit}"
+    return f"{mean:.{digits}f}{'' if spread is None else f' ± {spread:.{digits}f}'} {unit}"
 
 
 def how_much(found: Difference, unit: str) -> str:
@@ -84,8 +92,8 @@ def how_much(found: Difference, unit: str) -> str:
     if unit == "%":
         return f"{found.points:+.2f} points"
     if found.times is None:
-        return f"{found.points:+.0f} {unit}"
-    return f"{found.times:.2g} times the {unit}"
+        return f"{found.bound} {found.points:+.0f} {unit}".lstrip()
+    return f"{found.bound} {found.times:.2g} times the {unit}".lstrip()
 
 
 def differences(claim: Claim, trials: list[Trial]) -> list[Difference]:
@@ -99,7 +107,11 @@ def _difference(arm: Arm, base, own):
     mean, first = mean_and_spread(own)[0], mean_and_spread(base)[0]
     points, times = mean - first, mean / first if first else None
     p = welch([trial.value for trial in own], [trial.value for trial in base])
-    if min(len(base), len(own)) < 2:
+    own_reached, base_reached = (all(each.reached for each in arm) for arm in (own, base))
+    bound = "" if own_reached and base_reached else "under" if own_reached else "over"
+    if not (own_reached or base_reached):
+        verdict = "not reached"
+    elif min(len(base), len(own)) < 2:
         verdict = "too few seeds"
     elif p is None or p >= LEVEL:
         verdict = "within the spread"
@@ -107,7 +119,7 @@ def _difference(arm: Arm, base, own):
         verdict = "no order claimed"
     else:
         verdict = "seen" if points * arm.expected > 0 else "opposite"
-    return Difference(arm.name, points, times, p, verdict, arm.published)
+    return Difference(arm.name, points, times, bound, p, verdict, arm.published)
 
 
 def welch(a: list[float], b: list[float]) -> float | None:
@@ -115,13 +127,12 @@ def welch(a: list[float], b: list[float]) -> float | None:
     numbers on both; 0 where each side repeats one number and the two differ."""
     if min(len(a), len(b)) < 2 or len({*a, *b}) == 1:
         return None
-    variances = [statistics.variance(side) / len(side) for side in (a, b)]
-    if sum(variances) == 0:
+    sides = [(statistics.fmean(side), statistics.stdev(side), len(side)) for side in (a, b)]
+    if not any(deviation for _, deviation, _ in sides):
         return 0.0
-    from scipy.stats import ttest_ind  # a second's import, for one command
+    from scipy.stats import ttest_ind_from_stats  # a second's import, for one command
 
-    p = float(ttest_ind(a, b, equal_var=False).pvalue)
-    return None if math.isnan(p) else p
+    return float(ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue)
 
 
 def sentences(claim: Claim, trials: list[Trial]) -> list[str]:
@@ -144,6 +155,7 @@ _OPENINGS = {
     "seen": "The claim was seen",
     "opposite": "The opposite was seen",
     "within the spread": "Not seen, the difference is within the spread",
+    "not reached": "Nothing can be said, neither reached its target",
     "too few seeds": "One seed has no spread, so nothing can be said",
     "no order claimed": "A difference, where the source claims no order",
 }

@@ -19,7 +19,7 @@ from alexnet.cli.train_flags import train_parser
 from alexnet.errors import UsageError
 from alexnet.network.variants import CHANGES
 from alexnet.studies.claims import Arm, Claim
-from alexnet.studies.measures import MEASURES, epochs_of, error, steps_of
+from alexnet.studies.measures import MEASURES, epochs_of, error, steps_of, thinned
 from alexnet.studies.outcome import Trial
 from alexnet.training.options import Options, words_of
 from alexnet.training.run_folder import RunFolder
@@ -133,5 +133,7 @@ def trial_of(training: Training, claim: Claim) -> Trial:
         reached=value.reached,
         training=[error(line, "train") for line in epochs],
         validation=[error(line, "val") for line in epochs],
+        losses=thinned([line["train_loss"] for line in steps]),
+        steps=len(steps),
         seconds=sum(options.batch_size / line["images_per_second"] for line in steps),
     )

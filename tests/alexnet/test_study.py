@@ -74,6 +74,8 @@ def test_the_numbers_are_those_of_the_runs(images, here, tmp_path, capsys):
         assert trial["training"] == pytest.approx(errors) and len(errors) == 2
         assert trial["value"] == pytest.approx(errors[-1])
         assert trial["validation"] == pytest.approx([100 * (1 - e["val_top1"]) for e in epochs])
+        losses = [line["train_loss"] for line in lines(training.run.path) if "lr" in line]
+        assert trial["losses"] == losses and trial["steps"] == len(losses) == 4
         options = saved_options(checkpoint.load(training.run.last))
         assert options.seed == training.seed
         assert options.dropout == (None if training.arm.name == "dropout" else 0.0)

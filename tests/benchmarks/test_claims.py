@@ -21,7 +21,7 @@ def save(folder, name, *arms):
     """A result: for each arm of the claim the values of its seeds."""
     claim = CLAIMS[name]
     trials = [
-        Trial(arm.name, seed, value, True, [value], [value], 90.0)
+        Trial(arm.name, seed, value, True, [value], [value], [2.0], 1, 90.0)
         for arm, values in zip(claim.arms, arms, strict=False)
         for seed, value in enumerate(values)
     ]

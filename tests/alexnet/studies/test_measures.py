@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from alexnet.studies.measures import MEASURES, WINDOW
+from alexnet.studies.measures import MEASURES, WINDOW, thinned
 
 
 def epochs(training, validation=None):
@@ -56,3 +56,9 @@ def test_steps_at_chance_end_where_the_mean_loss_of_a_window_leaves_it():
     assert not dead.reached and dead.number == 200
     assert measure(steps([math.log(3)] * 100), 10).reached  # 3 classes are another chance
     assert not measure(steps([math.log(3)] * 100), 3).reached
+
+
+def test_thinned_numbers_are_means_of_neighbours():
+    assert thinned([1.0, 3.0, 5.0, 7.0, 9.0], most=3) == [2.0, 6.0, 9.0]
+    assert thinned([1.0, 3.0], most=3) == [1.0, 3.0]
+    assert len(thinned([0.0] * 3515)) == 98

@@ -18,7 +18,7 @@ CLAIM = Claim(
 
 def trials(arm, *values, reached=True):
     return [
-        Trial(arm, seed, value, reached, [value], [value], 60.0)
+        Trial(arm, seed, value, reached, [value], [value], [2.0], 1, 60.0)
         for seed, value in enumerate(values)
     ]
 
@@ -77,7 +77,7 @@ def test_numbers_are_written_with_their_spread_and_their_bound():
     assert outcome.number_text(trials("a", 20, 22), "%") == "21.00 ± 1.41 %"
     assert outcome.number_text(trials("a", 20), "%") == "20.00 %"
     late = trials("a", 30, 30, reached=False)
-    assert outcome.number_text(late, "epochs") == "over 30.0 ± 0.0 epochs"
+    assert outcome.number_text(late, "epochs") == "over 30.0 epochs"
 
 
 def test_a_sentence_has_both_numbers_and_the_difference():
@@ -94,6 +94,20 @@ def test_epochs_are_compared_as_times():
     assert outcome.how_much(found[0], "epochs") == "6 times the epochs"
     found = outcome.differences(claim, [*trials("relu", 0, 0), *trials("tanh", 26, 28)])
     assert outcome.how_much(found[0], "steps") == "+27 steps"
+
+
+def test_a_target_that_one_arm_missed_bounds_the_difference():
+    claim = CLAIMS["relu-vs-tanh"]
+    fast, slow = trials("relu", 4, 5), trials("tanh", 16, 16, reached=False)
+    (found,) = outcome.differences(claim, [*fast, *slow])
+    assert (
+        found.verdict == "seen" and outcome.how_much(found, "epochs") == "over 3.6 times the epochs"
+    )
+    fast, slow = trials("relu", 16, 16, reached=False), trials("tanh", 4, 5)
+    (found,) = outcome.differences(claim, [*fast, *slow])
+    assert found.verdict == "opposite" and found.bound == "under"
+    both = [*trials("relu", 12, 12, reached=False), *trials("tanh", 16, 16, reached=False)]
+    assert outcome.differences(claim, both)[0].verdict == "not reached"
 
 
 def test_the_json_holds_every_trial_in_the_order_of_seeds():
