@@ -1,8 +1,8 @@
 """The sources of the kernels that compute a layer, for a reader beside its numbers, with the lines
 marked that make a number's steps.
 
-A mark is a line of the source in full, so a kernel that is edited loses its mark before it can get
-a wrong one: kernel_sources raises ValueError for a marked line that is not there exactly once.
+A mark is a line of the source in full. In a file that a reader has edited so that a marked line is
+gone, or is there twice, no line is marked: rather none than a wrong one.
 """
 
 from collections.abc import Iterable
@@ -198,15 +198,7 @@ def _files(stem):
 
 def _marked(name):
     text = (FOLDER / name).read_text()
-    return {
-        "text": text,
-        "marks": [[_number(name, text, line), step] for step, line in MARKS[name]],
-    }
-
-
-def _number(name, text, wanted):
-    """The number of the line, from 1."""
-    found = [i for i, line in enumerate(text.splitlines(), 1) if line.strip() == wanted]
-    if len(found) != 1:
-        raise ValueError(f"kernel_sources: {name} has the line {wanted!r} {len(found)} times")
-    return found[0]
+    lines = [line.strip() for line in text.splitlines()]
+    once = all(lines.count(line) == 1 for _, line in MARKS[name])
+    marks = [[lines.index(line) + 1, steps] for steps, line in MARKS[name]] if once else []
+    return {"text": text, "marks": marks}

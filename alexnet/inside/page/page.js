@@ -861,7 +861,7 @@
       "section",
       { class: "source" },
       h("div", { role: "tablist", "aria-label": "backends" }, names.map((each) => h("button", { role: "tab", "aria-selected": String(each === name), onclick: () => choose(each) }, each))),
-      h("p", { class: "marks" }, byTiles ? `No line is marked: ${backend} made this number by Winograd's tiles, in ${backend}/winograd.` : ["Marked: ", marks.map(([number, steps2]) => h("button", { onclick: () => show(number) }, `line ${number}, ${steps2}`)), remark(name, marks)]),
+      h("p", { class: "marks" }, byTiles ? `No line is marked: ${backend} made this number by Winograd's tiles, in ${backend}/winograd.` : !marks.length ? "No line is marked: this file was edited where a mark belongs." : ["Marked: ", marks.map(([number, steps2]) => h("button", { onclick: () => show(number) }, `line ${number}, ${steps2}`)), remark(name, marks)]),
       source
     );
   }

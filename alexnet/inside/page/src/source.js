@@ -31,6 +31,8 @@ export function sources(files, layer, backend, chosen, choose) {
       h("button", { role: "tab", "aria-selected": String(each === name), onclick: () => choose(each) }, each))),
     h("p", { class: "marks" }, byTiles
       ? `No line is marked: ${backend} made this number by Winograd's tiles, in ${backend}/winograd.`
+      : !marks.length
+      ? "No line is marked: this file was edited where a mark belongs."
       : ["Marked: ", marks.map(([number, steps]) => h("button", { onclick: () => show(number) }, `line ${number}, ${steps}`)), remark(name, marks)]),
     source);
 }
