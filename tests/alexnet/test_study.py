@@ -139,6 +139,7 @@ def test_flags_in_another_order_are_the_same_training_and_an_arms_flag_wins(tmp_
 # --- how it stops and goes on ---------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")  # of the wild rate
 def test_a_training_that_fails_is_named_and_the_others_are_kept(
     images, here, tmp_path, monkeypatch, capsys
 ):
@@ -151,6 +152,7 @@ def test_a_training_that_fails_is_named_and_the_others_are_kept(
     assert [len(arm["trials"]) for arm in saved["arms"]] == [1, 0]
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")  # of the wild rate
 def test_all_goes_on_after_a_claim_that_fails(images, here, tmp_path, monkeypatch):
     for name in list(CLAIMS):
         monkeypatch.delitem(CLAIMS, name)
