@@ -61,7 +61,7 @@ def _command(args):
         _write(new, first, paths, opened, photos)
     total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(
-        f"{printable(folder / 'index.html')}: {len(photos)} photos, {len(paths)} networks, "
+        f"{printable(folder / 'index.html')}: photos {len(photos)}, networks {len(paths)}, "
         f"{total / 1e6:.1f} MB; open it in a browser"
     )
     faults.raise_if_any()

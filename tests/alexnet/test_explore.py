@@ -21,7 +21,7 @@ def test_the_folder_has_the_program_and_a_file_for_each_layer(file, tmp_path, ca
     for folder in ("c0/p0", "c0/p1"):
         names = {path.stem for path in (out / "data" / folder).iterdir()}
         assert names == {"image", *layers, "fc6-terms", "fc7-terms", "fc8-terms"}
-    assert capsys.readouterr().out.startswith(f"{out / 'index.html'}: 2 photos, 1 networks, ")
+    assert capsys.readouterr().out.startswith(f"{out / 'index.html'}: photos 2, networks 1, ")
 
 
 def test_an_existing_folder_is_left_alone(file, tmp_path, capsys):

@@ -50,7 +50,7 @@ export function besideEachOther(facts, now, shape, spread, go) {
 
   const wide = (text) => h("tr", null, h("th", { colspan: photos.length, scope: "rowgroup" }, text));
   return h("section", { class: "beside" },
-    h("h2", null, `${now.layer}, ${what}: ${networks.length} networks, ${photos.length} photos`),
+    h("h2", null, `${now.layer}, ${what}: ${counted(networks.length, "network")}, ${counted(photos.length, "photo")}`),
     controls(now, shape, isOne, go),
     h("p", null, "Every cell: ", legend(low, high), networks.length > 1 && differenceLegend(change)),
     h("p", null, `Below each cell: ${chosen} and the network's first answer. A cell leads to the number under the pointer, explained.`),
@@ -127,4 +127,8 @@ function under(event, view) {
   const box = event.currentTarget.querySelector("canvas").getBoundingClientRect();
   const share = (at, size) => Math.min(Math.max(at / size, 0), 1 - 1e-9);
   return view.place(share(event.clientX - box.left, box.width), share(event.clientY - box.top, box.height));
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
