@@ -44,7 +44,7 @@ def test_a_bad_image_is_named_and_the_others_are_shown(file, tmp_path, capsys):
     bad.write_bytes(b"no image")
     assert main([file, good, str(bad), "--out", str(tmp_path / "page"), *NUMPY]) == 3
     printed = capsys.readouterr()
-    assert "1 photos" in printed.out and str(bad) in printed.err
+    assert "photos 1," in printed.out and str(bad) in printed.err
 
 
 def test_without_a_readable_image_no_folder_is_made(file, tmp_path, capsys):
