@@ -117,7 +117,7 @@ CLAIMS = {
         (
             Arm("across maps", "--norm lrn"),
             Arm("batch norm", "--norm batch", -1, "none"),
-            Arm("batch norm at ten times the rate", "--norm batch --lr 0.03", -1, "none"),
+            Arm("batch norm, he, ten times", "--norm batch --init he --lr 0.03", -1, "none"),
             Arm("no normalisation", "--norm none"),
         ),
     ),
