@@ -29,7 +29,7 @@ class Trial:
     training, validation  errors in % after each epoch
     losses    of the batches: at most 100 means over equally many steps (measures.thinned)
     steps     their number
-    seconds   of its steps, all processes that it took together
+    seconds   of its steps at the median speed: a machine that slept has not trained
     """
 
     arm: str

@@ -13,6 +13,7 @@ import shlex
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import median
 
 from alexnet.cli.measured import measured
 from alexnet.cli.train_flags import train_parser
@@ -126,6 +127,7 @@ def trial_of(training: Training, claim: Claim) -> Trial:
             "train again"
         )
     value = MEASURES[claim.measure].of(lines, len(saved.classes))
+    rates = [line["images_per_second"] for line in steps]
     return Trial(
         arm=training.arm.name,
         seed=training.seed,
@@ -135,5 +137,5 @@ def trial_of(training: Training, claim: Claim) -> Trial:
         validation=[error(line, "val") for line in epochs],
         losses=thinned([line["train_loss"] for line in steps]),
         steps=len(steps),
-        seconds=sum(options.batch_size / line["images_per_second"] for line in steps),
+        seconds=len(steps) * options.batch_size / median(rates),
     )
