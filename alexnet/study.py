@@ -26,8 +26,7 @@ from alexnet.data import open_dataset
 from alexnet.data.names import printable
 from alexnet.studies import study_files
 from alexnet.studies.claims import CLAIMS
-from alexnet.studies.measures import MEASURES
-from alexnet.studies.outcome import differences, how_much, number_text, of_arm, sentences
+from alexnet.studies.outcome import COLUMNS, sentences, table_rows
 from alexnet.studies.trainings import (
     command,
     is_complete,
@@ -121,9 +120,12 @@ def _try(args, name, data, folder, about, clock_of_study):
     claim = CLAIMS[name]
     print(f"{name}: {claim.says}\n({claim.source})", flush=True)
     trainings = trainings_of(claim, data, args.seeds, args.epochs, folder)
-    trials = [trial_of(training, claim) for training in trainings if is_complete(training)]
-    missing = [training for training in trainings if not is_complete(training)]
-    code = 0
+    trials, missing, code = [], [], 0
+    for training in trainings:
+        if is_complete(training):
+            trials.append(trial_of(training, claim))
+        else:
+            missing.append(training)
     for number, training in enumerate(missing):
         if clock_of_study.is_over():
             break
@@ -169,22 +171,12 @@ def _train(args, training, clock_of_study):
 
 def _show(name, claim, trials):
     """The table and the sentences."""
-    unit = MEASURES[claim.measure].unit
-    found = {each.arm: each for each in differences(claim, trials)}
-    table = Table(name, box=box.SIMPLE, padding=(0, 1))
-    for heading in ("seeds", claim.measure, "difference", "published", "training time"):
+    first, *others = COLUMNS
+    table = Table(first, title=f"{name}: {claim.measure}", box=box.SIMPLE, padding=(0, 1))
+    for heading in others:
         table.add_column(heading, justify="right")
-    for arm in claim.arms:
-        own = of_arm(trials, arm.name)
-        if own:
-            table.add_row(
-                arm.name,
-                str(len(own)),
-                number_text(own, unit),
-                how_much(found[arm.name], unit) if arm.name in found else "",
-                arm.published,
-                clock(sum(trial.seconds for trial in own)),
-            )
+    for row in table_rows(claim, trials):
+        table.add_row(*row)
     plain_console().print(table)
     for line in sentences(claim, trials):
         print(line)

@@ -14,16 +14,7 @@ from pathlib import Path
 from alexnet.cli import ending
 from alexnet.errors import DataError, writing
 from alexnet.studies.claims import CLAIMS, Claim
-from alexnet.studies.measures import MEASURES
-from alexnet.studies.outcome import (
-    Trial,
-    differences,
-    how_much,
-    number_text,
-    of_arm,
-    sentences,
-)
-from alexnet.training.progress import clock
+from alexnet.studies.outcome import COLUMNS, Trial, sentences, table_rows
 from benchmarks.flags import benchmark_parser
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,33 +49,22 @@ def read_trials(path: Path, claim: Claim) -> tuple[dict, list[Trial]]:
     """(the result, its trials). Raises DataError."""
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-        asked = [(arm["name"], arm["flags"], arm["pretrain"]) for arm in result["arms"]]
-        same = asked == [(arm.name, arm.flags, arm.pretrain) for arm in claim.arms]
-        if not same or (result["shared"], result["measure"]) != (claim.shared, claim.measure):
-            raise DataError(f"{path} has other trainings than the claim has today; run it again")
-        return result, [Trial(**trial) for arm in result["arms"] for trial in arm["trials"]]
+        made = [(arm["name"], arm["flags"], arm["pretrain"]) for arm in result["arms"]]
+        made += [result["shared"], result["measure"]]
+        trials = [Trial(**trial) for arm in result["arms"] for trial in arm["trials"]]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no result of alexnet.study ({error!r})") from error
+    today = [(arm.name, arm.flags, arm.pretrain) for arm in claim.arms]
+    if made != [*today, claim.shared, claim.measure]:
+        raise DataError(f"{path} has other trainings than the claim has today; run it again")
+    return result, trials
 
 
 def _section(name, claim, path):
     result, trials = read_trials(path, claim)
-    unit = MEASURES[claim.measure].unit
-    found = {each.arm: each for each in differences(claim, trials)}
-    lines = [
-        f"## {name}\n\n{claim.says} ({claim.source})\n",
-        f"| arm | seeds | {claim.measure} | difference | published | training time |",
-        "|---|---|---|---|---|---|",
-    ]
-    for arm in claim.arms:
-        own = of_arm(trials, arm.name)
-        if own:
-            difference = how_much(found[arm.name], unit) if arm.name in found else ""
-            seconds = clock(sum(trial.seconds for trial in own))
-            lines.append(
-                f"| {arm.name} | {len(own)} | {number_text(own, unit)} | {difference} | "
-                f"{arm.published} | {seconds} |"
-            )
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *table_rows(claim, trials)]
+    lines = [f"## {name}\n\n{claim.says} ({claim.source}) Measured: {claim.measure}.\n"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", *(f"- {line}." for line in sentences(claim, trials)), ""]
     lines.append(f"{result['data']}, {result['images']:,} training images. "
                  f"`{claim.shared}`; the arms: {_arms(claim)}.")  # fmt: skip

@@ -42,7 +42,8 @@ def study_parser(names) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--hours", type=flags.positive, metavar="H",
-        help="stop after so many hours, within a training too, which is saved (no limit)",
+        help="stop after so many hours, within a training too, which is saved; pre-training is "
+        "finished first (no limit)",
     )  # fmt: skip
     parser.add_argument(
         "--dry-run", action="store_true", help="print the commands of the trainings, train nothing"

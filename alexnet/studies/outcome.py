@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass
 
 from alexnet.studies.claims import Arm, Claim
 from alexnet.studies.measures import MEASURES
+from alexnet.training.progress import clock
 
 LEVEL = 0.05  # of p
+COLUMNS = ("arm", "seeds", "measured", "difference", "published", "training time")
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,25 @@ def welch(a: list[float], b: list[float]) -> float | None:
     from scipy.stats import ttest_ind_from_stats  # a second's import, for one command
 
     return float(ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue)
+
+
+def table_rows(claim: Claim, trials: list[Trial]) -> list[tuple[str, ...]]:
+    """The outcome as a table of texts, a row for each arm that has trials; COLUMNS heads it."""
+    unit = MEASURES[claim.measure].unit
+    found = {each.arm: how_much(each, unit) for each in differences(claim, trials)}
+    arms = ((arm, of_arm(trials, arm.name)) for arm in claim.arms)
+    return [
+        (
+            arm.name,
+            str(len(own)),
+            number_text(own, unit),
+            found.get(arm.name, ""),
+            arm.published,
+            clock(sum(trial.seconds for trial in own)),
+        )
+        for arm, own in arms
+        if own
+    ]
 
 
 def sentences(claim: Claim, trials: list[Trial]) -> list[str]:

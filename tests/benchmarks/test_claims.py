@@ -62,7 +62,7 @@ def test_a_result_of_other_trainings_is_an_error(results, capsys):
     result["shared"] += " --epochs 99"
     path.write_text(json.dumps(result))
     assert claims.main([]) == 3
-    assert "other trainings" in capsys.readouterr().err
+    assert "lrn.json has other trainings than the claim has today" in capsys.readouterr().err
     path.write_text("{}")
     assert claims.main([]) == 3
     assert "is no result of alexnet.study" in capsys.readouterr().err
