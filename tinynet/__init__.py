@@ -15,6 +15,7 @@ from tinynet import (
     gpu,
     nn,
     optim,
+    parallel,
     protocols,  # noqa: F401  float(tensor), np.asarray(tensor), ...
     random,
 )
@@ -61,7 +62,7 @@ __all__ = [
     "available_backends", "avg_pool2d", "batch_norm", "check_gradients", "clip", "concatenate",
     "conv2d", "conv_algorithm", "conv_transpose2d", "dropout", "exp", "flatten", "get_backend",
     "gpu", "linear", "load", "local_response_norm", "log", "log_softmax", "matmul", "max",
-    "max_pool2d", "maximum", "mean", "minimum", "nn", "no_grad", "op", "optim", "pad", "random",
-    "relu", "reshape", "same_map_norm", "save", "seed", "sigmoid", "softmax",
+    "max_pool2d", "maximum", "mean", "minimum", "nn", "no_grad", "op", "optim", "pad", "parallel",
+    "random", "relu", "reshape", "same_map_norm", "save", "seed", "sigmoid", "softmax",
     "softmax_cross_entropy", "sqrt", "sum", "tanh", "transpose", "use_backend", "where",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ import functools
 import heapq
 import itertools
 import weakref
+from collections import Counter
 
 import numpy as np
 
@@ -85,8 +86,10 @@ def _owner(array):
 # --- the walk -------------------------------------------------------------------------------------
 
 
-def walk(root, gradient, retain_graph):
+def walk(root, gradient, retain_graph, when_whole=None):
     """Visit the nodes below root, highest ticket first, and leave the leaves' gradients in .grad.
+
+    when_whole  called with a leaf as soon as all nodes that read it are visited
 
     A node's first gradient may be an array that others hold, so it is only read. The sum with a
     second one is a new array of our own, and later ones are added into it.
@@ -94,6 +97,7 @@ def walk(root, gradient, retain_graph):
     heap = [(-root.ticket, root)]
     gradients = {root: gradient}
     ours = set()
+    reads_left = _reads_of_leaves(root) if when_whole else None
     while heap:
         node = heapq.heappop(heap)[1]
         dy = gradients.pop(node)
@@ -132,6 +136,10 @@ def walk(root, gradient, retain_graph):
                     if _is_shared(dx, dy, input_gradients):
                         dx = dx.copy()
                     add_to_leaf(parent, dx, backward)
+                if when_whole:
+                    reads_left[parent] -= 1
+                    if not reads_left[parent]:
+                        when_whole(parent)
             elif parent not in gradients:
                 gradients[parent] = dx
                 heapq.heappush(heap, (-parent.ticket, parent))
@@ -140,6 +148,22 @@ def walk(root, gradient, retain_graph):
             else:
                 gradients[parent] = _as_ndarray(gradients[parent] + dx)
                 ours.add(parent)
+
+
+def _reads_of_leaves(root):
+    """{leaf: how often the nodes below root read it}."""
+    reads, seen, nodes = Counter(), {root}, [root]
+    while nodes:
+        node = nodes.pop()
+        for parent, needed in zip(node.parents or (), node.needs, strict=False):
+            if not needed:
+                continue
+            if type(parent) is not Node:
+                reads[parent] += 1
+            elif parent not in seen:
+                seen.add(parent)
+                nodes.append(parent)
+    return reads
 
 
 def retain_gradient(node, tensor):

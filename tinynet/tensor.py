@@ -179,12 +179,15 @@ class Tensor:
         if self._node is not None:
             retain_gradient(self._node, self)
 
-    def backward(self, grad=None, retain_graph=False):
+    def backward(self, grad=None, retain_graph=False, when_whole=None):
         """Add d self / d leaf to the .grad of every leaf that self was computed from.
 
         grad          the gradient by self, an array or a Tensor of self's shape and dtype; optional
                       where self is one number: then it is 1
         retain_graph  keep the graph for another backward(); otherwise it is freed on the way
+        when_whole    a function that is called with each leaf as soon as its .grad is whole, while
+                      the gradients of earlier layers are still to come: work that needs this one
+                      alone can start (parallel/gradient_sum.py)
         Raises RuntimeError for a second backward() through a freed graph, and where the data of a
         tensor changed since the forward pass.
         """
@@ -210,8 +213,10 @@ class Tensor:
                 )
         if self._node is None:
             add_to_leaf(self, grad.copy(), None)
+            if when_whole:
+                when_whole(self)
         else:
-            walk(self._node, grad, retain_graph)
+            walk(self._node, grad, retain_graph, when_whole)
 
 
 def as_array(name, data, kernels, copy=False):

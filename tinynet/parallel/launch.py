@@ -1,0 +1,37 @@
+"""What the launcher, mpiexec or srun, says about this process: how many there are.
+
+A launcher tells its processes by variables of their environment. They are read before mpi4py is
+imported, since MPI takes a part of a second to start, and one process needs none.
+"""
+
+import os
+from collections.abc import Mapping
+
+# Open MPI's mpiexec; MPICH's, Intel's and Slurm's PMI 2.
+_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+_PMIX = "PMIX_RANK"  # srun --mpi=pmix sets it, and so does Open MPI's mpiexec
+_SLURM_SIZE = "SLURM_STEP_NUM_TASKS"
+
+
+class ParallelError(RuntimeError):
+    """Ranks that cannot work together, or one that does not answer; the message says which, and
+    what to do."""
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> int:
+    """How many processes the launcher started this program in; 1 without a launcher.
+
+    Raises ParallelError for several processes of srun that MPI cannot connect: each would train a
+    network of its own.
+    """
+    for name in _SIZES:
+        if environment.get(name, "").isdigit():
+            return int(environment[name])
+    tasks = environment.get(_SLURM_SIZE, "")
+    tasks = int(tasks) if tasks.isdigit() else 1
+    if tasks > 1 and _PMIX not in environment:
+        raise ParallelError(
+            f"srun started {tasks} processes that MPI cannot connect; srun --mpi=pmix fits, or "
+            "mpiexec in the job's script"
+        )
+    return tasks
