@@ -293,7 +293,10 @@ CUPY = {
             "x[i] * (bits.at[word] >= threshold ? kept_scale : T(0))",
             "bits.at[word] >= threshold ? x[i] * kept_scale : T(0)",
         ),
-        ("a missing bound", "if (i < count) y[i]", "y[i]"),
+        ("a missing upper bound", "if (0 <= j && j < row)", "if (0 <= j)"),
+        ("a missing lower bound", "if (0 <= j && j < row)", "if (j < row)"),
+        ("every row with the first row's mask", "first + n * stride;", "first;"),
+        ("one row a block", "n += gridDim.y", "n += rows"),
     ],
     "device/philox.cuh": [
         ("one round too few", "round < 10", "round < 9"),
@@ -301,6 +304,7 @@ CUPY = {
     ],
     "dropout.py": [
         ("the upper half of the seed left out", "seed >> 32", "0"),
+        ("a block too few for a row", "(row + 6) // 4", "(row + 3) // 4"),
     ],
     "softmax_cross_entropy.cu": [
         (

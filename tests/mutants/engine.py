@@ -307,7 +307,9 @@ ENGINE = {
                 '1.0 if scale == "test" or drop == 1 else',
                 "1.0 if drop == 1 else",
             ),
-            ("a different mask in backward", "seed, draw, dx", "seed, draw + 1, dx"),
+            ("a different mask in backward", "draw, *numbers, dx", "draw + 1, *numbers, dx"),
+            ("the first row left out", "first_row * columns + first_column", "first_column"),
+            ("rows of a block without what lies between", "if row == columns:", "if True:"),
         ],
     ),
     "ops/in_place.py": (

@@ -247,10 +247,16 @@ NUMBA = {
         ("the first random word for all four elements", "words[word]", "words[0]"),
         ("one round too few", "range(10)", "range(9)"),
         ("the random numbers of another stream", "random.DROPOUT, seed", "random.WEIGHTS, seed"),
+        ("every row with the first row's mask", "first + n * stride + begin", "first + begin"),
+        (
+            "a first number rounded to a block's",
+            "block + word - first",
+            "block + word - first // 4 * 4",
+        ),
         (
             "a lost NaN",
-            "x[element] * (kept_scale if words[word] >= threshold else dropped_scale)",
-            "x[element] * kept_scale if words[word] >= threshold else dropped_scale",
+            "x[i] * (kept_scale if words[word] >= threshold else dropped_scale)",
+            "x[i] * kept_scale if words[word] >= threshold else dropped_scale",
         ),
     ],
     "softmax_cross_entropy.py": [

@@ -145,6 +145,7 @@ NUMPY = {
         ("kept and dropped elements exchanged", "bits >= np", "bits < np"),
         ("the random numbers of another stream", "stream=random.DROPOUT", "stream=random.WEIGHTS"),
         ("kept elements not scaled", "x.dtype.type(kept_scale)", "x.dtype.type(1)"),
+        ("every row with the first row's mask", "first + n * stride\n", "first\n"),
         (
             "a lost NaN",
             "np.multiply(x, mask.reshape(x.shape), out=y)",

@@ -237,18 +237,18 @@ def _batch_norm(name, shape, training, eps=1e-3):
     return Case(f"batch_norm {name}", op, formula, peer, shapes, tolerance=5e-5)
 
 
-def _dropout(name, shape, drop, scale="train", draw=3):
+def _dropout(name, shape, drop, scale="train", draw=3, part=None):
     def op(x):
         tn.seed(SEED)
-        return tn.dropout(x, drop, True, scale, draw)
+        return tn.dropout(x, drop, True, scale, draw, part)
 
     def peer(torch, x):
         ones = np.ones(shape, object)
-        mask = formulas.dropout(ones, drop, scale, SEED, draw).astype(float)
+        mask = formulas.dropout(ones, drop, scale, SEED, draw, part).astype(float)
         return x * torch.tensor(mask, dtype=x.dtype)
 
     def formula(x):
-        return formulas.dropout(x, drop, scale, SEED, draw)
+        return formulas.dropout(x, drop, scale, SEED, draw, part)
 
     return Case(f"dropout {name}", op, formula, peer, (shape,))
 
@@ -274,6 +274,9 @@ NORMALISATIONS = [
     _dropout("scaled in training", (3, 7, 5), 0.3),
     _dropout("scaled in test", (3, 7), 0.5, scale="test"),
     _dropout("of three blocks of a GPU", BLOCKS, 0.3),
+    _dropout("of a block of maps", (3, 2, 5, 3), 0.5, part=(4, 45, 7 * 15)),
+    # Rows of two pieces of the Numba backend's, and of two blocks of a GPU
+    _dropout("of a block of long rows", (2, 1100), 0.3, part=(1, 2, 1103)),
 ]
 
 # --- activations, the loss ------------------------------------------------------------------------

@@ -174,8 +174,13 @@ def batch_norm(x, weight, bias, eps, mean=None, variance=None):
     return make_array(x.shape, pixel)
 
 
-def dropout(x, drop, scale, seed, draw):
-    keeps = (dropout_word(e, seed, draw) >= int(drop * 2**32) for e in range(x.size))
+def dropout(x, drop, scale, seed, draw, part=None):
+    first_row, first_column, columns = part or (0, 0, x.size // len(x))
+    numbers = (
+        (first_row + n) * columns + first_column + j
+        for n in range(len(x)) for j in range(x.size // len(x))
+    )  # fmt: skip
+    keeps = (dropout_word(e, seed, draw) >= int(drop * 2**32) for e in numbers)
     factor = 1 / (1 - drop) if scale == "train" else 1.0
     y = [a * (factor if keep else 0.0) for a, keep in zip(x.flat, keeps, strict=True)]
     return np.array(y, object).reshape(x.shape)

@@ -325,13 +325,16 @@ def tanh_backward(dy, y, dx):
 # --- dropout.py -----------------------------------------------------------------------------------
 
 
-def dropout(x, drop, kept_scale, seed, draw, y):
+def dropout(x, drop, kept_scale, seed, draw, first, row, stride, y):
     """y = x times kept_scale where the element is kept, x times 0 where it is dropped.
 
-    x, y        any shape, the same, numbered in C order
+    x, y        any shape, the same
     drop        the probability to drop; kept where the element's 32 bits >= floor(drop 2^32)
     kept_scale  1 / (1 - drop) for inverted dropout, 1 for the paper's
     seed, draw  Philox's key and draw in stream DROPOUT (tinynet/random.py)
+    first, row, stride  the numbers of the elements: in C order x is rows of `row` elements, and
+                element j of row n has the number first + n stride + j. All are below 2^62; row is
+                at least 1
     Applied to dy, the function gives dx.
     """
 

@@ -196,13 +196,17 @@ class BatchNorm2d(Module):
 
 
 class Dropout(Module):
-    """Elements set to zero with probability drop, in training; scale as in tinynet.dropout."""
+    """Elements set to zero with probability drop, in training; scale as in tinynet.dropout.
+
+    part  None, or where the layer's input lies in the activation of all ranks, as tinynet.dropout
+          takes it. Parallel training sets it
+    """
 
     def __init__(self, drop=0.5, scale="train"):
-        self.drop, self.scale = drop, scale
+        self.drop, self.scale, self.part = drop, scale, None
 
     def forward(self, x):
-        return dropout(x, self.drop, self.training, self.scale)
+        return dropout(x, self.drop, self.training, self.scale, part=self.part)
 
 
 class Flatten(Module):

@@ -1,7 +1,11 @@
 """Dropout: the mask from Philox is the same everywhere, and both conventions keep the mean."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import tinynet as tn
 from tests.oracles.cases import on_host
@@ -98,3 +102,63 @@ def test_an_explicit_draw_and_test_mode_do_not_advance_the_count(backend):
     mask(0.5, training=False)
     mask(0.0)
     assert random.get_state() == {"seed": 3, "dropout_draws": 0}
+
+
+def run(x, dy, **arguments):
+    """The output and the gradient of x."""
+    x = tn.Tensor(x, requires_grad=True)
+    y = tn.dropout(x, 0.4, draw=5, **arguments)
+    y.backward(dy)
+    return y.numpy(), on_host(x.grad)
+
+
+@st.composite
+def splits(draw):
+    """A shape, and where its first two axes are cut; a block may be empty."""
+    shape = draw(st.tuples(st.integers(1, 7), st.integers(1, 40)))
+    cuts = [sorted(draw(st.lists(st.integers(0, count), max_size=3))) for count in shape]
+    edges = [[0, *inner, count] for inner, count in zip(cuts, shape, strict=True)]
+    return shape + draw(st.sampled_from([(), (1,), (2, 3)])), *edges
+
+
+@given(split=splits())
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_the_blocks_of_an_activation_drop_as_the_whole(backend, split):
+    shape, rows, columns = split
+    x, dy = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
+    y, dx = run(x, dy)
+    pixels = int(np.prod(shape[2:]))
+    for (top, bottom), (left, right) in itertools.product(
+        itertools.pairwise(rows), itertools.pairwise(columns)
+    ):
+        block = np.s_[top:bottom, left:right]
+        part = top, left * pixels, shape[1] * pixels
+        of_block = run(*(np.ascontiguousarray(a[block]) for a in (x, dy)), part=part)
+        assert np.array_equal(of_block[0], y[block])
+        assert np.array_equal(of_block[1], dx[block])
+
+
+@pytest.mark.parametrize("part", [(2**59, 0, 4), (2**33 + 1, 5, 11), (3, 2**40, 2**41)])
+def test_elements_beyond_32_bits_have_their_own_words(part, backend):
+    tn.seed(7)
+    kept = tn.dropout(tn.Tensor(np.ones((2, 4))), 0.4, draw=11, part=part).numpy() > 0
+    first_row, first_column, columns = part
+    numbers = [[(first_row + n) * columns + first_column + j for j in range(4)] for n in range(2)]
+    words = np.array([[dropout_word(e, 7, 11) for e in row] for row in numbers])
+    assert np.array_equal(kept, words >= int(0.4 * 2**32))
+
+
+def test_a_layer_drops_its_part(backend):
+    layer = tn.nn.Dropout(0.4)
+    x = np.random.default_rng(0).standard_normal((3, 10)).astype(np.float32)
+    tn.seed(3)
+    whole = layer(tn.Tensor(x)).numpy()
+    tn.seed(3)
+    layer.part = 1, 4, 10
+    block = layer(tn.Tensor(np.ascontiguousarray(x[1:, 4:9]))).numpy()
+    assert np.array_equal(block, whole[1:, 4:9])

@@ -218,6 +218,22 @@ REFUSED = {
         ValueError, ["draw", "-1"]),
     "dropout: half a draw": (
         lambda: tn.dropout(tensor(2, 5), 0.5, draw=1.5), TypeError, ["dropout: draw", "1.5"]),
+    "dropout: a part beyond the columns": (
+        lambda: tn.dropout(tensor(2, 3, 5), part=(1, 10, 24)),
+        ValueError, ["dropout: part (1, 10, 24)", "(2, 3, 5)", "its 15", "25 columns or more"]),
+    "dropout: a part without a first column": (
+        lambda: tn.dropout(tensor(2, 5), part=(1, 10)), TypeError, ["dropout: part", "(1, 10)"]),
+    "dropout: half a first row": (
+        lambda: tn.dropout(tensor(2, 5), part=(1.5, 0, 5)),
+        TypeError, ["dropout: first_row of part", "1.5"]),
+    "dropout: a negative first column": (
+        lambda: tn.dropout(tensor(2, 5), part=(0, -1, 5)),
+        ValueError, ["dropout: first_column of part", "-1"]),
+    "dropout: a part of a number": (
+        lambda: tn.dropout(tensor(), part=(0, 0, 1)), ValueError, ["dropout: part", "shape ()"]),
+    "dropout: a part of too many elements": (
+        lambda: tn.dropout(tensor(2, 5), part=(2**60, 0, 5)),
+        ValueError, ["dropout: part", "2^62"]),
     "relu: integers": (lambda: tn.relu(images(3)), TypeError, ["relu: x", "uint8 (3,)"]),
     "tanh: integers": (lambda: tn.tanh(images(3)), TypeError, ["tanh: x", "uint8 (3,)"]),
     "softmax: maps": (

@@ -13,7 +13,7 @@ from tinynet.backends.cupy.device import launch, sums
 
 OVER_MAPS = (
     "conv2d", "max_pool2d", "avg_pool2d", "adaptive", "local_response_norm", "same_map_norm",
-    "batch_norm",
+    "batch_norm", "dropout",
 )  # fmt: skip
 
 

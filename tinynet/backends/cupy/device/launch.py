@@ -44,6 +44,13 @@ def threads(count):
     return (max(1, math.ceil(count / BLOCK)),), (BLOCK,)
 
 
+def threads_of_rows(rows, count):
+    """(grid, block) of a kernel with one thread for each of count things of a row. Rows lie along
+    y: of more than HEIGHT rows, a thread takes several, one grid height apart."""
+    (across,), block = threads(count)
+    return (across, max(1, min(rows, HEIGHT))), block
+
+
 def maps(count, pixels):
     """(grid, block) of a kernel over maps: LANES pixels of MAPS maps a block.
 
