@@ -284,8 +284,35 @@ ENGINE = {
         [("alpha divided once", "alpha / size**2", "alpha / size")],
     ),
     "ops/batch_norm.py": (
-        ["tests/tinynet/ops/test_batch_norm.py"],
+        ["tests/tinynet/ops/test_batch_norm.py", "tests/tinynet/parallel/test_batch_norm.py"],
         [
+            (
+                "ranks with few images weigh as much",
+                "own[-1] = mean, variance, count",
+                "own[-1] = mean, variance, 1",
+            ),
+            (
+                "the spread of the ranks' means left out",
+                "variances + (means - centre) ** 2",
+                "variances",
+            ),
+            (
+                "own means in the gradient",
+                'ranks.all_reduce(sums, "batch_norm").wait()',
+                "sums *= ranks.size",
+            ),
+            ("the gradient through the statistics left out", "dx -= through_mean", "pass"),
+            (
+                "weight left out of the gradient through them",
+                "(weight / ctx.xp.sqrt",
+                "(1 / ctx.xp.sqrt",
+            ),
+            ("an exchange in test mode", "exchanges = training and ranks", "exchanges = ranks"),
+            (
+                "one value on each of two ranks refused",
+                " and (ranks is None or ranks.size == 1)",
+                "",
+            ),
             (
                 "the running variance without n / (n - 1)",
                 "count / (count - 1) * variance",

@@ -178,11 +178,15 @@ class SameMapNorm(Module):
 
 class BatchNorm2d(Module):
     """Each channel normalised over the batch: weight 1 and bias 0 at first (with affine=False both
-    None), running_mean and running_var (buffers) for test."""
+    None), running_mean and running_var (buffers) for test.
+
+    ranks  None: over the images of this process. An engine (tinynet/parallel): over those of all
+           ranks. Parallel training sets it
+    """
 
     def __init__(self, channels, momentum=0.1, eps=1e-5, dtype=np.float32, affine=True):
         self.channels = channels = integer("BatchNorm2d", "channels", channels, least=1)
-        self.momentum, self.eps = momentum, eps
+        self.momentum, self.eps, self.ranks = momentum, eps, None
         self.weight = Parameter(np.ones(channels, dtype)) if affine else None
         self.bias = Parameter(np.zeros(channels, dtype)) if affine else None
         self.running_mean = Tensor(np.zeros(channels, dtype))
@@ -191,7 +195,7 @@ class BatchNorm2d(Module):
     def forward(self, x):
         return batch_norm(
             x, self.weight, self.bias, self.running_mean, self.running_var, self.training,
-            self.momentum, self.eps,
+            self.momentum, self.eps, self.ranks,
         )  # fmt: skip
 
 
