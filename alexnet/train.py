@@ -19,18 +19,22 @@ import sys
 import time
 from itertools import islice
 
+import numpy as np
+
 import tinynet as tn
-from alexnet.cli import config_file, ending
+from alexnet.cli import config_file, ending, launcher
 from alexnet.cli.dry_run import dry_run
 from alexnet.cli.find_rate import find_rate
 from alexnet.cli.interrupts import Interrupted, Interrupts
 from alexnet.cli.open_run import open_run
-from alexnet.cli.train_flags import train_parser
+from alexnet.cli.train_flags import need_one_process, train_parser
 from alexnet.errors import DataError, DiskError, NotFinite, UsageError
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import diagnosis, memory, report
+from alexnet.training.agreement import check_same_weights
 from alexnet.training.config_text import config_text
 from alexnet.training.curves import Curves
+from alexnet.training.data_parallel import DataParallel
 from alexnet.training.durations import seconds_of
 from alexnet.training.features import batches_for
 from alexnet.training.options import kind_of
@@ -61,7 +65,8 @@ def take_step(model, optimizer, x, labels, lr):
 def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interrupts) -> None:
     """Take a step with each batch.
 
-    step     take_step, or a tn.gpu.CudaGraph of it
+    step     take_step, or the step of one of several ranks (training/data_parallel.py), or a
+             tn.gpu.CudaGraph of it
     batches  an iterable of (x, labels)
     Raises NotFinite after a step whose loss is not finite, Interrupted at the end of the step in
     which Ctrl-C was pressed or --max-time ended (cli/interrupts.py), and DataError or OSError where
@@ -96,6 +101,7 @@ def record(run: Run, progress: Progress, result: Result) -> None:
     """Count a step, show it, and write its line of log.jsonl. Raises NotFinite if its loss is not
     finite."""
     loss, label_ranks = float(result.loss()), ranks(result.logits(), result.labels.host)
+    label_ranks = np.concatenate(run.ranks.share(label_ranks))  # of the whole batch
     if not math.isfinite(loss):
         raise NotFinite(_not_finite(run, loss, result.x))
     run.count_step(loss, label_ranks, result.random_state)
@@ -139,7 +145,11 @@ def train(
 
 
 def _step_of(run):
-    return tn.gpu.CudaGraph(take_step) if run.options.cuda_graph else take_step
+    step = take_step
+    if run.ranks.size > 1:
+        layers, batch = run.network.layers, run.batches.batch_size
+        step = DataParallel(run.model, layers, batch, run.ranks).take_step
+    return tn.gpu.CudaGraph(step) if run.options.cuda_graph else step
 
 
 def _validate(run, progress, interrupts, validation, layers):
@@ -147,7 +157,8 @@ def _validate(run, progress, interrupts, validation, layers):
     layers."""
     progress.validating()
     batches = interrupts.between(validation.epoch(0))
-    metrics = evaluate(run.head, batches, len(run.classes))
+    metrics = evaluate(run.head, batches, len(run.classes), run.ranks)
+    check_same_weights(run.ranks, run.model)
     if not math.isfinite(metrics.loss):
         raise NotFinite(
             f"the validation loss after step {run.step} is {metrics.loss}: {_remedy(run)}"
@@ -196,15 +207,23 @@ def main(argv=None) -> int:
         began -= report.seconds_since_start()
 
     def command():
-        return _command(config_file.parse(train_parser(), argv), began)
+        args = config_file.parse(train_parser(), argv)
+        return train_on(tn.parallel.start(args.backend), args, began)
 
-    return ending.run(command, "alexnet.train")
+    return ending.run(command, "alexnet.train", on_ranks=True)
 
 
-def _command(args, began):
+def train_on(ranks, args, began) -> int:
+    """The command with these flags, on one rank of an engine (tinynet/parallel). Returns its exit
+    code.
+
+    began  the command, on time.monotonic()'s clock
+    """
+    if ranks.size > 1:
+        need_one_process(args)
     if args.lr_find:
         return find_rate(args, take_step)
-    with open_run(args) as run:
+    with open_run(args, ranks) as run:
         report.print_recipe(run)
         if args.dry_run:
             dry_run(run, _step_of(run))
@@ -212,7 +231,9 @@ def _command(args, began):
         if run.normalization is None:
             _begin(run)
         curves, first = Curves(run.folder), run.step
-        with Interrupts(lambda: _seconds_left(run, began)) as interrupts, Progress(run) as progress:
+        interrupts = Interrupts(lambda: _seconds_left(run, began), ranks)
+        launcher.say_at_the_end(lambda: f"to go on: {report.resume_command(run)}")
+        with interrupts, Progress(run) as progress:
             try:
                 train(run, progress, interrupts, curves, watch=args.watch)
             except Interrupted:
@@ -240,16 +261,20 @@ def _seconds_left(run, began):
 def _say_stopped(run, cause):
     """Say what stopped the run, and how to go on. Returns the exit code."""
     code, how = ending.stopped(cause)
-    ending.say(
-        f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
-        f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
-    )
+    if run.folder.is_written:
+        ending.say(
+            f"alexnet.train: {how} after step {run.step}, which is saved; to go on: "
+            f"{report.resume_command(run)}"
+        )
     return code
 
 
 def _save_after_error(run):
     """Save the steps before an image that cannot be read. Whether that succeeds or not, the error
-    of the image stays the last line on stderr."""
+    of the image stays the last line on stderr. Several ranks would have to save together, and only
+    one has this error: their last checkpoint stays."""
+    if run.ranks.size > 1:
+        return
     try:
         run.save()
     except (DiskError, NotFinite) as error:
@@ -257,7 +282,7 @@ def _save_after_error(run):
     else:
         ending.say(
             f"alexnet.train: step {run.step} is saved; to go on once the images can be read: "
-            f"python -m alexnet.train --resume {shlex.quote(str(run.folder.path))}"
+            f"{report.resume_command(run)}"
         )
 
 

@@ -2,7 +2,8 @@
 code:
 
     0 done   2 usage   3 data   4 backend not usable   5 loss not finite   6 disk
-    130 Ctrl-C   143 SIGTERM   129 SIGHUP   141 stdout is a closed pipe, as in `| head`
+    7 another rank   130 Ctrl-C   143 SIGTERM   129 SIGHUP
+    141 stdout is a closed pipe, as in `| head`
 
 A file that cannot be read counts as data, full memory as usage, a stdout on a full disk as disk. A
 closed pipe ends without a message. Codes above 128 are 128 + the signal, as a shell reports them.
@@ -16,21 +17,38 @@ import signal
 import sys
 from collections.abc import Callable
 
+from alexnet.cli import launcher
 from alexnet.cli.interrupts import SIGNALS, Terminated, end_at_once, handled_by
 from alexnet.data.names import printable
 from alexnet.errors import DataError, DiskError, NotFinite, UsageError
 from tinynet import BackendError
+from tinynet.parallel import ParallelError
 
-EXIT_CODES = {UsageError: 2, DataError: 3, BackendError: 4, NotFinite: 5, DiskError: 6}
+EXIT_CODES = {
+    UsageError: 2, DataError: 3, BackendError: 4, NotFinite: 5, DiskError: 6, ParallelError: 7
+}  # fmt: skip
 CLOSED_PIPE = 141
 
 # What writing to stdout can raise. Errors of files carry the file's name, this one does not.
 _STDOUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EAGAIN)
 
 
-def run(command: Callable[[], int], name: str) -> int:
+def run(command: Callable[[], int], name: str, on_ranks: bool = False) -> int:
     """Run the command and return its exit code. If an error ends it, the command's name and the
-    message are the last output on stderr."""
+    message are the last output on stderr.
+
+    on_ranks  whether it may run as several processes of mpiexec (launcher.py)
+    """
+    if on_ranks:
+        return launcher.run_as_rank(lambda command: _run(command, name), command)
+    refused = launcher.refuse_ranks(name)
+    if refused:
+        say(f"{name}: {refused}")
+        return EXIT_CODES[UsageError]
+    return _run(command, name)
+
+
+def _run(command, name):
     if hasattr(sys.stdout, "reconfigure"):  # names that stdout cannot encode are shown escaped
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

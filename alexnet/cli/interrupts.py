@@ -1,5 +1,6 @@
 """Requests to stop: Ctrl-C, SIGTERM, SIGHUP, a stdout that can no longer be written, and the end of
---max-time.
+--max-time. Several ranks stop together, whichever of them was asked; they take SIGUSR1 for a
+request too, which mpiexec passes on to all of them.
 
 The first request lets the current batch finish, so that the command can save; a second signal ends
 the command at once.
@@ -13,6 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+
+import tinynet as tn
+from alexnet.cli import launcher
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -69,13 +73,16 @@ class Interrupts:
     """Inside `with Interrupts() as interrupts:` the first request to stop sets `asked`, which loops
     check between batches; a second signal raises KeyboardInterrupt or Terminated at once.
 
+    ranks         an engine (tinynet/parallel): a request to one rank is a request to all, so every
+                  rank must ask `asked` as often. None: one process
     seconds_left  returns the seconds until the command has to end; without it, there is no such end
     cause         None (also when the time is over), the signal's number, or the OSError of a stdout
                   that cannot be written. Text for such a stdout is lost; print raises nothing.
     """
 
-    def __init__(self, seconds_left: Callable[[], float] = lambda: math.inf):
+    def __init__(self, seconds_left: Callable[[], float] = lambda: math.inf, ranks=None):
         self.cause, self._seconds_left = None, seconds_left
+        self._ranks = tn.parallel.Single() if ranks is None else ranks
 
     @property
     def asked(self) -> bool:
@@ -85,11 +92,17 @@ class Interrupts:
     def asked_within(self, seconds: float | None) -> bool:
         """Whether to stop now, or before work that takes so long would end; None: it is unknown how
         long."""
-        return self.cause is not None or self._seconds_left() <= (seconds or 0)
+        own = self.cause is not None or self._seconds_left() <= (seconds or 0)
+        if not tn.parallel.any_rank(self._ranks, own):
+            return False
+        causes = [cause for cause in self._ranks.share(self.cause) if cause is not None]
+        self.cause = causes[0] if causes else None
+        return True
 
     def __enter__(self):
         self._inside = contextlib.ExitStack()
-        self._inside.enter_context(handled_by(self._signal))
+        signals = SIGNALS if self._ranks.size == 1 else [*SIGNALS, *launcher.PASSED_ON]
+        self._inside.enter_context(handled_by(self._signal, signals))
         if sys.stdout is not None:
             output = _Output(sys.stdout, self._ask)
             self._inside.enter_context(contextlib.redirect_stdout(output))
@@ -103,6 +116,8 @@ class Interrupts:
             self.cause, self._since = cause, time.monotonic()
 
     def _signal(self, number, frame):
+        if launcher.is_ending():  # it has said so, and leaves no time for the batch
+            return
         if self.cause is not None:
             again = time.monotonic() - self._since < SECONDS_OF_ONE_REQUEST
             if number == signal.SIGINT or not again:
@@ -112,6 +127,8 @@ class Interrupts:
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         again = "press again" if number == signal.SIGINT else "send it again"
         line = f"{name}: finishing this batch, then saving; {again} to stop without saving\n"
+        if self._ranks.size > 1:
+            line = f"rank {self._ranks.rank}: {line}"
         if sys.__stderr__ is None:  # 2 may be any file
             return
         if os.isatty(2):  # keep clear of the live line, which may be two lines high

@@ -11,15 +11,15 @@ from pathlib import Path
 import tinynet as tn
 from alexnet.cli.config_file import AUTO
 from alexnet.cli.machine import use_machine
-from alexnet.data import open_dataset
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
 from alexnet.training import events
+from alexnet.training.agreement import check_alike, open_on_ranks
 from alexnet.training.config_text import config_text
 from alexnet.training.newest import newest
 from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.pretrained import Pretrained
-from alexnet.training.run_folder import RunFolder
+from alexnet.training.run_folder import RunFolder, UnwrittenFolder
 from alexnet.training.run_state import Run
 from alexnet.training.saved import saved_options
 from alexnet.training.saving import go_back
@@ -27,36 +27,46 @@ from alexnet.weights import checkpoint
 
 
 @contextlib.contextmanager
-def open_run(args: Namespace) -> Iterator[Run]:
+def open_run(args: Namespace, ranks=None) -> Iterator[Run]:
     """The run, on the machine of these flags, in a folder that no other process uses inside the
-    block. Raises UsageError, DataError, BackendError and DiskError."""
+    block. Raises UsageError, DataError, BackendError and DiskError.
+
+    ranks  an engine (tinynet/parallel): rank 0 reads and writes the folder. None: one process
+    """
+    ranks = tn.parallel.Single() if ranks is None else ranks
     if args.tensorboard:
         events.need_package()
     if args.resume == AUTO:
-        args = _with_newest(args)
-    with _resumed_run(args) if args.resume else _new_run(args) as run:
-        writes = events.written(run.folder, run.step) if args.tensorboard else nullcontext()
-        with writes:
+        args = ranks.spread(_with_newest(args) if ranks.rank == 0 else None)
+    with _resumed_run(args, ranks) if args.resume else _new_run(args, ranks) as run:
+        is_written = args.tensorboard and run.folder.is_written
+        with events.written(run.folder, run.step) if is_written else nullcontext():
             yield run
 
 
 @contextlib.contextmanager
-def _new_run(args):
+def _new_run(args, ranks):
     backend = use_machine(args.backend, args.threads, args.precision)
     _check_cuda_graph(args.cuda_graph, args.keep_features)
-    train_set = open_dataset(  # the recipe for photos depends on their number
-        absolute(args.data), "train", seed=args.seed or 0,
+    train_set = open_on_ranks(  # the recipe for photos depends on their number
+        ranks, absolute(args.data), "train", seed=args.seed or 0,
         skip_bad_images=args.skip_bad_images or 0,
     )  # fmt: skip
-    pretrained = Pretrained.read(args.pretrained) if args.pretrained else None
+    pretrained = None
+    if args.pretrained:
+        pretrained = ranks.spread(Pretrained.read(args.pretrained) if ranks.rank == 0 else None)
     args = pretrained.with_flags(args) if pretrained else args
     options = resolve(args, backend, len(train_set))
+    check_alike(ranks, options)
     kind = kind_of(options.data)
     # The data may be "..": normpath gives the folder's name.
     name = os.path.basename(os.path.normpath(options.data)) if kind == "folder" else kind
-    folder = RunFolder.create(args.out, f"{options.spec}-{name}", data_folder(options.data))
+    if ranks.rank == 0:
+        folder = RunFolder.create(args.out, f"{options.spec}-{name}", data_folder(options.data))
+    path = ranks.spread(folder.path if ranks.rank == 0 else None)
+    folder = folder if ranks.rank == 0 else UnwrittenFolder(path)
     with folder.in_use():
-        yield Run(options, folder, train_set=train_set, pretrained=pretrained)
+        yield Run(options, folder, train_set=train_set, pretrained=pretrained, ranks=ranks)
 
 
 def _with_newest(args):
@@ -78,14 +88,14 @@ def _with_newest(args):
 
 
 @contextlib.contextmanager
-def _resumed_run(args):
+def _resumed_run(args, ranks):
     if args.out:
         raise UsageError("--out does not go with --resume, which goes on in the run's own folder")
     path = Path(args.resume)
     is_folder = path.is_dir() or (not path.exists() and path.suffix != ".npz")
     file = path / "last.npz" if is_folder else path
-    folder = RunFolder(file.parent)
-    if not file.exists():
+    folder = RunFolder(file.parent) if ranks.rank == 0 else UnwrittenFolder(file.parent)
+    if folder.is_written and not file.exists():
         former = _former(folder)
         begin = f"without --resume, --out {folder.path} begins one"
         raise DataError(
@@ -93,10 +103,12 @@ def _resumed_run(args):
             + (former or f"no run has begun there that could go on; {begin}")
         )
     with folder.in_use():
-        saved = _load(file, folder)
+        saved = ranks.spread(_load(file, folder) if folder.is_written else None)
         _check_is_training(saved)
-        run = Run(_resumed_options(args, saved_options(saved)), folder, saved)
-        if not args.dry_run:
+        options = _resumed_options(args, saved_options(saved))
+        check_alike(ranks, options)
+        run = Run(options, folder, saved, ranks=ranks)
+        if folder.is_written and not args.dry_run:
             run.remarks += go_back(folder, file, saved.training["step"])
             unread = folder.cut_log(run.step, run.epoch)
             if unread:

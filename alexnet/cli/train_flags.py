@@ -4,6 +4,7 @@ import argparse
 
 from alexnet.cli import flags
 from alexnet.data.augment import AUGMENTATIONS
+from alexnet.errors import UsageError
 from alexnet.training import diagnosis
 from alexnet.training.durations import SAVE_INTERVAL, save_interval, seconds_of
 from alexnet.training.frozen import bias_rate
@@ -227,3 +228,12 @@ def train_parser() -> argparse.ArgumentParser:
         "--logdir runs; needs pip install tensorboardX; say it again with --resume",
     )  # fmt: skip
     return parser
+
+
+def need_one_process(args: argparse.Namespace) -> None:
+    """Raise UsageError if these flags are for one process, and several ranks were started."""
+    for flag in ("lr_find", "dry_run", "keep_features"):
+        if getattr(args, flag):
+            raise UsageError(
+                f"--{flag.replace('_', '-')} is for one process; start it without mpiexec"
+            )

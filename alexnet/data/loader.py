@@ -21,6 +21,7 @@ from alexnet.data.balance import balanced_samples
 from alexnet.data.checks import check_pixels, checked_labels
 from alexnet.data.crops import add_border, crop, crop_border
 from alexnet.data.crops import stored_size as usual_stored_size
+from tinynet.parallel import share_of
 from tinynet.random import permutation
 
 
@@ -43,7 +44,7 @@ class Loader:
     """The batches of a dataset, epoch by epoch.
 
     dataset       as alexnet.data describes
-    batch_size    images a batch; the last batch of an epoch may be smaller
+    batch_size    images a batch, of all ranks together; the last batch of an epoch may be smaller
     image_size    rows and columns of the network's input
     augment       one of AUGMENTATIONS (augment.py); draws follow from seed, epoch and the sample's
                   index
@@ -59,6 +60,9 @@ class Loader:
                   stored_size, to read the middle of the images that training crops.
     border        pixels that continue each image on every side before it is cropped. None: with
                   random crops crops.crop_border where images have no pixels to spare, else 0
+    rank, ranks   this process's number, and how many share each batch: it has neighbours in the
+                  batch, tn.parallel.share_of. A last batch that is smaller than the number of ranks
+                  is empty for some
     Raises ValueError for arguments that do not fit, and DataError for a dataset whose labels are no
     class numbers. An image that is not uint8 (size, size, 3) is a DataError at its batch.
     """
@@ -77,6 +81,8 @@ class Loader:
         seed: int = 0,
         stored_size: int | None = None,
         border: int | None = None,
+        rank: int = 0,
+        ranks: int = 1,
     ):
         if augment not in AUGMENTATIONS:
             raise ValueError(
@@ -113,6 +119,7 @@ class Loader:
             no_border = augment == "none" or stored_size > image_size
             border = 0 if no_border else crop_border(image_size, native_size)
         self.border = border
+        self.rank, self.ranks = rank, ranks
         self.waited = 0.0  # seconds that the consumer has waited for batches, over all epochs
 
     def __len__(self):
@@ -157,7 +164,7 @@ class Loader:
         return balanced_samples(self.labels, count, seed=self.seed, epoch=number)
 
     def _numbers(self, count, number, start_batch):
-        """The numbers of each batch's samples, 0 ... count - 1 shuffled."""
+        """The numbers of this rank's samples in each batch; all are 0 ... count - 1 shuffled."""
         if not 0 <= start_batch <= len(self):
             raise ValueError(
                 f"Loader: start_batch must be from 0 to {len(self)}, got {start_batch}"
@@ -166,7 +173,8 @@ class Loader:
             permutation(count, seed=self.seed, draw=number) if self.shuffle else np.arange(count)
         )
         starts = range(start_batch * self.batch_size, len(self) * self.batch_size, self.batch_size)
-        return (order[start : start + self.batch_size] for start in starts)
+        batches = (order[start : start + self.batch_size] for start in starts)
+        return (batch[share_of(len(batch), self.rank, self.ranks)] for batch in batches)
 
     def _batches(self, prepare, number, start_batch):
         samples, draws = self.samples(number), self.draws(number)

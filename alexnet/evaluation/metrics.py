@@ -105,6 +105,13 @@ class Tally:
             likely = np.take_along_axis(log_probabilities(logits), order, axis=1)
             self._each.append((rank, order, np.exp(likely)))
 
+    def join(self, ranks) -> None:
+        """Add the counts of all ranks (tinynet/parallel), so that each has the whole's."""
+        sums = np.array([self._losses, *self._counts.reshape(-1)])
+        ranks.all_reduce(sums, "metrics").wait()  # whole numbers below 2^53 are exact
+        self._losses = sums[0]
+        self._counts = sums[1:].astype(np.int64).reshape(self._counts.shape)
+
     def metrics(self) -> Metrics:
         """The Metrics of all batches."""
         images, correct, within_k = self._counts
@@ -131,15 +138,21 @@ def in_test_mode(model, record=False):
             module.training = training
 
 
-def evaluate(model, batches: Iterable, classes: int) -> Metrics:
+def evaluate(model, batches: Iterable, classes: int, ranks=None) -> Metrics:
     """The Metrics of a model in test mode; the modes of its modules are restored afterwards.
 
     batches     pairs of images, a Tensor (N, 3, S, S), and tn.Labels
+    ranks       an engine (tinynet/parallel) whose ranks each have a part of the images: the Metrics
+                are those of all images, on every rank. None: the batches have all images
     """
     tally = Tally(classes)
     with in_test_mode(model):
         for x, labels in batches:
+            if len(labels) == 0:  # a last batch that is too small for every rank
+                continue
             logits = model(x)
             loss = tn.softmax_cross_entropy(logits, labels).item()
             tally.add(loss, logits.numpy(), labels.host)
+    if ranks is not None:
+        tally.join(ranks)
     return tally.metrics()

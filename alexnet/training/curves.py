@@ -31,7 +31,10 @@ class Curves:
             self._due = now + DRAWINGS_BETWEEN * (now - began)
 
     def draw(self) -> str:
-        """Draw, and return "" or why there is no picture. A run never fails for its picture."""
+        """Draw, and return "" or why there is no picture. A run never fails for its picture. Rank 0
+        draws."""
+        if not self._folder.is_written:
+            return ""
         try:
             with warnings.catch_warnings(action="ignore"):  # of letters that the font lacks
                 return _draw(self._folder)

@@ -44,7 +44,11 @@ class Progress:
         self._lr = 0.0
         self.validation_seconds = None
         self._validating = False
-        self._console = console = Console(file=sys.stdout) if console is None else console
+        if console is None:
+            # mpiexec gives every rank a terminal, also where its own output is a file.
+            plain = False if run.ranks.size > 1 else None
+            console = Console(file=sys.stdout, force_terminal=plain)
+        self._console = console
         self._live = None
         if console.is_terminal:
             self._live = Live(console=console, transient=True, get_renderable=self._renderable)

@@ -4,6 +4,7 @@ import itertools
 import os
 import shlex
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,17 @@ from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
 
 _imported = time.time()
+
+
+def command_of(ranks) -> str:
+    """The command with which these ranks were started."""
+    launched = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
+    return f"{launched}python -m alexnet.train"
+
+
+def resume_command(run) -> str:
+    """The command that goes on with a run."""
+    return f"{command_of(run.ranks)} --resume {shlex.quote(str(run.folder.path))}"
 
 
 def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
@@ -39,7 +51,8 @@ def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
         f"{', every class equally often' if o.balance else ''}\n"
         f"lr {o.lr:g} ({_schedule(o)}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
         f"(rule {o.rule})" + _biases(o) + _rates(run),
-        "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}",
+        "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}"
+        + _ranks(run),
         "run": str(run.folder.path) + _saves(o),
     }
     if run.normalization is None and (remarks := data_remarks(run)):  # a new run, once
@@ -55,6 +68,18 @@ def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
             continue
         text = ("\n" + " " * 10).join(map(printable, text.split("\n")))
         print(f"{name:10}{text}", flush=True)
+
+
+def _ranks(run):
+    """A line on the ranks, or ""."""
+    size = run.ranks.size
+    if size == 1:
+        return ""
+    hosts = Counter(run.ranks.hosts)
+    places = ", ".join(f"{count} on {printable(host)}" for host, count in hosts.items())
+    least, more = divmod(run.batches.batch_size, size)
+    images = f"{least} to {least + 1}" if more else str(least)
+    return f"\n{size} ranks ({places}), each with {images} images of a batch"
 
 
 def _frozen(run):
@@ -149,16 +174,15 @@ def _in_best(run):
 
 
 def _next_commands(run):
-    o, quote = run.options, shlex.quote
+    o = run.options
     if run.epoch < o.epochs:
-        again = f"python -m alexnet.train --resume {quote(str(run.folder.path))}"
-        yield again, f"go on to the end of epoch {o.epochs}"
+        yield resume_command(run), f"go on to the end of epoch {o.epochs}"
     if run.in_best:
         yield from _uses_of(run)
     if run.epoch == o.epochs:
         longer = replace(o, epochs=2 * o.epochs, max_time=None)
         flags = flags_of(longer, len(run.train_set))
-        yield f"python -m alexnet.train {flags}", "the same for longer"
+        yield f"{command_of(run.ranks)} {flags}", "the same for longer"
     if kind_of(o.data) == "synthetic":
         yield "python -m alexnet.train FOLDER", "your own images: FOLDER/<class>/*.jpg"
 

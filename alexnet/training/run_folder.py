@@ -37,6 +37,8 @@ class RunFolder:
     """The folder at `path` and the paths of its files: options, config (options.toml), classes,
     log, last, best, curves. Writing raises DiskError."""
 
+    is_written = True
+
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.options, self.config, self.classes, self.log, self.last, self.best = (
@@ -183,6 +185,28 @@ class RunFolder:
             return []
         with open(self.log, "rb") as file:
             return [(line, _figures(line)) for line in file if line.endswith(b"\n")]
+
+
+class UnwrittenFolder(RunFolder):
+    """The folder of a run as ranks other than 0 know it: its paths. They write nothing, and it need
+    not be there on their machines."""
+
+    is_written = False
+
+    def in_use(self):
+        return contextlib.nullcontext()
+
+    def begin(self, options, classes, config):
+        pass
+
+    def add_line(self, **figures):
+        pass
+
+    def cut_log(self, step, epoch):
+        return 0
+
+    def kept(self):
+        return {}
 
 
 def _figures(line):

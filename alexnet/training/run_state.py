@@ -16,12 +16,12 @@ from dataclasses import replace
 import numpy as np
 
 import tinynet as tn
-from alexnet.data import open_dataset
 from alexnet.data.loader import Loader
 from alexnet.data.principal_colours import PrincipalColours
 from alexnet.errors import RUN_ELSEWHERE, DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
 from alexnet.training import diagnosis, resuming
+from alexnet.training.agreement import open_on_ranks
 from alexnet.training.features import check_memory
 from alexnet.training.frozen import parameter_groups
 from alexnet.training.options import Options
@@ -48,6 +48,8 @@ class Run:
     in_best              {"top1", "epoch", "step", "batch"} of the network in best.npz, or None;
                          batch is 0 at the end of an epoch
     network              a RunNetwork; model, head, frozen and rate_factors are its own
+    ranks                the processes that train it together, an engine (tinynet/parallel): rank 0
+                         writes, all have the same state
     saving               when save() is due, and how long it took: a Saving
     remarks              what a resumed run should tell: lines of text
     validated            the Metrics of the newest epoch, or None before its end
@@ -62,17 +64,19 @@ class Run:
         checkpoint: Checkpoint | None = None,
         train_set=None,
         pretrained: Pretrained | None = None,
+        ranks=None,
     ):
         self.options, self.folder = options, folder
-        self.train_set = _open(options, "train") if train_set is None else train_set
-        self.val_set = _open(options, "val")
+        self.ranks = tn.parallel.Single() if ranks is None else ranks
+        self.train_set = self._open("train") if train_set is None else train_set
+        self.val_set = self._open("val")
         self.classes = list(self.train_set.classes)
         tn.seed(options.seed)
         self.network, self.pretrained = RunNetwork.of(options, self.classes, pretrained), pretrained
         self.model, self.head = self.network.model, self.network.head
         self.frozen, self.rate_factors = self.network.frozen, self.network.rate_factors
         self.batches, self.validation = self._loaders()
-        self.network.check_batch_norm(self.batches.batch_size)
+        self.network.check_batch_norm(self.batches.batch_size // self.ranks.size)
         check_memory(self)
         groups = parameter_groups(
             self.model, self.rate_factors, options.bias_lr, options.decay_biases
@@ -94,26 +98,42 @@ class Run:
         self._lists = {
             "train": resuming.image_list(self.train_set), "val": resuming.image_list(self.val_set)
         }  # fmt: skip
-        self.saving = Saving(folder, options.save_interval, options.keep)
+        self.saving = Saving(folder, options.save_interval, options.keep, self.ranks)
         if checkpoint:
             self._restore(checkpoint)
 
     def _loaders(self):
         options = self.options
         images = min(options.batch_size, len(self.train_set))
+        part = {"rank": self.ranks.rank, "ranks": self.ranks.size}
+        if images < self.ranks.size:
+            raise UsageError(
+                f"a batch of {images} images has none for some of {self.ranks.size} ranks; start "
+                f"{images} or fewer (mpiexec -n {images}), or a --batch-size of as many"
+            )
         batches = Loader(
             self.train_set, images, options.image_size, augment=options.augment, shuffle=True,
             drop_last=True, balance=options.balance, workers=options.workers, seed=options.seed,
+            **part,
         )  # fmt: skip
         validation = Loader(
             self.val_set, options.batch_size, options.image_size, workers=options.workers,
-            stored_size=batches.stored_size,
+            stored_size=batches.stored_size, **part,
         )  # fmt: skip
         return batches, validation
 
+    def _open(self, split):
+        options = self.options
+        return open_on_ranks(
+            self.ranks, options.data, split, seed=options.seed,
+            skip_bad_images=options.skip_bad_images,
+        )  # fmt: skip
+
     def choose_inputs(self) -> None:
-        """Set the mean and the divisor of images, and their change of colour (run_inputs.py)."""
-        self.normalization, self.colours = choose_inputs(self)
+        """Set the mean and the divisor of images, and their change of colour (run_inputs.py). Rank
+        0 measures them."""
+        inputs = choose_inputs(self) if self.ranks.rank == 0 else None
+        self.normalization, self.colours = self.ranks.spread(inputs)
 
     def check_validation_images(self) -> None:
         """Read every validation image once: a broken one is an error now, not after an epoch.
@@ -165,6 +185,8 @@ class Run:
         """Write best.npz if this network, with these validation metrics, is better than the one in
         it. As good is enough for a whole epoch after a part of one, so that runs with and without
         that part end with the same file. Raises DiskError."""
+        if not self.folder.is_written:
+            return
         if self.in_best:
             top1, is_part = self.in_best["top1"], self.in_best["batch"] > 0
             if metrics.top1 < top1 or (metrics.top1 == top1 and (self.batch or not is_part)):
@@ -250,7 +272,8 @@ class Run:
         self.remarks += resuming.rate_remarks(
             checkpoint, self.options, self.schedule, len(self.batches)
         )
-        self._read_best()
+        if self.folder.is_written:
+            self._read_best()
 
     def _read_best(self):
         """Read from best.npz which network it holds. If the process was killed after it was
@@ -265,9 +288,3 @@ class Run:
         training = best.training
         if training["best"]:
             self.in_best = training["best"] | {name: training[name] for name in ("step", "batch")}
-
-
-def _open(options, split):
-    return open_dataset(
-        options.data, split, seed=options.seed, skip_bad_images=options.skip_bad_images
-    )

@@ -16,6 +16,7 @@ import shutil
 import time
 from pathlib import Path
 
+import tinynet as tn
 from alexnet.data.names import printable
 from alexnet.errors import RUN_ELSEWHERE, DataError, writing
 from alexnet.training.durations import save_interval
@@ -34,32 +35,42 @@ class Saving:
 
     interval  --save-interval: "500", steps, or "10m"
     keep      how many former checkpoints stay
+    ranks     an engine (tinynet/parallel); rank 0 writes, and its clock counts. None: one process
     step      of the last.npz that is there; None: there is none
     seconds   that the last save took
     """
 
-    def __init__(self, folder: RunFolder, interval: str, keep: int):
+    def __init__(self, folder: RunFolder, interval: str, keep: int, ranks=None):
         self._folder, self._keep = folder, keep
+        self._ranks = tn.parallel.Single() if ranks is None else ranks
         self._steps, self._seconds_between = save_interval(interval)
         self._saved_at = time.monotonic()
         self.step, self.seconds = None, 0.0
 
     def is_due(self, step: int) -> bool:
-        """Whether to save after this step, counted from 1."""
+        """Whether to save after this step, counted from 1. Every rank must ask."""
         if self._steps:
             return step % self._steps == 0
-        return time.monotonic() - self._saved_at >= self._seconds_between
+        return self._have_passed(self._seconds_between)
 
     def is_due_before_validation(self) -> bool:
-        """Whether saves would take less than a twentieth of the time."""
+        """Whether saves would take less than a twentieth of the time. Every rank must ask."""
         seconds = SAVES_BETWEEN * self.seconds
         if self._seconds_between:
             seconds = min(seconds, self._seconds_between)
-        return time.monotonic() - self._saved_at >= seconds
+        return self._have_passed(seconds)
+
+    def _have_passed(self, seconds):
+        """Whether rank 0 saved so long ago."""
+        is_due = time.monotonic() - self._saved_at >= seconds
+        return tn.parallel.any_rank(self._ranks, is_due and self._ranks.rank == 0)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write last.npz; with --keep its predecessor stays. Raises DiskError."""
         began, folder, step = time.monotonic(), self._folder, checkpoint.training["step"]
+        if not folder.is_written:
+            self.step = step
+            return
         if self._keep and self.step not in (None, step):
             _name_too(folder.last, folder.kept_at(self.step))
         checkpoint.save(folder.last, RUN_ELSEWHERE)

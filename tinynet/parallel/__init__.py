@@ -27,8 +27,10 @@ gradient is the derivative of that sum, so
     reduce(array, root)         the sum over all ranks, into root's array
     send(array, to)  receive(array, source)
     share(value)                [value of rank 0, of rank 1, ...]: small Python values
+    spread(value)               rank 0's Python value, on every rank
     barrier()                   wait until every rank is here
     traffic                     the bytes that were sent so far (traffic.py)
+    waited                      the seconds that this rank has waited for others
 
 Arrays are C-contiguous, of the same shape and dtype on every rank. Every rank must call the same
 methods in the same order. A sum has the same order of terms in every run, so it has the same bits.
@@ -37,13 +39,15 @@ Source: Krizhevsky, One weird trick for parallelizing convolutional neural netwo
 methods are MPI's collective operations (MPI 4.0, chapter 6).
 """
 
-from tinynet.parallel.engines import start
+from tinynet.parallel.agreement import any_rank
+from tinynet.parallel.engines import end_all, start
 from tinynet.parallel.exchange import all_gather
 from tinynet.parallel.gradient_sum import GradientSum
-from tinynet.parallel.launch import ParallelError, launched
+from tinynet.parallel.launch import ParallelError, launched, launched_rank
 from tinynet.parallel.single import Single
 from tinynet.parallel.split import share_of
 
 __all__ = [
-    "GradientSum", "ParallelError", "Single", "all_gather", "launched", "share_of", "start",
+    "GradientSum", "ParallelError", "Single", "all_gather", "any_rank", "end_all", "launched",
+    "launched_rank", "share_of", "start",
 ]  # fmt: skip

@@ -1,8 +1,20 @@
 """start(): the engine that fits the launcher and the backend."""
 
+import os
+import sys
+
 from tinynet.backends import get_backend
 from tinynet.parallel.launch import ParallelError, launched
 from tinynet.parallel.single import Single
+
+
+def end_all(code: int) -> None:
+    """End this process, and by MPI every rank's, at once and with this exit code."""
+    if "mpi4py.MPI" in sys.modules:
+        MPI = sys.modules["mpi4py.MPI"]
+        if MPI.Is_initialized() and not MPI.Is_finalized():
+            MPI.COMM_WORLD.Abort(code)
+    os._exit(code)
 
 
 def start(backend: str | None = None):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 # Open MPI's mpiexec; MPICH's, Intel's and Slurm's PMI 2.
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 _PMIX = "PMIX_RANK"  # srun --mpi=pmix sets it, and so does Open MPI's mpiexec
 _SLURM_SIZE = "SLURM_STEP_NUM_TASKS"
 
@@ -35,3 +36,11 @@ def launched(environment: Mapping[str, str] = os.environ) -> int:
             "mpiexec in the job's script"
         )
     return tasks
+
+
+def launched_rank(environment: Mapping[str, str] = os.environ) -> int:
+    """This process's number among those that the launcher started; 0 without a launcher."""
+    if launched(environment) == 1:
+        return 0
+    numbers = (environment.get(name, "") for name in _RANKS)
+    return next((int(number) for number in numbers if number.isdigit()), 0)

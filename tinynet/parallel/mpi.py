@@ -77,13 +77,13 @@ class Mpi:
         self.barrier()  # its wait can be left, the pickles are then sent at once
         return self._comm.allgather(value)
 
+    def spread(self, value):
+        self.barrier()
+        return self._comm.bcast(value)
+
     def barrier(self):
         self._operations += 1
         self._finish(self._comm.Ibarrier(), "all ranks")
-
-    def end(self, code: int) -> None:
-        """End every rank's process at once, with this exit code."""
-        MPI.COMM_WORLD.Abort(code)
 
     def _count(self, operation, array, name):
         _check(array, name)

@@ -40,6 +40,9 @@ class Single:
     def share(self, value):
         return [value]
 
+    def spread(self, value):
+        return value
+
     def barrier(self):
         pass
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import tinynet as tn
 from alexnet.evaluation.metrics import Metrics
 from alexnet.training import progress
 from alexnet.training.progress import Progress, clock
@@ -22,7 +23,7 @@ def make_run(tmp_path, classes=10):
     return SimpleNamespace(
         classes=list(range(classes)), batches=Batches(waited=0.0), epoch=1, step=0,
         total_steps=40, val_set=range(12), folder=RunFolder(tmp_path), steps_left=lambda: 20,
-        options=SimpleNamespace(epochs=4), means=lambda: (2.0, 0.25),
+        ranks=tn.parallel.Single(), options=SimpleNamespace(epochs=4), means=lambda: (2.0, 0.25),
     )  # fmt: skip
 
 

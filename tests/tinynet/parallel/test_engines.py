@@ -37,6 +37,8 @@ def all_methods(ranks, dtype):
             results["received"] = np.empty_like(x)
             ranks.receive(results["received"], 0)
     results["shared"] = ranks.share({"rank": ranks.rank})
+    results["spread"] = ranks.spread(f"of rank {ranks.rank}")
+    results["any"] = [tn.parallel.any_rank(ranks, rank == ranks.rank) for rank in (0, 99)]
     ranks.barrier()
     return results
 
@@ -53,6 +55,8 @@ def check(results, dtype):
         assert np.allclose(each["part"], sum(p[rank] for p in parts), rtol=0, atol=tolerance)
         assert np.array_equal(each["broadcast"], arrays[-1])
         assert each["shared"] == [{"rank": rank} for rank in range(size)]
+        assert each["spread"] == "of rank 0"
+        assert each["any"] == [True, False]
         if rank == 1:
             assert np.array_equal(each["received"], arrays[0])
     assert all(np.array_equal(each["total"], results[0]["total"]) for each in results)

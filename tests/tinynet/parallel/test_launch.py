@@ -3,7 +3,7 @@
 import pytest
 
 import tinynet as tn
-from tinynet.parallel import ParallelError, launched
+from tinynet.parallel import ParallelError, launched, launched_rank
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,20 @@ from tinynet.parallel import ParallelError, launched
 )
 def test_processes_that_the_launcher_started(environment, processes):
     assert launched(environment) == processes
+
+
+@pytest.mark.parametrize(
+    "environment, rank",
+    [
+        ({}, 0),
+        ({"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3"}, 3),
+        ({"PMI_SIZE": "3", "PMI_RANK": "1"}, 1),
+        ({"SLURM_STEP_NUM_TASKS": "8", "PMIX_RANK": "5", "SLURM_PROCID": "5"}, 5),
+        ({"SLURM_PROCID": "5"}, 0),
+    ],
+)
+def test_the_number_of_this_process(environment, rank):
+    assert launched_rank(environment) == rank
 
 
 def test_srun_without_mpi_is_an_error():
