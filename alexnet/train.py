@@ -101,7 +101,8 @@ def record(run: Run, progress: Progress, result: Result) -> None:
     """Count a step, show it, and write its line of log.jsonl. Raises NotFinite if its loss is not
     finite."""
     loss, label_ranks = float(result.loss()), ranks(result.logits(), result.labels.host)
-    label_ranks = np.concatenate(run.ranks.share(label_ranks))  # of the whole batch
+    if progress.pace:
+        label_ranks = _of_all_ranks(run, progress, label_ranks)
     if not math.isfinite(loss):
         raise NotFinite(_not_finite(run, loss, result.x))
     run.count_step(loss, label_ranks, result.random_state)
@@ -113,6 +114,14 @@ def record(run: Run, progress: Progress, result: Result) -> None:
     )  # fmt: skip
     if diagnosis.is_step_to_judge(run.step, run.options.dead_start_steps, len(run.batches)):
         _report_dead_start(run, progress, result.x)
+
+
+def _of_all_ranks(run, progress, label_ranks):
+    """The ranks of the labels of the whole batch; tells of a process that is slow."""
+    shared = run.ranks.share((label_ranks, progress.pace.own_seconds()))
+    if slow := progress.pace.report([seconds for _, seconds in shared]):
+        progress.say(slow)
+    return np.concatenate([each for each, _ in shared])
 
 
 def train(

@@ -17,6 +17,7 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
@@ -32,13 +33,14 @@ _SECONDS_OF_AN_END = 0.5
 # Open MPI's mpiexec passes this signal on to all ranks, as `kill -USR1` of mpiexec sends it.
 PASSED_ON = [signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []
 
-_ending = threading.Event()
+_ending, _listening = threading.Event(), threading.Event()
 _last_words = [lambda: ""]
 
 
 def is_ending() -> bool:
-    """Whether the launcher ends this process now."""
-    return _ending.is_set()
+    """Whether the launcher ends this process now. After a signal, the thread that knows it gets a
+    moment to look."""
+    return _ending.wait(0.05) if _listening.is_set() else False
 
 
 def say_at_the_end(words: Callable[[], str]) -> None:
@@ -149,9 +151,11 @@ def _last_words_of(rank):
     handler = signal.signal(signal.SIGCONT, lambda number, frame: None)  # else none is written
     thread = threading.Thread(target=_listen, args=(reads, rank), name="launcher", daemon=True)
     thread.start()
+    _listening.set()
     try:
         yield
     finally:
+        _listening.clear()
         signal.set_wakeup_fd(before)
         signal.signal(signal.SIGCONT, handler)
         writes.close()
@@ -180,5 +184,23 @@ def _say_ended(rank):
         "ended or the launcher was stopped"
     )
     words = _last_words[0]()
+    line = f"{line}{words and '; '}{words}\n".encode()
+    try:
+        stderr = os.open(_launchers_stderr(), os.O_WRONLY | os.O_APPEND)
+    except OSError:
+        stderr = 2
     with contextlib.suppress(OSError):
-        os.write(2, f"{line}{words and '; '}{words}\n".encode())
+        os.write(stderr, line)
+
+
+def _launchers_stderr():
+    """The path of the stderr of Open MPI's mpiexec, on its own machine: once it was interrupted, it
+    no longer passes on what ranks write. Raises OSError if another process started this one, or if
+    that stderr is a file, in which it would write over the line."""
+    parent = f"/proc/{os.getppid()}"
+    with open(f"{parent}/comm") as file:
+        name = file.read().strip()
+    path = f"{parent}/fd/2"
+    if name not in ("prterun", "mpiexec", "mpirun") or stat.S_ISREG(os.stat(path).st_mode):
+        raise FileNotFoundError(path)
+    return path

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alexnet.evaluation.metrics import Metrics, top_k
+from alexnet.training.pace import Pace
 
 WINDOW = 50  # steps
 SECONDS_BETWEEN_LINES = 5  # in a pipe
@@ -32,6 +33,7 @@ class Progress:
     console             a rich Console; a terminal gets a live line, anything else plain lines.
                         None: stdout
     validation_seconds  that the last validation took; None before the first
+    pace                compares the ranks (pace.py); None where there is one process
     """
 
     def __init__(self, run, console: Console | None = None):
@@ -44,6 +46,7 @@ class Progress:
         self._lr = 0.0
         self.validation_seconds = None
         self._validating = False
+        self.pace = Pace(run.ranks, run.batches) if run.ranks.size > 1 else None
         if console is None:
             # mpiexec gives every rank a terminal, also where its own output is a file.
             plain = False if run.ranks.size > 1 else None
@@ -80,6 +83,8 @@ class Progress:
     def restart_clock(self) -> None:
         """Restart the step timer, so that validation time is not charged to the next step."""
         self._clock, self._waited = time.monotonic(), self._run.batches.waited
+        if self.pace:
+            self.pace.restart()
 
     def step(self, loss: float, ranks, lr: float) -> float:
         """Show a step that the run has counted. Returns its images/s.

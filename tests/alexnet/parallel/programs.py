@@ -1,0 +1,44 @@
+"""What the tests run on each rank (tests/ranks.py)."""
+
+import time
+
+import numpy as np
+
+import alexnet
+import tinynet as tn
+from alexnet.cli import config_file
+from alexnet.cli.train_flags import train_parser
+from alexnet.train import take_step, train_on
+from alexnet.training.data_parallel import DataParallel
+from tinynet import nn
+
+IMAGES, CLASSES, SIZE = 8, 5, 67
+
+
+def train(ranks, argv):
+    """The exit code of alexnet.train with these arguments."""
+    args = config_file.parse(train_parser(), argv)
+    return train_on(ranks, args, time.monotonic())
+
+
+def losses_and_weights(ranks, spec, dtype, steps, sync=False, batch=IMAGES):
+    """([loss of each step], {name: array}) of a narrow network on batches of noise, with SGD."""
+    tn.use_backend("numpy")
+    tn.seed(5)
+    model = alexnet.build(spec, CLASSES, SIZE, dtype, init="he", width=0.05)
+    layers = alexnet.network.plan.plan(model.spec, CLASSES, SIZE)
+    optimizer = tn.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
+    step = take_step
+    if ranks.size > 1:
+        step = DataParallel(model, layers, batch, ranks).take_step
+        for norm in model.modules():
+            if sync and isinstance(norm, nn.BatchNorm2d):
+                norm.ranks = ranks
+    random, losses = np.random.default_rng(0), []
+    for _ in range(steps):
+        x = random.standard_normal((batch, 3, SIZE, SIZE)).astype(dtype)
+        labels = random.integers(0, CLASSES, batch)
+        own = tn.parallel.share_of(batch, ranks.rank, ranks.size)
+        loss, _ = step(model, optimizer, tn.Tensor(x[own]), tn.Labels(labels[own], CLASSES), 0.01)
+        losses.append(float(loss))
+    return losses, {name: array.copy() for name, array in model.state_dict().items()}
