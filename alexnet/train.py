@@ -156,8 +156,10 @@ def train(
 def _step_of(run):
     step = take_step
     if run.ranks.size > 1:
-        layers, batch = run.network.layers, run.batches.batch_size
-        step = DataParallel(run.model, layers, batch, run.ranks).take_step
+        step = DataParallel(
+            run.model, run.network.layers, run.batches.batch_size, run.ranks,
+            run.options.sync_batch_norm,
+        ).take_step  # fmt: skip
     return tn.gpu.CudaGraph(step) if run.options.cuda_graph else step
 
 

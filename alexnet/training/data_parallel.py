@@ -32,14 +32,20 @@ class DataParallel:
     layers  its plan
     batch   images of all ranks together in a step
     ranks   an engine (tinynet/parallel)
+    sync    whether batch normalisation is over the images of all ranks
     """
 
-    def __init__(self, model, layers, batch, ranks):
+    def __init__(self, model, layers, batch, ranks, sync=False):
         self._ranks = ranks
         own = tn.parallel.share_of(batch, ranks.rank, ranks.size)
         self._share = (own.stop - own.start) / batch
         self._gradients = tn.parallel.GradientSum(model.named_parameters(), ranks)
-        self._running = _running_statistics(model)
+        norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+        if sync:
+            for norm in norms:
+                norm.ranks = ranks
+        apart = [] if sync else norms  # their running statistics differ from rank to rank
+        self._running = [t for norm in apart for t in (norm.running_mean, norm.running_var)]
         for layer in layers:
             if layer.kind == "Dropout":
                 model[layer.name].part = (own.start, 0, math.prod(layer.outputs))
@@ -79,9 +85,3 @@ class DataParallel:
         for tensor, part in zip(self._running, parts, strict=True):
             tensor.data[...] = part
             tensor.raise_version()
-
-
-def _running_statistics(model):
-    """The running means and variances that training changes."""
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-    return [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]

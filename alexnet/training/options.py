@@ -72,6 +72,7 @@ class Options:
     max_time: str | None = None
     apart: bool | None = None
     without: str | None = None
+    sync_batch_norm: bool = False
 
     @classmethod
     def from_saved(cls, saved: dict) -> "Options":
@@ -92,7 +93,7 @@ class Options:
 CHANGEABLE = (
     "epochs max_steps lr schedule milestones warmup bias_lr decay_biases momentum weight_decay "
     "rule dead_start_steps backend threads workers precision cuda_graph skip_bad_images "
-    "lr_scale save_interval keep max_time".split()
+    "lr_scale save_interval keep max_time sync_batch_norm".split()
 )
 
 
@@ -138,7 +139,7 @@ def resolve(args: Namespace, backend: str, images: int = MANY) -> Options:
         **{name: None for name in (*CHANGES, *_USUALLY_NONE)},
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
         **{"width": 1.0, "seed": 0, "workers": 2, "skip_bad_images": 0, "keep_features": False},
-        **{"balance": False, "dead_start_steps": diagnosis.STEPS},
+        **{"balance": False, "sync_batch_norm": False, "dead_start_steps": diagnosis.STEPS},
         **{"save_interval": SAVE_INTERVAL, "keep": 0},
         # The network of a file has the norm that it was trained with.
         **{"norm": recipe.norm if spec == recipe.spec and not flags.get("pretrained") else None},

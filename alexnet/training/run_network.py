@@ -52,6 +52,10 @@ class RunNetwork:
         if options.keep_features:
             start = _named_by("--keep-features", head_start, options, layers)
         started_from = pretrained.start(model, classes) if pretrained else []
+        if options.sync_batch_norm and not any(layer.kind == "BatchNorm2d" for layer in layers):
+            raise UsageError(
+                "--sync-batch-norm: this network has no batch normalisation; --norm batch has it"
+            )
         freeze(model, frozen)
         head = model[start:] if start else model
         return cls(model, layers, head, frozen, factors, started_from)

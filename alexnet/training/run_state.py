@@ -76,7 +76,8 @@ class Run:
         self.model, self.head = self.network.model, self.network.head
         self.frozen, self.rate_factors = self.network.frozen, self.network.rate_factors
         self.batches, self.validation = self._loaders()
-        self.network.check_batch_norm(self.batches.batch_size // self.ranks.size)
+        apart = 1 if options.sync_batch_norm else self.ranks.size
+        self.network.check_batch_norm(self.batches.batch_size // apart)
         check_memory(self)
         groups = parameter_groups(
             self.model, self.rate_factors, options.bias_lr, options.decay_biases

@@ -72,6 +72,7 @@ OPTION_KINDS = {
     "lr_scale": optional(TEXT),
     "pretrained": optional(TEXT),
     "keep_features": TRUTH,
+    "sync_batch_norm": TRUTH,
     "recipe": optional(one_of(PUBLISHED)),
     "milestones": optional(_text("rising numbers of epochs, such as 25,51,79", milestone_epochs)),
     "warmup": real(0),

@@ -10,7 +10,6 @@ from alexnet.cli import config_file
 from alexnet.cli.train_flags import train_parser
 from alexnet.train import take_step, train_on
 from alexnet.training.data_parallel import DataParallel
-from tinynet import nn
 
 IMAGES, CLASSES, SIZE = 8, 5, 67
 
@@ -30,10 +29,7 @@ def losses_and_weights(ranks, spec, dtype, steps, sync=False, batch=IMAGES):
     optimizer = tn.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
     step = take_step
     if ranks.size > 1:
-        step = DataParallel(model, layers, batch, ranks).take_step
-        for norm in model.modules():
-            if sync and isinstance(norm, nn.BatchNorm2d):
-                norm.ranks = ranks
+        step = DataParallel(model, layers, batch, ranks, sync).take_step
     random, losses = np.random.default_rng(0), []
     for _ in range(steps):
         x = random.standard_normal((batch, 3, SIZE, SIZE)).astype(dtype)
