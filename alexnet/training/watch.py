@@ -5,6 +5,8 @@
                       hardly learns, far above it, a larger rate will not do
     bias, bias_update the same of its biases
     mean, deviation   of its outputs; layers whose deviations shrink from one to the next fade
+    sent              with several ranks: the bytes that this rank sends in a step for the gradients
+                      of the layer, 2 (n - 1) / n times their size (tinynet/parallel/traffic.py)
     zeros, dead       of a ReLU: the share of its outputs that are 0, and the share of its channels
                       (of a fully connected layer: units) that are 0 for every image and place
 
@@ -16,6 +18,7 @@ Source: the authors' program printed the sizes of weights and of updates of each
 ratio: Karpathy, CS231n, Neural networks part 3, "ratio of weights:updates".
 """
 
+from collections import Counter
 from contextlib import closing
 
 from rich import box
@@ -23,6 +26,7 @@ from rich.table import Table
 
 import tinynet as tn
 from alexnet.evaluation.metrics import in_test_mode
+from alexnet.training.memory import in_words
 from tinynet import nn
 
 _ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Sigmoid)
@@ -38,7 +42,7 @@ def watch_layers(run, training) -> dict[str, dict[str, float]]:
     lr = run.schedule.rate(run.step - 1)
     with closing(training.epoch(0)) as batches:
         x, _ = next(batches)
-    layers = {}
+    layers, sent = {}, sent_by_layer(run.ranks.traffic, run.head)
     with in_test_mode(run.head):
         for name, layer in run.head:
             x = layer(x)
@@ -47,7 +51,26 @@ def watch_layers(run, training) -> dict[str, dict[str, float]]:
                 layers[name] = figures | _figures_of_outputs(x)
             if isinstance(layer, nn.ReLU):
                 layers[name] |= _figures_of_relu(x)
+            if name in sent:
+                layers[name]["sent"] = sent[name]
     return layers
+
+
+def sent_by_layer(traffic, model) -> dict[str, float]:
+    """{layer: bytes that this rank sends in a step for its gradients}.
+
+    traffic  of the ranks (tinynet/parallel/traffic.py); a sum of several gradients has their names,
+             joined by +, and is shared among them by their sizes
+    """
+    sizes = {name: parameter.size for name, parameter in model.named_parameters()}
+    sent = Counter()
+    for name, nbytes in traffic.bytes_by_name.items():
+        parts = [part for part in name.split("+") if part in sizes]
+        each_step = nbytes / traffic.calls_by_name[name]
+        for part in parts:
+            layer = part.rpartition(".")[0]
+            sent[layer] += each_step * sizes[part] / sum(sizes[each] for each in parts)
+    return dict(sent)
 
 
 def _figures_of_parameters(layer, optimizer, lr):
@@ -92,6 +115,10 @@ def as_table(layers: dict[str, dict[str, float]]) -> Table:
         "weight": "weights", "update": "updates", "ratio": "ratio", "mean": "outputs",
         "deviation": "deviation", "zeros": "zeros", "dead": "dead",
     }  # fmt: skip
+    total = sum(figures.get("sent", 0) for figures in layers.values())
+    if total:
+        columns["sent"] = "sent"
+        table.caption += f"; sent: gradients, by each rank in a step, {in_words(total)} in all"
     for heading in columns.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for name, figures in layers.items():
@@ -103,4 +130,6 @@ def as_table(layers: dict[str, dict[str, float]]) -> Table:
 def _cell(key, number):
     if number is None:
         return ""
+    if key == "sent":
+        return f"{number / 1e6:.3g} MB"
     return f"{number:.1%}" if key in ("zeros", "dead") else f"{number:.1e}"

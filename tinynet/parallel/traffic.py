@@ -20,25 +20,30 @@ from collections import Counter
 
 
 class Traffic:
-    """The bytes that a rank has sent: bytes_by_name is {name: bytes}, calls the number of
-    operations.
+    """The bytes that a rank has sent.
 
-    size  the number of ranks
+    size             the number of ranks
+    bytes_by_name    {name: bytes}
+    calls_by_name    {name: number of operations}
     """
 
     def __init__(self, size: int):
         self._size = size
         self.bytes_by_name: Counter[str] = Counter()
-        self.calls = 0
+        self.calls_by_name: Counter[str] = Counter()
 
     def add(self, operation: str, nbytes: int, name: str) -> None:
         """Count an operation of an array of so many bytes; name: of the array, "fc6.weight"."""
-        self.calls += 1
+        self.calls_by_name[name] += 1
         self.bytes_by_name[name] += sent_bytes(operation, nbytes, self._size)
 
     @property
     def total(self) -> float:
         return sum(self.bytes_by_name.values())
+
+    @property
+    def calls(self) -> int:
+        return self.calls_by_name.total()
 
 
 def sent_bytes(operation: str, nbytes: int, size: int) -> float:

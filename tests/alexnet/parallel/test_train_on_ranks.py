@@ -68,6 +68,19 @@ def test_running_statistics_are_one_set_in_the_checkpoint(images, tmp_path):
     assert_same_run(whole, parts)
 
 
+def test_watch_tells_the_bytes_that_each_layer_sends(images, tmp_path):
+    out = start(3, images, tmp_path / "run", "--max-steps", "2", "--watch")
+    saved = checkpoint.load(out / "last.npz").model
+    figures = [line["watch"] for line in lines(out) if "watch" in line][-1]
+    sent = {name: layer["sent"] for name, layer in figures.items() if "sent" in layer}
+    expected = {}
+    for name, array in saved.items():
+        layer = name.rpartition(".")[0]
+        expected[layer] = expected.get(layer, 0) + 2 * 2 / 3 * array.nbytes
+    assert sent.keys() == expected.keys()
+    assert all(np.isclose(sent[name], expected[name]) for name in sent)
+
+
 @pytest.fixture(autouse=True)
 def same_backend(backend_as_before):
     yield
