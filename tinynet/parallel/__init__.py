@@ -41,13 +41,18 @@ methods are MPI's collective operations (MPI 4.0, chapter 6).
 
 from tinynet.parallel.agreement import any_rank
 from tinynet.parallel.engines import end_all, start
-from tinynet.parallel.exchange import all_gather
+from tinynet.parallel.exchange import (
+    all_gather,
+    broadcast,
+    with_neighbours,
+    without_neighbours,
+)
 from tinynet.parallel.gradient_sum import GradientSum
 from tinynet.parallel.launch import ParallelError, launched, launched_rank
 from tinynet.parallel.single import Single
 from tinynet.parallel.split import share_of
 
 __all__ = [
-    "GradientSum", "ParallelError", "Single", "all_gather", "any_rank", "end_all", "launched",
-    "launched_rank", "share_of", "start",
+    "GradientSum", "ParallelError", "Single", "all_gather", "any_rank", "broadcast", "end_all",
+    "launched", "launched_rank", "share_of", "start", "with_neighbours", "without_neighbours",
 ]  # fmt: skip
