@@ -153,6 +153,7 @@ def without_neighbours(ctx, y, ranks, channels):
 
 
 def _neighbours(ranks):
+    """The ranks before and after this one, where they are."""
     return [rank for rank in (ranks.rank - 1, ranks.rank + 1) if 0 <= rank < ranks.size]
 
 
@@ -166,12 +167,12 @@ def _swap(ctx, ranks, to_before, to_after, name):
     """Send arrays to the ranks before and after, and return what they sent, None where there is no
     rank. What two ranks send each other is alike in shape.
 
-    A send may wait until it is received. So two ranks at a time are a pair, of which the lower one
-    sends first: ranks (0, 1), (2, 3), ..., and then (1, 2), (3, 4), ...
+    A send may wait until it is received. So ranks talk in pairs, (0, 1), then (1, 2), ..., and the
+    lower one of a pair sends first.
     """
     received = {}
     sent = {ranks.rank - 1: to_before, ranks.rank + 1: to_after}
-    for other in sorted(_neighbours(ranks), key=lambda other: min(other, ranks.rank) % 2):
+    for other in _neighbours(ranks):
         array = ctx.xp.ascontiguousarray(sent[other])
         received[other] = ctx.xp.empty_like(array)
         if ranks.rank < other:
