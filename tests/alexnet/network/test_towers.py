@@ -24,7 +24,7 @@ mpi = needs_mpi()
 
 # Normalisation across the towers' border; within each tower, and within maps; towers that meet in
 # fc6 only; a batch normalisation, whose statistics are each tower's own; the other order of dropout
-# and one border map, since conv1 has 4 kernels.
+# in an odd number of units, and one border map, since conv1 has two kernels.
 NETWORKS = [
     ("paper", {"dropout": 0.0}),
     ("code-2012", {"dropout": 0.0}),
