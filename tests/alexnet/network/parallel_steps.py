@@ -1,5 +1,6 @@
 """Steps of a small network in one process, and the same steps on several ranks."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,7 @@ def take_steps(model, size, gradients, own=slice(None), ranks=None):
     return Steps(losses, logits, model.state_dict(), velocities, last, sent)
 
 
+@cache
 def in_one_process(name, **arguments):
     """The Steps of the network as it is."""
     with tn.use_backend("numpy"):
