@@ -104,23 +104,19 @@ class OneWeirdTrick(Part):
         Raises ValueError where the ranks have not equally many images.
         """
         labels = self._labels_of_all(images, labels)
-        count, size = len(labels) // self.ranks.size, self.ranks.size
+        size = self.ranks.size
         self.zero_grad()
         features = self._convolutions(images)
         dfeatures = tn.get_backend().xp.zeros_like(features.data)
-        draws, total, rows, logits = tn.random.get_state(), 0.0, [], []
-        for one in passes(self.scheme, count, size):
+        every, total, logits = passes(self.scheme, len(labels) // size, size), 0.0, []
+        draws = tn.random.get_state()
+        for one in every:
             tn.random.set_state(draws)  # every pass has its rows of the same masks
-            # The graph begins here, so that backward of a pass ends here and frees it.
+            # The graph begins here: backward of a pass ends here, and frees it.
             sent = tn.Tensor(features.data[one.sent], requires_grad=features.requires_grad)
-            if one.root is None:
-                received = all_gather(sent, self.ranks, 0, self._input)
-            else:
-                received = broadcast(sent, self.ranks, one.root, self._input)
-            rows.append(np.concatenate([np.arange(n, n + count) for n, count in one.blocks]))
-            logits.append(self._dense(received, one.blocks))
-            loss = tn.softmax_cross_entropy(logits[-1], labels[rows[-1]])
-            loss = loss * (len(rows[-1]) / len(labels))
+            logits.append(self._dense(self._exchanged(sent, one.root), one.blocks))
+            loss = tn.softmax_cross_entropy(logits[-1], labels[one.rows])
+            loss = loss * (len(one.rows) / len(labels))
             (loss / size).backward()
             total = loss.detach() + total
             if features.requires_grad:
@@ -128,13 +124,19 @@ class OneWeirdTrick(Part):
         if features.requires_grad:
             features.backward(dfeatures, when_whole=self._sums.add)
             self._sums.wait()
-        own = np.argsort(np.concatenate(rows))[share_of(len(labels), self.ranks.rank, size)]
-        logits = tn.get_backend().xp.concatenate([each.data for each in logits])
-        return total, tn.Tensor(logits[own])
+        rows = np.concatenate([one.rows for one in every])
+        own = np.argsort(rows)[share_of(len(labels), self.ranks.rank, size)]
+        return total, tn.concatenate([each.detach() for each in logits])[own]
 
     def _convolutions(self, images):
         """The layers up to flatten: (n, 3, S, S) to (n, units)."""
         return self[: self._first_dense](images)
+
+    def _exchanged(self, sent, root):
+        """What every rank receives in a pass: of the root, or of every rank."""
+        if root is None:
+            return all_gather(sent, self.ranks, 0, self._input)
+        return broadcast(sent, self.ranks, root, self._input)
 
     def _dense(self, received, blocks):
         """The layers after flatten, with the rows of the batch in these blocks."""
@@ -174,24 +176,25 @@ class Pass(NamedTuple):
     root: int | None
     blocks: tuple[tuple[int, int], ...]
 
+    @property
+    def rows(self) -> np.ndarray:
+        """Which rows of the batch these are, in the order in which they are received."""
+        return np.concatenate([np.arange(first, first + rows) for first, rows in self.blocks])
+
 
 def passes(scheme: str, images: int, ranks: int) -> list[Pass]:
     """The passes of a scheme, where each rank has so many images."""
-    every = slice(0, images)
     if scheme == "a":
-        return [Pass(every, None, ((0, ranks * images),))]
+        return [Pass(slice(0, images), None, ((0, ranks * images),))]
     if scheme == "b":
-        return [Pass(every, root, ((root * images, images),)) for root in range(ranks)]
-    count = min(images, ranks)  # no pass without images
-    shares = [share_of(images, part, count) for part in range(count)]
-    return [
-        Pass(
-            own,
-            None,
-            tuple((rank * images + own.start, own.stop - own.start) for rank in range(ranks)),
-        )
-        for own in shares
-    ]
+        return [Pass(slice(0, images), root, ((root * images, images),)) for root in range(ranks)]
+    listed, count = [], min(images, ranks)  # no pass without images
+    for number in range(count):
+        sent = share_of(images, number, count)
+        firsts = [rank * images + sent.start for rank in range(ranks)]
+        blocks = tuple((first, sent.stop - sent.start) for first in firsts)
+        listed.append(Pass(sent, None, blocks))
+    return listed
 
 
 class DropoutOfRows(nn.Dropout):
@@ -210,13 +213,12 @@ class DropoutOfRows(nn.Dropout):
         if not self.training or len(self.blocks) == 1:
             part = (self.blocks[0][0], first, whole) if self.training else None
             return tn.dropout(x, self.drop, self.training, self.scale, part=part)
-        draw, xp = tn.random.next_dropout_draw(), tn.get_backend().xp
-        masks = []
+        draw, masks = tn.random.next_dropout_draw(), []
         for row, count in self.blocks:
-            ones = tn.Tensor(xp.ones((count, x.shape[1]), x.dtype))
+            ones = tn.Tensor(tn.get_backend().xp.full((count, x.shape[1]), 1, x.dtype))
             part = row, first, whole
-            masks.append(tn.dropout(ones, self.drop, True, self.scale, draw, part).data)
-        return x * tn.Tensor(xp.concatenate(masks))
+            masks.append(tn.dropout(ones, self.drop, True, self.scale, draw, part))
+        return x * tn.concatenate(masks)
 
 
 def sent_bytes(layers: list[Layer], batch: int, ranks: int, itemsize: int = 4) -> dict[str, float]:

@@ -173,8 +173,8 @@ def _swap(ctx, ranks, to_before, to_after, name):
     received = {}
     sent = {ranks.rank - 1: to_before, ranks.rank + 1: to_after}
     for other in _neighbours(ranks):
-        array = ctx.xp.ascontiguousarray(sent[other])
-        received[other] = ctx.xp.empty_like(array)
+        array = ctx.xp.array(sent[other], order="C")
+        received[other] = ctx.empty_like(array)
         if ranks.rank < other:
             ranks.send(array, other, name)
             ranks.receive(received[other], other, name)
