@@ -64,7 +64,8 @@ class OneWeirdTrick(Part):
     network  alexnet.build's, the same on every rank
     ranks    an engine (tinynet/parallel)
     scheme   "a", "b" or "c"
-    A batch normalisation has the mean and variance of each rank's own images.
+    A batch normalisation has the mean and variance of each rank's own images, unless its ranks say
+    otherwise (nn.BatchNorm2d.ranks).
     Raises ValueError for another scheme, and for a layer that has fewer units than there are ranks.
     """
 
@@ -254,10 +255,9 @@ def _layers(layers, ranks, dtype):
     """(name, layer) of this rank, in order, with the layers that exchange units."""
     convolutions, dense = split_plan(layers)
     yield from make(convolutions, dtype)
-    divided = False  # whether a rank has some units only of what comes next
-    own = make(
-        [units_of(layer, ranks) if layer.kind == "Linear" else layer for layer in dense], dtype
-    )
+    own = [units_of(layer, ranks) if layer.kind == "Linear" else layer for layer in dense]
+    own = make(own, dtype)
+    divided = False  # whether what comes next has some of the units only
     for layer, (name, module) in zip(dense, own, strict=True):
         units = layer.inputs[0]
         if layer.kind == "Linear":

@@ -19,6 +19,7 @@ from tests.alexnet.network.parallel_steps import (
     take_steps,
 )
 from tests.ranks import needs_mpi, on_ranks
+from tinynet import nn
 from tinynet.parallel import Single, share_of
 
 mpi = needs_mpi()
@@ -101,6 +102,24 @@ def test_bytes_of_the_paper():
         "fc8.input": 2 * 7 * 4 * 1024 * 512,
         "logits": 2 * 7 * 4 * 1024 * 125,
     }
+
+
+def synchronised_losses(ranks):
+    """The losses of a batch normalisation over the images of all ranks."""
+    tn.use_backend("numpy")
+    part = OneWeirdTrick(network("batch-norm"), ranks, "b")
+    for layer in part.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.ranks = ranks
+    own = share_of(IMAGES, ranks.rank, ranks.size)
+    return take_steps(part, 67, part.gradients, own).losses
+
+
+@mpi
+def test_batch_normalisation_over_all_ranks_is_one_process_too():
+    losses = in_one_process("batch-norm").losses
+    for each in on_ranks(2, synchronised_losses):
+        assert np.allclose(each, losses, rtol=0, atol=1e-9)
 
 
 def in_test_mode(ranks):

@@ -23,14 +23,14 @@ from tests.ranks import needs_mpi, on_ranks
 mpi = needs_mpi()
 
 # Normalisation across the towers' border; within each tower, and within maps; towers that meet in
-# fc6 only; a batch normalisation, whose statistics are each tower's own; the other order of dropout
-# in an odd number of units, and one border map, since conv1 has two kernels.
+# fc6 only; a batch normalisation, whose statistics are each tower's own; dropout before fc6 and
+# fc7, of an odd number of units, and one border map, since conv1 has two kernels.
 NETWORKS = [
-    ("paper", {"dropout": 0.0}),
-    ("code-2012", {"dropout": 0.0}),
-    ("paper", {"dropout": 0.0, "apart": True}),
-    ("caffe", {"dropout": 0.0, "norm": "batch", "without": "conv4"}),
-    ("one-weird-trick", {"dropout": 0.0, "groups": 2, "width": 0.03}),
+    ("paper", {}),
+    ("code-2012", {}),
+    ("paper", {"apart": True}),
+    ("caffe", {"norm": "batch", "without": "conv4"}),
+    ("single-tower", {"groups": 2, "width": 0.03}),
 ]
 
 
