@@ -436,4 +436,32 @@ ENGINE = {
             ),
         ],
     ),
+    "parallel/exchange.py": (
+        ["tests/tinynet/parallel/test_exchange.py"],
+        [
+            (
+                "gathered parts whose gradients are not summed",
+                "return ranks.reduce_scatter(parts, name)[at(slice(count))]",
+                "return parts[ranks.rank][at(slice(count))]",
+            ),
+            (
+                "a broadcast whose gradients are not summed",
+                "ranks.reduce(total, root, name)",
+                "pass",
+            ),
+            (
+                "a gradient for what was not broadcast",
+                "return total if ranks.rank == root else ctx.xp.zeros_like(dy)",
+                "return total",
+            ),
+            ("a broadcast into x itself", "else ctx.empty_like(x)", "else x"),
+            ("a sum over ranks in dy itself", "total = dy.copy()", "total = dy"),
+            (
+                "a border whose gradient is not sent back",
+                "dx[:, :channels] += before",
+                "pass",
+            ),
+            ("the border's gradient alone", "dx[:, last] += after", "dx[:, last] = after"),
+        ],
+    ),
 }
