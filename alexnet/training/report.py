@@ -15,6 +15,7 @@ from alexnet.network.variants import in_words
 from alexnet.training.data_remarks import data_remarks
 from alexnet.training.durations import SAVE_INTERVAL
 from alexnet.training.frozen import bias_rate
+from alexnet.training.model_parallel import SCHEMES
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
 
@@ -29,7 +30,11 @@ def command_of(ranks) -> str:
 
 def resume_command(run) -> str:
     """The command that goes on with a run."""
-    return f"{command_of(run.ranks)} --resume {shlex.quote(str(run.folder.path))}"
+    way = ""
+    if run.divided:
+        way = f" --parallel {run.divided.way}"
+        way += f" --owt-scheme {run.divided.scheme}" if run.divided.scheme != SCHEMES[0] else ""
+    return f"{command_of(run.ranks)} --resume {shlex.quote(str(run.folder.path))}{way}"
 
 
 def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
@@ -79,7 +84,12 @@ def _ranks(run):
     places = ", ".join(f"{count} on {printable(host)}" for host, count in hosts.items())
     least, more = divmod(run.batches.batch_size, size)
     images = f"{least} to {least + 1}" if more else str(least)
-    return f"\n{size} ranks ({places}), each with {images} images of a batch"
+    each = f"{images} images of a batch"
+    if run.divided:
+        scheme = f"some units of each fully connected layer, scheme {run.divided.scheme}"
+        is_towers = run.divided.has_every_image
+        each = "one tower, and all images" if is_towers else f"{each}, and {scheme}"
+    return f"\n{size} ranks ({places}), each with {each}"
 
 
 def _frozen(run):

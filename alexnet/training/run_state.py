@@ -24,6 +24,7 @@ from alexnet.training import diagnosis, resuming
 from alexnet.training.agreement import open_on_ranks
 from alexnet.training.features import check_memory
 from alexnet.training.frozen import parameter_groups
+from alexnet.training.model_parallel import SCHEMES, ModelParallel
 from alexnet.training.options import Options
 from alexnet.training.pretrained import Pretrained
 from alexnet.training.run_folder import RunFolder
@@ -40,7 +41,8 @@ class Run:
     """A training: new, started from a pretrained network, or restored from a checkpoint. train_set
     is opened if it is None.
 
-    epoch, batch, step   finished epochs, batches of this epoch, and steps of the whole run
+    epoch, batch, step   finished epochs, batches of this epoch, and steps of the whole run;
+                         first_step: at which this command began
     sums                 {"images", "loss", "top1"} of this epoch so far: the number of images, the
                          sum of their losses, the number of correct ones
     random_state         the state of tinynet.random before the next step
@@ -50,6 +52,7 @@ class Run:
     network              a RunNetwork; model, head, frozen and rate_factors are its own
     ranks                the processes that train it together, an engine (tinynet/parallel): rank 0
                          writes, all have the same state
+    divided              how the network is divided among them, a ModelParallel; None: it is not
     saving               when save() is due, and how long it took: a Saving
     remarks              what a resumed run should tell: lines of text
     validated            the Metrics of the newest epoch, or None before its end
@@ -65,6 +68,8 @@ class Run:
         train_set=None,
         pretrained: Pretrained | None = None,
         ranks=None,
+        parallel: str = "data",
+        scheme: str = SCHEMES[0],
     ):
         self.options, self.folder = options, folder
         self.ranks = tn.parallel.Single() if ranks is None else ranks
@@ -75,19 +80,25 @@ class Run:
         self.network, self.pretrained = RunNetwork.of(options, self.classes, pretrained), pretrained
         self.model, self.head = self.network.model, self.network.head
         self.frozen, self.rate_factors = self.network.frozen, self.network.rate_factors
+        self.divided = None
+        if parallel != "data":
+            self.divided = ModelParallel(
+                self.model, self.frozen, parallel, scheme, self.ranks, options.sync_batch_norm
+            )
         self.batches, self.validation = self._loaders()
         apart = 1 if options.sync_batch_norm else self.ranks.size
         self.network.check_batch_norm(self.batches.batch_size // apart)
         check_memory(self)
         groups = parameter_groups(
-            self.model, self.rate_factors, options.bias_lr, options.decay_biases
-        )
+            self.divided.part if self.divided else self.model,
+            self.rate_factors, options.bias_lr, options.decay_biases,
+        )  # fmt: skip
         self.optimizer = tn.optim.SGD(
             groups, options.lr, options.momentum, options.weight_decay, options.rule
         )
         self.schedule = schedule_of(options, len(self.batches))
         self.normalization = self.colours = None
-        self.epoch = self.batch = self.step = 0
+        self.epoch = self.batch = self.step = self.first_step = 0
         self.sums = {"images": 0, "loss": 0.0, "top1": 0}
         self.random_state = tn.random.get_state()
         self.best = self.in_best = None
@@ -112,10 +123,15 @@ class Run:
                 f"a batch of {images} images has none for some of {self.ranks.size} ranks; start "
                 f"{images} or fewer (mpiexec -n {images}), or a --batch-size of as many"
             )
+        if self.divided and self.divided.way == "owt" and images % self.ranks.size:
+            raise UsageError(
+                f"--parallel owt: a batch of {images} images does not divide among "
+                f"{self.ranks.size} ranks; a multiple of {self.ranks.size} fits --batch-size"
+            )
         batches = Loader(
             self.train_set, images, options.image_size, augment=options.augment, shuffle=True,
             drop_last=True, balance=options.balance, workers=options.workers, seed=options.seed,
-            **part,
+            **({} if self.divided and self.divided.has_every_image else part),
         )  # fmt: skip
         validation = Loader(
             self.val_set, options.batch_size, options.image_size, workers=options.workers,
@@ -200,8 +216,17 @@ class Run:
 
     def save(self) -> None:
         """Write last.npz. Raises DiskError, and NotFinite instead of writing weights that are not
-        finite."""
-        self.saving.save(self._checkpoint(self.optimizer.state_dict(), self.best))
+        finite. Every rank must save."""
+        velocities = self.optimizer.state_dict()
+        if self.divided:
+            self.gather_weights()
+            velocities = self.divided.gather_velocities(velocities)
+        self.saving.save(self._checkpoint(velocities, self.best))
+
+    def gather_weights(self) -> None:
+        """Let the model have the weights of all ranks, where it is divided. Every rank must."""
+        if self.divided:
+            self.divided.gather(self.model)
 
     def _checkpoint(self, velocities, best):
         state = self.model.state_dict()
@@ -249,11 +274,18 @@ class Run:
         self.normalization = checkpoint.normalization
         if "colours" in training:
             self.colours = PrincipalColours.from_saved(training["colours"])
-        checkpoint.fill(self.model, self.optimizer)
+        if self.divided:
+            checkpoint.fill(self.model)
+            self.divided.scatter(self.model)
+            velocities = self.divided.scatter_velocities(checkpoint.velocities)
+            self.optimizer.load_state_dict(velocities)
+        else:
+            checkpoint.fill(self.model, self.optimizer)
         # The same step as before, unless images were left out since and an epoch has fewer now.
         self.saving.step = training["step"]
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))
         self.step = self.epoch * len(self.batches) + self.batch
+        self.first_step = self.step
         self.sums = dict(training["sums"])
         if self.batch < training["batch"]:  # the counts stay whole numbers
             for name, total in self.sums.items():

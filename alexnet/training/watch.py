@@ -5,8 +5,10 @@
                       hardly learns, far above it, a larger rate will not do
     bias, bias_update the same of its biases
     mean, deviation   of its outputs; layers whose deviations shrink from one to the next fade
-    sent              with several ranks: the bytes that this rank sends in a step for the gradients
-                      of the layer, 2 (n - 1) / n times their size (tinynet/parallel/traffic.py)
+    sent              with several ranks: the bytes that this rank sends in a step for the layer's
+                      gradients, 2 (n - 1) / n times their size (tinynet/parallel/traffic.py); with
+                      --parallel towers and owt for its activations and their gradients too. (There
+                      updates are not told: each rank has those of its part)
     zeros, dead       of a ReLU: the share of its outputs that are 0, and the share of its channels
                       (of a fully connected layer: units) that are 0 for every image and place
 
@@ -42,12 +44,12 @@ def watch_layers(run, training) -> dict[str, dict[str, float]]:
     lr = run.schedule.rate(run.step - 1)
     with closing(training.epoch(0)) as batches:
         x, _ = next(batches)
-    layers, sent = {}, sent_by_layer(run.ranks.traffic, run.head)
+    layers, sent = {}, sent_by_layer(run.ranks.traffic, run.head, run.step - run.first_step)
     with in_test_mode(run.head):
         for name, layer in run.head:
             x = layer(x)
             figures = _figures_of_parameters(layer, run.optimizer, lr)
-            if figures or isinstance(layer, _ACTIVATIONS):
+            if figures or name in sent or isinstance(layer, _ACTIVATIONS):
                 layers[name] = figures | _figures_of_outputs(x)
             if isinstance(layer, nn.ReLU):
                 layers[name] |= _figures_of_relu(x)
@@ -56,20 +58,23 @@ def watch_layers(run, training) -> dict[str, dict[str, float]]:
     return layers
 
 
-def sent_by_layer(traffic, model) -> dict[str, float]:
-    """{layer: bytes that this rank sends in a step for its gradients}.
+def sent_by_layer(traffic, model, steps: int) -> dict[str, float]:
+    """{layer: bytes that this rank sends in a step for it}.
 
-    traffic  of the ranks (tinynet/parallel/traffic.py); a sum of several gradients has their names,
-             joined by +, and is shared among them by their sizes
+    traffic  of the ranks (tinynet/parallel/traffic.py) in so many steps; a sum of several gradients
+             has their names, joined by +, and is shared among them by their sizes. fc6.input are
+             activations that fc6 reads, logits those of the last layer
     """
+    names = [name for name, _ in model]
     sizes = {name: parameter.size for name, parameter in model.named_parameters()}
     sent = Counter()
     for name, nbytes in traffic.bytes_by_name.items():
-        parts = [part for part in name.split("+") if part in sizes]
-        each_step = nbytes / traffic.calls_by_name[name]
+        parts = name.split("+")
         for part in parts:
-            layer = part.rpartition(".")[0]
-            sent[layer] += each_step * sizes[part] / sum(sizes[each] for each in parts)
+            layer = names[-1] if part == "logits" else part.rpartition(".")[0]
+            if layer in names:
+                share = sizes.get(part, 1) / sum(sizes.get(each, 1) for each in parts)
+                sent[layer] += nbytes / steps * share
     return dict(sent)
 
 
@@ -117,8 +122,8 @@ def as_table(layers: dict[str, dict[str, float]]) -> Table:
     }  # fmt: skip
     total = sum(figures.get("sent", 0) for figures in layers.values())
     if total:
-        columns["sent"] = "sent"
-        table.caption += f"; sent: gradients, by each rank in a step, {in_words(total)} in all"
+        columns["sent"] = "MB sent"
+        table.caption += f"; MB sent: by each rank in a step, {in_words(total)} in all"
     for heading in columns.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for name, figures in layers.items():
@@ -131,5 +136,5 @@ def _cell(key, number):
     if number is None:
         return ""
     if key == "sent":
-        return f"{number / 1e6:.3g} MB"
+        return f"{number / 1e6:.2g}" if number < 1e7 else f"{number / 1e6:.0f}"
     return f"{number:.1%}" if key in ("zeros", "dead") else f"{number:.1e}"

@@ -8,8 +8,10 @@ import alexnet
 import tinynet as tn
 from alexnet.cli import config_file
 from alexnet.cli.train_flags import train_parser
+from alexnet.errors import UsageError
 from alexnet.train import take_step, train_on
 from alexnet.training.data_parallel import DataParallel
+from tinynet.parallel.traffic import Traffic
 
 IMAGES, CLASSES, SIZE = 8, 5, 67
 
@@ -17,7 +19,17 @@ IMAGES, CLASSES, SIZE = 8, 5, 67
 def train(ranks, argv):
     """The exit code of alexnet.train with these arguments."""
     args = config_file.parse(train_parser(), argv)
+    ranks.traffic = Traffic(ranks.size)  # the ranks have served other tests
     return train_on(ranks, args, time.monotonic())
+
+
+def error_of_train(ranks, argv):
+    """The message of the UsageError that these arguments are."""
+    try:
+        train(ranks, argv)
+    except UsageError as error:
+        return str(error)
+    return "no error"
 
 
 def losses_and_weights(ranks, spec, dtype, steps, sync=False, batch=IMAGES):

@@ -7,7 +7,7 @@ import pytest
 
 import tinynet as tn
 from alexnet.weights import checkpoint
-from tests.alexnet.parallel.programs import train
+from tests.alexnet.parallel.programs import error_of_train, train
 from tests.alexnet.small_training import FLAGS, assert_same_run, lines
 from tests.ranks import needs_mpi, on_ranks
 
@@ -59,6 +59,49 @@ def test_a_run_goes_on_with_another_number_of_ranks(images, unbroken, tmp_path):
     go_on(4, out, "--max-steps", "7")
     go_on(1, out)
     assert_same_to_rounding(out, unbroken)
+
+
+@pytest.mark.parametrize(
+    "size, way",
+    [(2, ["towers"]), (3, ["owt"]), (2, ["owt", "--owt-scheme", "b"]),
+     (3, ["owt", "--owt-scheme", "c"])],
+)  # fmt: skip
+def test_a_divided_network_trains_as_one_process(images, way, size, tmp_path):
+    # 6 images a batch divide among 2 and 3 ranks.
+    flags = ["--batch-size", "6", "--max-steps", "5", "--freeze", "conv2"]
+    expected = start(1, images, tmp_path / "one", *flags)
+    out = start(size, images, tmp_path / "run", *flags, "--parallel", *way)
+    assert_same_to_rounding(out, expected)
+
+
+def test_a_run_changes_its_way_and_goes_on(images, unbroken, tmp_path):
+    out = start(2, images, tmp_path / "run", "--parallel", "towers", "--max-steps", "3")
+    go_on(2, out, "--parallel", "owt", "--max-steps", "7")
+    go_on(3, out, "--max-steps", "9")
+    go_on(1, out)
+    assert_same_to_rounding(out, unbroken)
+
+
+@pytest.mark.parametrize(
+    "size, flags, message",
+    [
+        (1, ["--parallel", "towers"], "mpiexec -n 2"),
+        (1, ["--parallel", "owt"], "mpiexec -n 4"),
+        (2, ["--parallel", "data", "--owt-scheme", "b"], "goes with --parallel owt"),
+        (3, ["--parallel", "towers"], "3 ranks; 2 ranks fit"),
+        (2, ["--parallel", "towers", "--spec", "torchvision"], "one tower"),
+        (3, ["--parallel", "owt"], "a multiple of 3 fits --batch-size"),
+        (2, ["--batch-size", "1"], "1 or fewer"),
+        (2, ["--sync-batch-norm"], "no batch normalisation"),
+        (2, ["--lr-find"], "start it without mpiexec"),
+        (2, ["--dry-run"], "start it without mpiexec"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_on_every_rank(images, flags, message, size, tmp_path):
+    argv = [images, *FLAGS, "--out", str(tmp_path / "run"), *flags]
+    for said in on_ranks(size, error_of_train, argv):
+        assert message in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_running_statistics_are_one_set_in_the_checkpoint(images, tmp_path):
