@@ -1,0 +1,261 @@
+"""GPUs by NCCL, with a stand-in for both (gpu_on_cpu/); where two GPUs are, on those too."""
+
+import weakref
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tests.conftest import needs_gcc
+from tests.gpu_on_cpu import fake_cupy
+from tests.gpu_on_cpu.host_gpu import host_backend
+from tests.ranks import needs_mpi, on_ranks
+from tests.tinynet.parallel.test_engines import all_methods, check, own
+from tests.tinynet.parallel.test_gradient_sum import gradients
+from tinynet import backends
+
+mpi = needs_mpi()
+
+
+@contextmanager
+def engine(ranks, real=False, gpu=None):
+    """Nccl of these ranks. The cupy backend is the default inside the block.
+
+    real  whether on GPUs, not on the stand-in
+    gpu   another stand-in than host_backend's
+    """
+    from tests.gpu_on_cpu import fake_nccl
+    from tinynet.parallel.nccl import Nccl
+
+    if real:
+        with tn.use_backend("cupy"):
+            yield Nccl(tn.get_backend().gpu, ranks._comm)
+        return
+    before = backends._loaded.copy()
+    backends._loaded["cupy"] = host_backend()
+    try:
+        with fake_nccl.installed(), tn.use_backend("cupy"):
+            yield Nccl(gpu or host_backend().gpu, ranks._comm)
+    finally:
+        backends._loaded.clear()
+        backends._loaded.update(before)
+
+
+class ByGpu:
+    """An engine for NumPy arrays, whose numbers take the way over the GPUs."""
+
+    def __init__(self, ranks):
+        self._ranks = ranks
+
+    def __getattr__(self, name):
+        return getattr(self._ranks, name)
+
+    def all_reduce(self, array, name=""):
+        device = put(array)
+        request = self._ranks.all_reduce(device, name)
+
+        def wait():
+            request.wait()
+            array[...] = get(device)
+
+        return SimpleNamespace(advance=request.advance, wait=wait)
+
+    def all_gather(self, array, name=""):
+        return get(self._ranks.all_gather(put(array), name))
+
+    def reduce_scatter(self, array, name=""):
+        return get(self._ranks.reduce_scatter(put(array), name))
+
+    def broadcast(self, array, root=0, name=""):
+        self._in_place(array, self._ranks.broadcast, root, name)
+
+    def reduce(self, array, root=0, name=""):
+        self._in_place(array, self._ranks.reduce, root, name)
+
+    def send(self, array, to, name=""):
+        self._ranks.send(put(array), to, name)
+
+    def receive(self, array, source, name=""):
+        self._in_place(array, self._ranks.receive, source, name)
+
+    def _in_place(self, array, method, *arguments):
+        device = put(array)
+        method(device, *arguments)
+        array[...] = get(device)
+
+
+def put(array):
+    return tn.get_backend().from_numpy(array)
+
+
+def get(array):
+    return tn.get_backend().to_numpy(array)
+
+
+# --- every method, on the stand-in and on GPUs ---
+
+
+def methods_by_gpu(ranks, real, dtype):
+    with engine(ranks, real) as nccl:
+        return all_methods(ByGpu(nccl), dtype)
+
+
+def gradients_by_gpu(ranks, real, bucket):
+    with engine(ranks, real) as nccl:
+        return gradients(nccl, bucket, "cupy")
+
+
+def check_all(size, real):
+    for dtype in (np.float32, np.float64):
+        check(on_ranks(size, methods_by_gpu, real, dtype), dtype)
+    whole = gradients(tn.parallel.Single(), 1 << 20)
+    for bucket in (1, 500):  # each parameter alone, some together
+        for each in on_ranks(size, gradients_by_gpu, real, bucket):
+            assert each.keys() == whole.keys()
+            for name, gradient in whole.items():
+                assert np.allclose(each[name], gradient, rtol=0, atol=1e-13), (bucket, name)
+
+
+@mpi
+@needs_gcc
+@pytest.mark.parametrize("size", [2, 3])
+def test_every_method_and_sums_of_gradients_on_the_stand_in(size):
+    check_all(size, real=False)
+
+
+@mpi
+@pytest.mark.gpu
+def test_every_method_and_sums_of_gradients_on_two_gpus():
+    """mpiexec -n 2 of the ranks' pool gives each its own."""
+    without = tn.gpu.why_not()
+    count = 0 if without else tn.get_backend("cupy").gpu.xp.cuda.runtime.getDeviceCount()
+    if count < 2:
+        pytest.skip(f"needs 2 GPUs, {without or 'there is 1'}")
+    check_all(2, real=True)
+
+
+def methods_by_mpi(ranks):
+    with engine(ranks) as nccl:
+        return all_methods(nccl, np.float32), nccl.traffic.bytes_by_name
+
+
+def traffic_by_gpu(ranks):
+    with engine(ranks) as nccl:
+        all_methods(ByGpu(nccl), np.float32)
+        return nccl.traffic.bytes_by_name
+
+
+@mpi
+def test_numpy_arrays_go_by_mpi_and_count_as_many_bytes():
+    answers = on_ranks(2, methods_by_mpi)
+    check([results for results, _ in answers], np.float32)
+    assert [sent for _, sent in answers] == on_ranks(2, traffic_by_gpu)
+    assert answers[0][1].total() > 0
+
+
+# --- streams ---
+
+
+def kernels_after_a_wait(ranks):
+    """A sum on the laziest GPU: what kernels saw that were queued after wait(), and what had run
+    before anything waited."""
+    cupy = fake_cupy.make()
+    gpu = SimpleNamespace(xp=cupy, address=lambda array: array.data.ptr)
+    with engine(ranks, gpu=gpu) as nccl:
+        computing, seen = fake_cupy.current, []
+        gradient = fake_cupy.Array(np.zeros(3, np.float32))
+        computing.add(lambda: gradient.host.fill(ranks.rank + 1))
+        nccl.all_reduce(gradient, "fc8").wait()
+        computing.add(lambda: seen.append(gradient.host.tolist()))
+        waited = computing.done
+        computing.run()
+        return waited, seen
+
+
+def two_sums_of_a_name(ranks):
+    """Two sums of one name on the laziest GPU: the first one's numbers when the second starts, and
+    how many kernels had run by then."""
+    cupy = fake_cupy.make()
+    gpu = SimpleNamespace(xp=cupy, address=lambda array: array.data.ptr)
+    with engine(ranks, gpu=gpu) as nccl:
+        computing = fake_cupy.current
+        gradient = fake_cupy.Array(np.zeros(3, np.float32))
+        computing.add(lambda: gradient.host.fill(ranks.rank + 1))
+        request = nccl.all_reduce(gradient, "fc8")
+        computing.add(lambda: None)  # backward goes on
+        nccl.all_reduce(fake_cupy.Array(np.zeros(3, np.float32)), "fc7")
+        before = gradient.host.tolist()
+        nccl.all_reduce(fake_cupy.Array(np.zeros(3, np.float32)), "fc8")
+        after = gradient.host.tolist(), computing.done
+        request.wait()
+        computing.run()
+        return before, after
+
+
+@mpi
+def test_kernels_that_are_queued_after_a_wait_see_the_sum_and_the_processor_does_not_wait():
+    assert on_ranks(2, kernels_after_a_wait) == [(0, [[3, 3, 3]])] * 2
+
+
+@mpi
+def test_a_sum_starts_after_the_last_one_of_its_name_which_follows_the_kernels_before_it():
+    assert on_ranks(2, two_sums_of_a_name) == [([0, 0, 0], ([3, 3, 3], 1))] * 2
+
+
+def lives(ranks):
+    with engine(ranks) as nccl:
+        array = put(own(0))
+        there, request = weakref.ref(array), nccl.all_reduce(array)
+        del array
+        before = there() is not None
+        request.wait()
+        return before, there() is not None
+
+
+@mpi
+def test_an_array_is_kept_alive_until_its_sum_was_waited_for():
+    assert on_ranks(2, lives) == [(True, False)] * 2
+
+
+def recorded_step(ranks):
+    """What four launches of a step with a sum return, with other numbers each time."""
+    with engine(ranks) as nccl:
+
+        def step(x):
+            y = x * 2.0
+            request = nccl.all_reduce(y.data, "y")
+            between = x + 1.0  # as backward goes on
+            request.wait()
+            return y + between
+
+        x, graph, results = tn.Tensor(np.zeros(3, np.float32)), tn.gpu.CudaGraph(step), []
+        for number in range(4):
+            x.data.fill(10 * number + ranks.rank)
+            results.append(graph(x).numpy().tolist())
+        return results
+
+
+@mpi
+def test_a_recorded_step_sums_anew_at_every_launch():
+    for rank, results in enumerate(on_ranks(2, recorded_step)):
+        assert results == [[2 * (20 * n + 1) + 10 * n + rank + 1] * 3 for n in range(4)]
+
+
+# --- start ---
+
+
+def started(ranks):
+    with engine(ranks):
+        nccl = tn.parallel.start("cupy")
+        total = put(own(ranks.rank))
+        nccl.all_reduce(total).wait()
+        return type(nccl).__name__, nccl.rank, get(total)
+
+
+@mpi
+def test_start_on_the_cupy_backend_is_nccl():
+    total = sum(own(rank) for rank in range(4))
+    for rank, (name, number, sums) in enumerate(on_ranks(4, started)):  # all of MPI's world
+        assert (name, number) == ("Nccl", rank) and np.allclose(sums, total, atol=1e-6)
