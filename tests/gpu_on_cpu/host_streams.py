@@ -8,13 +8,33 @@ work of both is noted in the order of the program.
 import os
 from types import SimpleNamespace
 
+from tests.gpu_on_cpu import fake_cupy
 from tests.gpu_on_cpu.device_arrays import do, is_recording
-from tests.gpu_on_cpu.fake_cupy import Event
-from tests.gpu_on_cpu.fake_cupy import Stream as LazyStream
 
 
-class Stream(LazyStream):
+class Event(fake_cupy.Event):
+    """An event. One of a recording belongs to its launches, and cannot be asked."""
+
+    recorded = False
+
+    def record(self, stream=None):
+        super().record(stream or computing)
+        self.recorded = is_recording()
+
+    @property
+    def done(self):
+        if self.recorded:
+            raise RuntimeError("cudaErrorCapturedEvent: an event of a recording is asked")
+        return super().done
+
+
+class Stream(fake_cupy.Stream):
     """A stream beside the computing one."""
+
+    def record(self):
+        event = Event()
+        event.record(self)
+        return event
 
     def add(self, work):
         if is_recording():

@@ -12,7 +12,7 @@ from tests.conftest import needs_gcc
 from tests.gpu_on_cpu import fake_cupy
 from tests.gpu_on_cpu.host_gpu import host_backend
 from tests.ranks import needs_mpi, on_ranks
-from tests.tinynet.parallel.test_engines import all_methods, check, own
+from tests.tinynet.parallel.test_engines import all_methods, bits_of_a_sum, check, own
 from tests.tinynet.parallel.test_gradient_sum import gradients
 from tinynet import backends
 
@@ -94,7 +94,7 @@ def get(array):
     return tn.get_backend().to_numpy(array)
 
 
-# --- every method, on the stand-in and on GPUs ---
+# --- every method, sums of gradients, a recorded step: on the stand-in and on GPUs ---
 
 
 def methods_by_gpu(ranks, real, dtype):
@@ -107,7 +107,33 @@ def gradients_by_gpu(ranks, real, bucket):
         return gradients(nccl, bucket, "cupy")
 
 
+def bits_by_gpu(ranks, real, seconds):
+    with engine(ranks, real) as nccl:
+        return bits_of_a_sum(ByGpu(nccl), seconds)
+
+
+def recorded_step(ranks, real):
+    """What a step with a sum returns: one plain launch, three of its recording, with other numbers
+    each time; and one with another shape, which is not recorded."""
+    with engine(ranks, real) as nccl:
+
+        def step(x):
+            y = x * 2.0
+            request = nccl.all_reduce(y.data, "y")
+            between = x + 1.0  # as backward goes on
+            request.wait()
+            return y + between
+
+        graph, results = tn.gpu.CudaGraph(step), []
+        long, short = (tn.Tensor(np.zeros(count, np.float32)) for count in (3, 2))
+        for number, x in enumerate([long, long, long, long, short]):
+            x.data.fill(10 * number + ranks.rank)
+            results.append(graph(x).numpy().tolist())
+        return results
+
+
 def check_all(size, real):
+    """On two or more ranks."""
     for dtype in (np.float32, np.float64):
         check(on_ranks(size, methods_by_gpu, real, dtype), dtype)
     whole = gradients(tn.parallel.Single(), 1 << 20)
@@ -116,19 +142,26 @@ def check_all(size, real):
             assert each.keys() == whole.keys()
             for name, gradient in whole.items():
                 assert np.allclose(each[name], gradient, rtol=0, atol=1e-13), (bucket, name)
+    late = [(0, 0.2, 0), (0.2, 0, 0.1)]
+    assert len({bits for each in late for bits in on_ranks(size, bits_by_gpu, real, each)}) == 1
+    total = size * (size - 1) // 2
+    for rank, results in enumerate(on_ranks(size, recorded_step, real)):
+        assert results == [
+            [2 * (size * 10 * n + total) + 10 * n + rank + 1] * count
+            for n, count in enumerate([3, 3, 3, 3, 2])
+        ]
 
 
 @mpi
 @needs_gcc
 @pytest.mark.parametrize("size", [2, 3])
-def test_every_method_and_sums_of_gradients_on_the_stand_in(size):
+def test_the_stand_in_does_all_that_ranks_do(size):
     check_all(size, real=False)
 
 
 @mpi
 @pytest.mark.gpu
-def test_every_method_and_sums_of_gradients_on_two_gpus():
-    """mpiexec -n 2 of the ranks' pool gives each its own."""
+def test_two_gpus_do_all_that_ranks_do():
     without = tn.gpu.why_not()
     count = 0 if without else tn.get_backend("cupy").gpu.xp.cuda.runtime.getDeviceCount()
     if count < 2:
@@ -217,30 +250,6 @@ def lives(ranks):
 @mpi
 def test_an_array_is_kept_alive_until_its_sum_was_waited_for():
     assert on_ranks(2, lives) == [(True, False)] * 2
-
-
-def recorded_step(ranks):
-    """What four launches of a step with a sum return, with other numbers each time."""
-    with engine(ranks) as nccl:
-
-        def step(x):
-            y = x * 2.0
-            request = nccl.all_reduce(y.data, "y")
-            between = x + 1.0  # as backward goes on
-            request.wait()
-            return y + between
-
-        x, graph, results = tn.Tensor(np.zeros(3, np.float32)), tn.gpu.CudaGraph(step), []
-        for number in range(4):
-            x.data.fill(10 * number + ranks.rank)
-            results.append(graph(x).numpy().tolist())
-        return results
-
-
-@mpi
-def test_a_recorded_step_sums_anew_at_every_launch():
-    for rank, results in enumerate(on_ranks(2, recorded_step)):
-        assert results == [[2 * (20 * n + 1) + 10 * n + rank + 1] * 3 for n in range(4)]
 
 
 # --- start ---
