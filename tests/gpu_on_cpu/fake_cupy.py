@@ -45,9 +45,6 @@ class Stream:
         stream, place = event.stream, event.place
         self.add(lambda: stream.run(place) if stream else None)
 
-    def is_capturing(self):
-        return False
-
 
 class Event:
     """A place in a queue. Before record() it has no place, and there is nothing to wait for."""

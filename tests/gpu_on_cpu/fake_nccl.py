@@ -21,7 +21,7 @@ from tests.gpu_on_cpu import fake_cupy
 
 available = True
 NCCL_SUM = 0
-NCCL_UINT8, NCCL_INT32, NCCL_INT64, NCCL_FLOAT16, NCCL_FLOAT32, NCCL_FLOAT64 = 1, 2, 4, 6, 7, 8
+NCCL_UINT8, NCCL_INT32, NCCL_INT64, NCCL_FLOAT32, NCCL_FLOAT64 = 1, 2, 4, 7, 8
 _DTYPES = {
     NCCL_UINT8: np.uint8, NCCL_INT32: np.int32, NCCL_INT64: np.int64,
     NCCL_FLOAT32: np.float32, NCCL_FLOAT64: np.float64,

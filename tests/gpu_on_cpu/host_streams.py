@@ -12,38 +12,14 @@ from tests.gpu_on_cpu import fake_cupy
 from tests.gpu_on_cpu.device_arrays import do, is_recording
 
 
-class Event(fake_cupy.Event):
-    """An event. One of a recording belongs to its launches, and cannot be asked."""
-
-    recorded = False
-
-    def record(self, stream=None):
-        super().record(stream or computing)
-        self.recorded = is_recording()
-
-    @property
-    def done(self):
-        if self.recorded:
-            raise RuntimeError("cudaErrorCapturedEvent: an event of a recording is asked")
-        return super().done
-
-
 class Stream(fake_cupy.Stream):
     """A stream beside the computing one."""
-
-    def record(self):
-        event = Event()
-        event.record(self)
-        return event
 
     def add(self, work):
         if is_recording():
             do(work)
         else:
             super().add(work)
-
-    def is_capturing(self):
-        return is_recording()
 
 
 class ComputingStream(Stream):
@@ -56,7 +32,7 @@ class ComputingStream(Stream):
 computing = ComputingStream()
 cuda = SimpleNamespace(
     Stream=Stream,
-    Event=Event,
+    Event=fake_cupy.Event,
     get_current_stream=lambda: computing,
     Device=lambda: SimpleNamespace(id=0, pci_bus_id=f"GPU of process {os.getpid()}"),
 )

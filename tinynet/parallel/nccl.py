@@ -4,14 +4,16 @@ The same mpiexec starts them, and MPI goes on to carry NumPy arrays and small Py
 unique id by which the GPUs find each other. NCCL is called through CuPy's NcclCommunicator; its
 calls are queued on a stream, as kernels are, and the processor goes on at once.
 
-    computing stream    backward of fc7    | backward of fc6    | backward of conv5 | ... wait()
-                                         event                                            ^
-    stream of sums                          | sum of fc7                   | sum of fc6 |-event
+    computing stream   | backward of fc7 | backward of fc6 | backward of conv5 | ... | update
+                                         |                 |                         |
+                                       event             event                     wait()
+                                         |                 |                         |
+    stream of sums                       | sum of fc7    | | sum of fc6            | event
 
 A sum begins after the kernels that were queued before it and runs beside those queued after it;
 wait() lets the computing stream wait, not the processor. All other operations are queued on the
-computing stream. NCCL runs the operations of a communicator one after another, also those of two
-streams.
+computing stream. NCCL may run operations of two streams one after another, so all ranks must call
+all of them in the same order.
 
 The same bits. The ring, or the tree, by which NCCL adds follows from the machines, their GPUs and
 links, the number of elements and the dtype, not from which rank comes first. So sums have the same
@@ -21,20 +23,22 @@ Switches of NVLink that add by themselves (NVLS) do not keep an order: they are 
 unless NCCL_NVLS_ENABLE is set. NCCL's documentation promises no order; its authors say the above.
 
 A rank that has died. The others' GPUs wait for it without end, and so does a processor that reads a
-number from them. mpiexec and srun end all processes then. Besides, a sum is not started before the
-last sum of the same name, of the step before, has ended; the wait for that one looks for errors of
-NCCL (a broken connection), reports ranks that do not come (stalls.py), and can be left by Ctrl-C.
+number from its GPU. mpiexec and srun end all processes then. Besides, barrier(), and with it
+share() and spread(), waits for the work that the GPU had at the barrier before. So a training that
+shares something after every step is at most a step ahead of its GPU, and waits in this code: it
+looks for errors of NCCL (a broken connection), reports ranks that do not come (stalls.py), and can
+be left by Ctrl-C.
 
 A recorded step (tn.gpu.CudaGraph) may contain all of this, if it waits for its sums: NCCL's calls
 are recorded with the kernels, and each launch runs them. All ranks must launch at the same calls: a
 step that runs unrecorded on one rank, since its batch has another shape, must do so on all. A
-launch runs none of this code, so it counts no traffic, and no wait in it is watched.
+launch runs none of this code, so it counts no traffic.
 
 This file was run on a stand-in for GPUs and for NCCL (tests/gpu_on_cpu), not yet on several GPUs.
 
 Source: NCCL User Guide, "CUDA Stream Semantics", "Using NCCL with CUDA Graphs", "Fault Tolerance";
-NVIDIA/nccl, issues 23, 157, 855 and 1497, on the order of sums; PyTorch Distributed (Li and others,
-2020), section 4.2, for the stream of sums.
+NVIDIA/nccl, issues 23, 157, 855 and 1497, on the order of sums, issue 217 on streams; Li and
+others, PyTorch Distributed (2020), for the stream of sums.
 """
 
 import os
@@ -44,7 +48,7 @@ from tinynet.parallel.mpi import Mpi, _check
 
 # NCCL's names of the dtypes that can be summed. Arrays that are only moved are bytes.
 _SUMMED = {
-    "float16": "NCCL_FLOAT16", "float32": "NCCL_FLOAT32", "float64": "NCCL_FLOAT64",
+    "float32": "NCCL_FLOAT32", "float64": "NCCL_FLOAT64",
     "int32": "NCCL_INT32", "int64": "NCCL_INT64",
 }  # fmt: skip
 
@@ -63,6 +67,7 @@ class Nccl(Mpi):
         from cupy.cuda import nccl
 
         self._gpu, self._cuda, self._nccl = gpu, gpu.xp.cuda, nccl
+        self._communicator = self._last_barrier = None
         found = self.share((nccl.available, self._cuda.Device().pci_bus_id))
         check_gpus(self.hosts, found)  # the same on all ranks, which raise together
         os.environ.setdefault("NCCL_NVLS_ENABLE", "0")
@@ -72,7 +77,6 @@ class Nccl(Mpi):
         except nccl.NcclError as error:
             raise ParallelError(f"NCCL cannot connect the GPUs: {error}") from error
         self._sums = self._cuda.Stream(non_blocking=True)
-        self._ends = {}  # {name: the event at the end of its last sum}
 
     def all_reduce(self, array, name=""):
         """Start the sum over all ranks into the array, and return a Request. The array is kept
@@ -81,19 +85,12 @@ class Nccl(Mpi):
             return super().all_reduce(array, name)
         dtype = self._summed(array)
         self._count("all_reduce", array, name)
-        computing = self._cuda.get_current_stream()
-        recorded = computing.is_capturing()  # its events belong to the launches
-        if not recorded:
-            self._await(name)
-        self._sums.wait_event(computing.record())
+        self._sums.wait_event(self._cuda.get_current_stream().record())
         address = self._gpu.address(array)
         self._call(
             "allReduce", address, address, array.size, dtype, self._nccl.NCCL_SUM, self._sums.ptr
         )
-        end = self._sums.record()
-        if not recorded:
-            self._ends[name] = end
-        return _Request(self._cuda, array, end)
+        return _Request(self._cuda, array, self._sums.record())
 
     def all_gather(self, array, name=""):
         if not self._on_gpu(array):
@@ -152,6 +149,15 @@ class Nccl(Mpi):
         address = self._gpu.address(array)
         self._call("recv", address, array.nbytes, self._nccl.NCCL_UINT8, source, self._computing)
 
+    def barrier(self):
+        """Wait until every rank is here, and this GPU has done what it had at the last barrier."""
+        if self._communicator is not None:
+            before = self._last_barrier
+            self._last_barrier = self._cuda.get_current_stream().record()
+            if before is not None:
+                self._finish(_End(self, before), "the end of a step")
+        super().barrier()
+
     def _on_gpu(self, array):
         return isinstance(array, self._gpu.xp.ndarray)
 
@@ -165,12 +171,6 @@ class Nccl(Mpi):
     def _computing(self):
         """The stream on which kernels are queued, as NCCL takes it."""
         return self._cuda.get_current_stream().ptr
-
-    def _await(self, name):
-        """Wait until the last sum of this name has ended, so that this process is at most a step
-        ahead of the GPUs, and learns of a rank that does not come."""
-        if name in self._ends:
-            self._finish(_End(self, self._ends.pop(name)), name)
 
     def _call(self, function, *arguments):
         """Call a function of the communicator. Raises ParallelError for an error of NCCL, which may
@@ -201,7 +201,7 @@ class _Request:
 
 
 class _End:
-    """The end of a sum, asked for as Mpi asks its requests."""
+    """The end of queued work, asked for as Mpi asks its requests."""
 
     def __init__(self, ranks, event):
         self._ranks, self._event = ranks, event

@@ -191,50 +191,58 @@ def test_numpy_arrays_go_by_mpi_and_count_as_many_bytes():
 # --- streams ---
 
 
-def kernels_after_a_wait(ranks):
-    """A sum on the laziest GPU: what kernels saw that were queued after wait(), and what had run
-    before anything waited."""
-    cupy = fake_cupy.make()
-    gpu = SimpleNamespace(xp=cupy, address=lambda array: array.data.ptr)
+@contextmanager
+def lazy_engine(ranks):
+    """Nccl of these ranks, with the GPU of fake_cupy, which does nothing before it must; yields it
+    and the computing stream."""
+    gpu = SimpleNamespace(xp=fake_cupy.make(), address=lambda array: array.data.ptr)
     with engine(ranks, gpu=gpu) as nccl:
-        computing, seen = fake_cupy.current, []
-        gradient = fake_cupy.Array(np.zeros(3, np.float32))
-        computing.add(lambda: gradient.host.fill(ranks.rank + 1))
-        nccl.all_reduce(gradient, "fc8").wait()
-        computing.add(lambda: seen.append(gradient.host.tolist()))
-        waited = computing.done
-        computing.run()
-        return waited, seen
+        yield nccl, fake_cupy.current
 
 
-def two_sums_of_a_name(ranks):
-    """Two sums of one name on the laziest GPU: the first one's numbers when the second starts, and
-    how many kernels had run by then."""
-    cupy = fake_cupy.make()
-    gpu = SimpleNamespace(xp=cupy, address=lambda array: array.data.ptr)
-    with engine(ranks, gpu=gpu) as nccl:
-        computing = fake_cupy.current
-        gradient = fake_cupy.Array(np.zeros(3, np.float32))
+def sum_between_kernels(ranks, first):
+    """What a kernel saw that was queued after a sum, and how much work had run before it.
+
+    first  the stream that the GPU runs first
+    """
+    with lazy_engine(ranks) as (nccl, computing):
+        seen, gradient = [], fake_cupy.Array(np.zeros(3, np.float32))
         computing.add(lambda: gradient.host.fill(ranks.rank + 1))
-        request = nccl.all_reduce(gradient, "fc8")
+        request = nccl.all_reduce(gradient)
         computing.add(lambda: None)  # backward goes on
-        nccl.all_reduce(fake_cupy.Array(np.zeros(3, np.float32)), "fc7")
-        before = gradient.host.tolist()
-        nccl.all_reduce(fake_cupy.Array(np.zeros(3, np.float32)), "fc8")
-        after = gradient.host.tolist(), computing.done
         request.wait()
+        computing.add(lambda: seen.append(gradient.host.tolist()))
+        done = computing.done, nccl._sums.done
+        if first == "sums":
+            nccl._sums.run()
+            done += (computing.done,)
         computing.run()
-        return before, after
+        return seen, done
 
 
 @mpi
-def test_kernels_that_are_queued_after_a_wait_see_the_sum_and_the_processor_does_not_wait():
-    assert on_ranks(2, kernels_after_a_wait) == [(0, [[3, 3, 3]])] * 2
+def test_a_sum_is_between_the_kernels_before_it_and_those_after_its_wait():
+    assert on_ranks(2, sum_between_kernels, "kernels") == [([[3, 3, 3]], (0, 0))] * 2
+    # The sum makes one kernel run before it, and lets the next be: backward goes on beside it.
+    assert on_ranks(2, sum_between_kernels, "sums") == [([[3, 3, 3]], (0, 0, 1))] * 2
+
+
+def three_barriers(ranks):
+    """How many kernels had run after each barrier, with two kernels queued before each."""
+    with lazy_engine(ranks) as (nccl, computing):
+        nccl.barrier()
+        done = []
+        for _ in range(3):
+            computing.add(lambda: None)
+            computing.add(lambda: None)
+            nccl.barrier()
+            done.append(computing.done)
+        return done
 
 
 @mpi
-def test_a_sum_starts_after_the_last_one_of_its_name_which_follows_the_kernels_before_it():
-    assert on_ranks(2, two_sums_of_a_name) == [([0, 0, 0], ([3, 3, 3], 1))] * 2
+def test_a_process_is_at_most_one_barrier_ahead_of_its_gpu():
+    assert on_ranks(2, three_barriers) == [[0, 2, 4]] * 2
 
 
 def lives(ranks):
