@@ -1,6 +1,7 @@
 """python -m alexnet.train --backend cupy on two ranks, each with a GPU: on the stand-in."""
 
 import numpy as np
+import pytest
 
 from alexnet.weights import checkpoint
 from tests.alexnet.parallel.programs import train
@@ -21,9 +22,10 @@ def train_on_gpus(ranks, argv):
         return code, nccl.traffic.bytes_by_name["loss"]
 
 
-def test_recorded_steps_on_gpus_have_the_losses_and_weights_of_processors(tmp_path):
+@pytest.mark.parametrize("norm", [["batch"], ["batch", "--sync-batch-norm"]], ids=["own", "sync"])
+def test_recorded_steps_on_gpus_have_the_losses_and_weights_of_processors(norm, tmp_path):
     images = str(make_images(tmp_path / "images"))
-    flags = [images, *FLAGS, "--norm", "batch", "--max-steps", str(STEPS), "--out"]
+    flags = [images, *FLAGS, "--norm", *norm, "--max-steps", str(STEPS), "--out"]
     assert on_ranks(2, train, [*flags, str(tmp_path / "processors")]) == [0, 0]
     # 4 bytes each time that Python runs the step: the plain step and the recording.
     assert on_ranks(2, train_on_gpus, [*flags, str(tmp_path / "gpus")]) == [(0, 8.0)] * 2
