@@ -1,1 +1,2 @@
-"""A GPU for machines without one: device arrays, kernels on the processor, a stand-in for CuPy."""
+"""A GPU for machines without one: device arrays, kernels on the processor, stand-ins for CuPy and
+NCCL."""

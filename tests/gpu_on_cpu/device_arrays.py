@@ -16,6 +16,11 @@ import numpy as np
 _recordings = []
 
 
+def is_recording():
+    """Whether work is noted now, not done."""
+    return bool(_recordings)
+
+
 @contextmanager
 def recording():
     """Inside this block work is not done but put on a list of functions; yields the list."""
@@ -245,6 +250,7 @@ def _add_at(a, key, b):
 xp = SimpleNamespace(
     ndarray=DeviceArray,
     empty=_empty,
+    empty_like=lambda a: _empty(_device(a).shape, a.dtype),
     zeros=lambda shape, dtype: _new(lambda: np.zeros(shape, dtype)),
     zeros_like=lambda a: _new(lambda: np.zeros_like(_device(a).host)),
     ones_like=lambda a: _new(lambda: np.ones_like(_device(a).host)),
@@ -252,6 +258,11 @@ xp = SimpleNamespace(
     array=_array,
     asarray=_asarray,
     asnumpy=_asnumpy,
+    ascontiguousarray=lambda a: _asarray(_device(a), order="C"),
+    concatenate=lambda arrays, axis=0: _new(
+        lambda: np.concatenate([_device(a).host for a in arrays], axis)
+    ),
+    split=lambda a, ends, axis=0: [a._view(part) for part in np.split(a.host, ends, axis)],
     broadcast_to=lambda a, shape: _device(a)._view(np.broadcast_to(a.host, shape)),
     where=lambda condition, a, b: _new(
         lambda: np.where(_device(condition).host, _operand(a), _operand(b))

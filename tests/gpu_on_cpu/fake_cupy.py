@@ -4,18 +4,24 @@ Work that is queued on a stream runs only when the program waits for it, and the
 order. A missing wait for a copy, or memory that is reused too early, gives wrong numbers here.
 """
 
+import os
+import weakref
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
 
 
 class Stream:
-    """A queue of work. done: the number of entries that have run."""
+    """A queue of work. done: the number of entries that have run. of: {ptr: its Stream}."""
 
-    ptr = 5
+    of = weakref.WeakValueDictionary()
+    _ptrs = count(1)
 
     def __init__(self, non_blocking=False):
         self.queue, self.done = [], 0
+        self.ptr = next(self._ptrs)
+        self.of[self.ptr] = self
 
     def add(self, work):
         self.queue.append(work)
@@ -52,6 +58,12 @@ class Event:
         self.stream = stream or current
         self.place = len(self.stream.queue)
 
+    @property
+    def done(self):
+        """A GPU goes on by itself; this one when it is asked."""
+        self.synchronize()
+        return True
+
     def synchronize(self):
         if self.stream:
             self.stream.run(self.place)
@@ -65,7 +77,8 @@ class Array:
 
     def __init__(self, host):
         self.host = host
-        self.shape, self.dtype, self.nbytes = host.shape, host.dtype, host.nbytes
+        self.shape, self.dtype = host.shape, host.dtype
+        self.size, self.nbytes = host.size, host.nbytes
         self.flags, self.data = host.flags, SimpleNamespace(ptr=host.ctypes.data)
 
     def __getitem__(self, key):
@@ -123,7 +136,7 @@ def make():
         cuda=SimpleNamespace(
             Stream=Stream,
             Event=Event,
-            Device=lambda: SimpleNamespace(id=0),
+            Device=lambda: SimpleNamespace(id=0, pci_bus_id=f"GPU of process {os.getpid()}"),
             get_current_stream=lambda: current,
             alloc_pinned_memory=bytearray,
             runtime=SimpleNamespace(getDeviceProperties=lambda number: properties),

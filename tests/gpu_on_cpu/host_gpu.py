@@ -9,11 +9,13 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 
 from tests.gpu_on_cpu import host_kernels
 from tests.gpu_on_cpu.device_arrays import DeviceArray, do, recording, xp
+from tests.gpu_on_cpu.host_streams import cuda
 from tinynet.backends.cupy import Backend
 from tinynet.backends.cupy.device import launch
 from tinynet.backends.cupy.device.cublas import product_shapes
@@ -22,7 +24,7 @@ from tinynet.backends.cupy.device.cublas import product_shapes
 class HostGpu:
     """Runs kernels on this processor; its arrays are DeviceArrays."""
 
-    xp = xp
+    xp = SimpleNamespace(**vars(xp), cuda=cuda)
     name = "this processor, as a GPU"
     chunk_bytes = 6000  # of columns: a few small images a chunk, and a last chunk that is not full
     precision = "float32"

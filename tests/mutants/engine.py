@@ -464,4 +464,32 @@ ENGINE = {
             ("the border's gradient alone", "dx[:, last] += after", "dx[:, last] = after"),
         ],
     ),
+    "parallel/nccl.py": (
+        ["tests/tinynet/parallel/test_nccl.py", "tests/tinynet/parallel/test_nccl_errors.py"],
+        [
+            (
+                "a sum that does not wait for the kernels before it",
+                "self._sums.wait_event(self._cuda.get_current_stream().record())",
+                "pass",
+            ),
+            (
+                "kernels that do not wait for a sum",
+                "self._cuda.get_current_stream().wait_event(self._end)",
+                "pass",
+            ),
+            (
+                "a sum whose memory may be given to another array",
+                "return _Request(self._cuda, array, self._sums.record())",
+                "return _Request(self._cuda, None, self._sums.record())",
+            ),
+            (
+                "parts counted as long as the whole",
+                "*addresses, part.size, dtype",
+                "*addresses, array.size, dtype",
+            ),
+            ("two ranks on one GPU", "if count < len(gpus):", "if count == 0:"),
+            ("errors of NCCL not asked for", 'self._ranks._call("check_async_error")', "pass"),
+            ("a process that runs ahead of its GPU", "if before is not None:", "if False:"),
+        ],
+    ),
 }

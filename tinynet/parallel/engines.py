@@ -39,8 +39,9 @@ def start(backend: str | None = None):
             f"the launcher started {size} processes, and MPI sees {ranks.size}: mpiexec is of "
             f"another MPI than mpi4py, which has {ranks.library}; the mpiexec of that one fits"
         )
-    if get_backend(backend).asynchronous:
+    gpu = getattr(get_backend(backend), "gpu", None)
+    if gpu is not None:
         from tinynet.parallel.nccl import Nccl
 
-        return Nccl(ranks)
+        return Nccl(gpu)
     return ranks

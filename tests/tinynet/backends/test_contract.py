@@ -244,5 +244,5 @@ def test_available_backends_is_silent_and_cheap_where_cupy_is_not_installed():
     process = in_a_new_process(program, PYTHONWARNINGS="error")
     # tinynet.gpu imports names from two small files; the rest is imported when a GPU is requested.
     modules = [f"tinynet.backends.cupy.device{file}" for file in ("", ".cublas", ".launch")]
-    modules.append("tinynet.backends.cupy.device.installation")
+    modules += [f"tinynet.backends.cupy.device.{file}" for file in ("choice", "installation")]
     assert (process.stdout, process.stderr) == (f"False {modules}\n", "")

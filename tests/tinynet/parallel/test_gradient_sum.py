@@ -24,9 +24,9 @@ def network():
     )  # fmt: skip
 
 
-def gradients(ranks, bucket):
+def gradients(ranks, bucket, backend="numpy"):
     """{name: gradient} of the mean loss of the whole batch, each rank with its share."""
-    tn.use_backend("numpy")
+    tn.use_backend(backend)
     random = np.random.default_rng(0)
     x, labels = random.standard_normal((IMAGES, 2, 4, 4)), random.integers(0, 3, IMAGES)
     model, mine = network(), tn.parallel.share_of(IMAGES, ranks.rank, ranks.size)
@@ -39,7 +39,7 @@ def gradients(ranks, bucket):
         (loss * (len(labels[mine]) / IMAGES)).backward(when_whole=sums.add)
         sums.wait()
     named = model.named_parameters()
-    return {name: p.grad for name, p in named if p.requires_grad}
+    return {name: tn.get_backend().to_numpy(p.grad) for name, p in named if p.requires_grad}
 
 
 @mpi

@@ -9,7 +9,7 @@ import pytest
 import tinynet as tn
 from tinynet import backends
 from tinynet.backends import cupy as cupy_package
-from tinynet.backends.cupy.device import installation
+from tinynet.backends.cupy.device import choice, installation
 from tinynet.backends.cupy.device.installation import find_cupy
 
 
@@ -39,10 +39,14 @@ def answer(value):
 
 
 def fake_cupy(runtime=13020, count=1, sync=None, nvrtc=(13, 0), cublas=130000):
-    """The parts of the cupy module that find_cupy calls, with these answers."""
+    """The parts of the cupy module that find_cupy calls, with these answers; `devices` are those
+    that were made current."""
+    devices = []
     return SimpleNamespace(
+        devices=devices,
         cuda=SimpleNamespace(
             runtime=SimpleNamespace(
+                setDevice=devices.append,
                 runtimeGetVersion=answer(runtime),
                 getDeviceCount=answer(count),
                 deviceSynchronize=answer(sync),
@@ -50,7 +54,7 @@ def fake_cupy(runtime=13020, count=1, sync=None, nvrtc=(13, 0), cublas=130000):
             ),
             nvrtc=SimpleNamespace(getVersion=answer(nvrtc)),
             cublas=SimpleNamespace(getVersion=answer(cublas)),
-        )
+        ),
     )
 
 
@@ -59,7 +63,8 @@ def machine(monkeypatch):
     """A function that sets what find_cupy finds on this machine."""
     loaded = {name: module for name, module in backends._loaded.items() if name != "cupy"}
     monkeypatch.setattr(backends, "_loaded", loaded)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name in ("CUDA_VISIBLE_DEVICES", *choice._NUMBERS):
+        monkeypatch.delenv(name, raising=False)
 
     def set_machine(packages=("cupy-cuda13x",), driver=13000, visible=None, **answers):
         monkeypatch.setattr(installation, "installed_packages", lambda: list(packages))
@@ -163,6 +168,26 @@ def test_the_error_says_the_reason_and_the_remedy(name, machine):
 def test_the_cupy_module_is_found_where_nothing_is_missing(arguments, machine):
     machine(**arguments)
     assert find_cupy() is sys.modules["cupy"]
+
+
+@pytest.mark.parametrize(
+    "environment, device",
+    [
+        ({}, None),
+        ({"OMPI_COMM_WORLD_LOCAL_RANK": "2", "PMIX_RANK": "5", "SLURM_LOCALID": "0"}, 2),
+        ({"MPI_LOCALRANKID": "3", "PMI_RANK": "6"}, 3),
+        ({"SLURM_LOCALID": "1", "PMIX_RANK": "7"}, 1),
+        ({"PMI_RANK": "6"}, 2),  # the number among all processes, modulo 4 GPUs
+        ({"OMPI_COMM_WORLD_LOCAL_RANK": "4"}, 0),
+    ],
+)
+def test_a_process_of_a_launcher_takes_the_gpu_of_its_number(
+    environment, device, machine, monkeypatch
+):
+    machine(count=4, sync=None)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert find_cupy().devices == ([] if device is None else [device])
 
 
 # --- driver and packages ---

@@ -20,6 +20,8 @@ import os
 
 from tinynet.backends import BackendError
 
+from .choice import own_device
+
 NO_DEVICE = 100  # cudaErrorNoDevice
 OLDEST_CUDA = 12  # the oldest that CuPy 14 supports
 DRIVER = "NVIDIA's driver 580 or later (CUDA 13)"
@@ -125,10 +127,14 @@ def check_driver_fits(driver, runtime, package):
 
 
 def check_devices(runtime):
-    """There is a GPU, and the first one answers."""
+    """There is a GPU, and the one that this process takes answers; from here on it is CuPy's
+    current one."""
     try:
         count = runtime.getDeviceCount()
         if count:
+            own = own_device(count)
+            if own is not None:
+                runtime.setDevice(own)
             runtime.deviceSynchronize()
     except runtime.CUDARuntimeError as error:
         if error.status != NO_DEVICE:
