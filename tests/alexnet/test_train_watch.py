@@ -48,7 +48,9 @@ def small_run(rule="paper", **group):
         [{"parameters": list(head.parameters()), **group}], lr=0.1, momentum=0.9, rule=rule
     )
     schedule = SimpleNamespace(rate=lambda step: {4: 0.1}[step])
-    return SimpleNamespace(head=head, optimizer=optimizer, schedule=schedule, step=5)
+    return SimpleNamespace(
+        head=head, optimizer=optimizer, schedule=schedule, step=5, ranks=tn.parallel.Single()
+    )
 
 
 def test_figures_of_a_small_network_by_hand(backend):
