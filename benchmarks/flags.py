@@ -87,6 +87,15 @@ def names_among(known):
     return names
 
 
+def several(kind):
+    """An argparse type: values separated by commas, each of an argparse type."""
+
+    def values(text):
+        return [kind(part) for part in text.split(",")]
+
+    return values
+
+
 @dataclass(frozen=True)
 class Network:
     """The network of a command's flags.

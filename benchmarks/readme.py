@@ -76,14 +76,15 @@ def read_results(folder: Path) -> dict[str, dict]:
     return reports
 
 
-def replaced(text: str, new: str) -> str:
-    """The README's text with another section between the markers. DataError if they are not there,
-    once each and in order."""
-    before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end or text.count(BEGIN) + text.count(END) != 2:
-        raise DataError(f"README.md needs one line {BEGIN} and, after it, one line {END}")
-    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+def replaced(text: str, new: str, markers=(BEGIN, END), name="README.md") -> str:
+    """A page's text with another section between the markers. DataError if they are not there, once
+    each and in order."""
+    begin, end = markers
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found or text.count(begin) + text.count(end) != 2:
+        raise DataError(f"{name} needs one line {begin} and, after it, one line {end}")
+    return f"{before}{begin}\n{new}\n{end}{after}"
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
     python -m benchmarks.scaling
     python -m benchmarks.scaling --only batch,image --json scaling.json --plot scaling.png
     python -m benchmarks.scaling --only depth --spec single-tower --batch-size 32
+    python -m benchmarks.scaling --ranks 1,2,4 --batch-size 64
 
     batch    images in a batch: a quarter of --batch-size to four times it
     image    rows and columns, from the smallest that fits to --image-size
@@ -16,6 +17,9 @@ points, every other one backwards. A step is forward, softmax cross-entropy, bac
 momentum and weight decay, on one batch of noise, with He's initial weights. Points that differ in
 threads only must have the same first loss. Each table ends with the law that its figures follow,
 t = a + b n^p (benchmarks/figures/growth.py).
+
+With --ranks it measures instead data-parallel steps on several ranks, beside PyTorch's DDP
+(benchmarks/scaling_ranks.py).
 """
 
 import json
@@ -34,15 +38,16 @@ from alexnet.cli.machine import use_machine
 from alexnet.network.plan import smallest_image_size
 from alexnet.network.specs import find_spec
 from alexnet.network.variants import changed
-from benchmarks import machine
+from benchmarks import machine, scaling_ranks
 from benchmarks.clocks import alternating
-from benchmarks.figures import growth
+from benchmarks.figures import growth, ranks
 from benchmarks.flags import (
     add_output_flags,
     add_wait_flag,
     benchmark_parser,
     chosen_network,
     names_among,
+    several,
 )
 from benchmarks.programs.process import Program, ProgramError, run_command, say
 from benchmarks.programs.workload import write_workload
@@ -189,6 +194,8 @@ def main(argv=None) -> int:
     """The command; returns its exit code (alexnet/cli/ending.py), or 1 where a point fails."""
     parser = _parser()
     args = parser.parse_args(argv)
+    if (args.hosts or args.batches) and not args.ranks:
+        parser.error("--hosts and --batches are of --ranks")
     chosen = chosen_network(args, parser)
     return run_command(lambda: _command(args, chosen), "scaling")
 
@@ -206,12 +213,40 @@ def _parser():
     )  # fmt: skip
     add_wait_flag(parser)
     add_output_flags(parser, "the sweeps")
+    group = parser.add_argument_group("ranks")
+    group.add_argument(
+        "--ranks", type=several(flags.count), nargs="?", const=[1, 2, 4], metavar="N,N",
+        help="measure data-parallel steps on these numbers of ranks (1,2,4)",
+    )  # fmt: skip
+    group.add_argument(
+        "--hosts", type=several(flags.positive), metavar="GBIT,GBIT",
+        help="each rank on a host of its own, a network namespace, with a link of so many Gbit/s; "
+        "needs Linux and root",
+    )  # fmt: skip
+    group.add_argument("--batches", type=several(flags.count), metavar="N,N", help="(--batch-size)")
+    group.add_argument(
+        "--programs", type=names_among(scaling_ranks.PROGRAMS), default=scaling_ranks.PROGRAMS,
+        metavar="NAMES", help=f"some of {','.join(scaling_ranks.PROGRAMS)}",
+    )  # fmt: skip
     return parser
 
 
 def _command(args, chosen):
     threads = args.threads or machine.usable_processors()
     backend = use_machine(args.backend, threads)
+    if args.ranks:
+        report, draw = scaling_ranks.command(args, chosen, backend), ranks.draw
+    else:
+        report, draw = _sweeps(args, chosen, backend, threads), growth.draw
+    if args.json:
+        machine.write_json(args.json, report)
+    if args.plot:
+        draw(report, args.plot)
+    return 0
+
+
+def _sweeps(args, chosen, backend, threads):
+    """The report of the sweeps, printed."""
     base = {
         "spec": chosen.spec, "changes": chosen.changes, "blocks": None,
         "image_size": chosen.image_size, "batch_size": args.batch_size, "threads": threads,
@@ -228,11 +263,7 @@ def _command(args, chosen):
     report["sweeps"] = measure(args.only, base, args.rounds)
     report["idle"] = report["idle"] and machine.wait_until_idle(0)
     print_report(report)
-    if args.json:
-        machine.write_json(args.json, report)
-    if args.plot:
-        growth.draw(report, args.plot)
-    return 0
+    return report
 
 
 if __name__ == "__main__":
