@@ -35,6 +35,18 @@ def use_machine(
     return kernels.name
 
 
+def own_threads(ranks) -> int | None:
+    """How many threads one of several ranks takes where no flag says it: the processors of its
+    machine, divided among the ranks there. None, all that it may use, for one process and where the
+    launcher has bound the rank to some processors."""
+    if ranks.size == 1 or not hasattr(os, "sched_getaffinity"):
+        return None
+    usable = len(os.sched_getaffinity(0))
+    if usable < os.cpu_count():
+        return None
+    return max(1, usable // ranks.hosts.count(ranks.hosts[ranks.rank]))
+
+
 def _use_precision(kernels, precision):
     gpu, default = tn.gpu.device(), tn.gpu.PRECISIONS[0]
     if gpu:

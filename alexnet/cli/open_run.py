@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tinynet as tn
 from alexnet.cli.config_file import AUTO
-from alexnet.cli.machine import use_machine
+from alexnet.cli.machine import own_threads, use_machine
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
 from alexnet.training import events
@@ -48,7 +48,7 @@ def open_run(args: Namespace, ranks=None) -> Iterator[Run]:
 
 @contextlib.contextmanager
 def _new_run(args, ranks):
-    backend = use_machine(args.backend, args.threads, args.precision)
+    backend = use_machine(args.backend, args.threads or own_threads(ranks), args.precision)
     _check_cuda_graph(args.cuda_graph, args.keep_features)
     train_set = open_on_ranks(  # the recipe for photos depends on their number
         ranks, absolute(args.data), "train", seed=args.seed or 0,
@@ -113,7 +113,7 @@ def _resumed_run(args, ranks):
     with folder.in_use():
         saved = ranks.spread(_load(file, folder) if folder.is_written else None)
         _check_is_training(saved)
-        options = _resumed_options(args, saved_options(saved))
+        options = _resumed_options(args, saved_options(saved), ranks)
         check_alike(ranks, options)
         run = Run(options, folder, saved, ranks=ranks, **parallel_of(args))
         if folder.is_written and not args.dry_run:
@@ -155,14 +155,15 @@ def _check_is_training(saved):
         )
 
 
-def _resumed_options(args, saved):
+def _resumed_options(args, saved, ranks):
     """Use the machine of the flags, else of the run so far, and return the options."""
     name = args.backend or saved.backend
     if not tn.get_backend(name).asynchronous:  # a processor has neither tf32 nor CUDA graphs
         saved = replace(saved, precision="float32", cuda_graph=False)
     elif name != saved.backend:  # from a processor to a GPU, where steps are recorded
         saved = replace(saved, cuda_graph=not saved.keep_features)
-    backend = use_machine(name, args.threads or saved.threads, args.precision or saved.precision)
+    threads = args.threads or saved.threads or own_threads(ranks)
+    backend = use_machine(name, threads, args.precision or saved.precision)
     _check_cuda_graph(args.cuda_graph, saved.keep_features)
     return resolve_resumed(saved, args, backend)
 

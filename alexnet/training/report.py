@@ -56,8 +56,8 @@ def print_recipe(run, leave_out: Sequence[str] = ()) -> None:
         f"{', every class equally often' if o.balance else ''}\n"
         f"lr {o.lr:g} ({_schedule(o)}), momentum {o.momentum:g}, weight decay {o.weight_decay:g} "
         f"(rule {o.rule})" + _biases(o) + _rates(run),
-        "machine": f"backend {o.backend}, {_computation(o)}, workers {o.workers}, seed {o.seed}"
-        + _ranks(run),
+        "machine": f"backend {o.backend}, {_computation(o, run.ranks.size)}, workers {o.workers}, "
+        f"seed {o.seed}" + _ranks(run),
         "run": str(run.folder.path) + _saves(o),
     }
     if run.normalization is None and (remarks := data_remarks(run)):  # a new run, once
@@ -136,11 +136,11 @@ def _saves(o):
     return "".join(f", {word}" for word in words)
 
 
-def _computation(o):
-    """The threads or the GPU, in words."""
+def _computation(o, size):
+    """The threads or the GPU of one of `size` ranks, in words."""
     gpu = tn.gpu.device()
     if gpu is None:
-        return f"threads {o.threads or 'all'}"
+        return f"threads {o.threads or ('all' if size == 1 else 'divided')}"
     recorded = ", steps recorded" if o.cuda_graph else ""
     return f"{gpu.name}, {o.precision}{recorded}"
 

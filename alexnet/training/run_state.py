@@ -16,7 +16,6 @@ from dataclasses import replace
 import numpy as np
 
 import tinynet as tn
-from alexnet.data.loader import Loader
 from alexnet.data.principal_colours import PrincipalColours
 from alexnet.errors import RUN_ELSEWHERE, DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
@@ -24,6 +23,7 @@ from alexnet.training import diagnosis, resuming
 from alexnet.training.agreement import open_on_ranks
 from alexnet.training.features import check_memory
 from alexnet.training.frozen import parameter_groups
+from alexnet.training.loaders import loaders_of
 from alexnet.training.model_parallel import SCHEMES, ModelParallel
 from alexnet.training.options import Options
 from alexnet.training.pretrained import Pretrained
@@ -85,7 +85,9 @@ class Run:
             self.divided = ModelParallel(
                 self.model, self.frozen, parallel, scheme, self.ranks, options.sync_batch_norm
             )
-        self.batches, self.validation = self._loaders()
+        self.batches, self.validation = loaders_of(
+            options, self.train_set, self.val_set, self.ranks, self.divided
+        )
         apart = 1 if options.sync_batch_norm else self.ranks.size
         self.network.check_batch_norm(self.batches.batch_size // apart)
         check_memory(self)
@@ -113,31 +115,6 @@ class Run:
         self.saving = Saving(folder, options.save_interval, options.keep, self.ranks)
         if checkpoint:
             self._restore(checkpoint)
-
-    def _loaders(self):
-        options = self.options
-        images = min(options.batch_size, len(self.train_set))
-        part = {"rank": self.ranks.rank, "ranks": self.ranks.size}
-        if images < self.ranks.size:
-            raise UsageError(
-                f"a batch of {images} images has none for some of {self.ranks.size} ranks; start "
-                f"{images} or fewer (mpiexec -n {images}), or a --batch-size of as many"
-            )
-        if self.divided and self.divided.way == "owt" and images % self.ranks.size:
-            raise UsageError(
-                f"--parallel owt: a batch of {images} images does not divide among "
-                f"{self.ranks.size} ranks; a multiple of {self.ranks.size} fits --batch-size"
-            )
-        batches = Loader(
-            self.train_set, images, options.image_size, augment=options.augment, shuffle=True,
-            drop_last=True, balance=options.balance, workers=options.workers, seed=options.seed,
-            **({} if self.divided and self.divided.has_every_image else part),
-        )  # fmt: skip
-        validation = Loader(
-            self.val_set, options.batch_size, options.image_size, workers=options.workers,
-            stored_size=batches.stored_size, **part,
-        )  # fmt: skip
-        return batches, validation
 
     def _open(self, split):
         options = self.options

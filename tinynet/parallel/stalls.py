@@ -14,6 +14,7 @@ from tinynet.parallel.launch import ParallelError
 
 MINUTE = 60.0  # seconds between two reports
 LIMIT = 600.0  # seconds after which a wait ends with an error
+HEARD = 1.0  # seconds after which what a rank has told has come
 _REPORTERS = (0, 1)
 
 
@@ -44,7 +45,7 @@ class Stalls:
         if seconds >= self._told + MINUTE:
             self._told += MINUTE
             self._tell(operation)
-        if seconds >= self._told + 1 and self._reported < self._told:  # the others had a second
+        if seconds >= self._told + HEARD and self._reported < self._told:
             self._reported = self._told
             late = [source] if source is not None else self._late(operation)
             self._report(late, name, seconds)
@@ -66,9 +67,10 @@ class Stalls:
 
     def _report(self, late, name, seconds):
         names = ", ".join(f"rank {rank} on {self._hosts[rank]}" for rank in late)
-        patience = LIMIT if self._comm.rank in _REPORTERS else LIMIT + 5  # they know more
+        patience = LIMIT if self._comm.rank in _REPORTERS else LIMIT + 5 * HEARD  # they know more
         if seconds >= patience:
             raise ParallelError(f"{names or 'a rank'} has not come to {name} for {seconds:.0f} s")
         first = self._comm.rank == 0 or (self._comm.rank == 1 and 0 in late)
         if first and late:
-            print(f"waiting for {names}: not yet at {name} for {seconds:.0f} s", file=sys.stderr)
+            line = f"waiting for {names}: not yet at {name} for {seconds:.0f} s"
+            print(line, file=sys.__stderr__, flush=True)
