@@ -2,10 +2,15 @@
 
 Every operation is started without waiting and then asked whether it has ended, so that a wait can
 be left: by Ctrl-C, and with an error that names the ranks that do not answer. Asking is also what
-moves the bytes: MPI sends and adds while its functions run.
+moves the bytes: MPI sends and adds while its functions run. So while the kernels of backward
+compute, a thread asks for the sums that are under way:
+
+    main thread    backward of fc6 | backward of conv5 | backward of conv4 | ... | wait
+    mover          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  a . asks once
 """
 
 import os
+import threading
 import time
 
 import numpy as np
@@ -21,6 +26,9 @@ from tinynet.parallel.traffic import Traffic  # noqa: E402
 
 # A wait asks at once, again and again, for so many seconds, and then this often.
 _EAGER, _BETWEEN = 0.002, 0.0002
+
+# The mover asks so often, for sums of so many bytes: smaller ones end sooner.
+_MOVES, _LARGE = 0.001, 1 << 18
 
 
 class Mpi:
@@ -41,11 +49,15 @@ class Mpi:
         self.waited = 0.0
         self._operations = 0
         self._stalls = Stalls(comm.Dup(), self.hosts)
+        self._mover = _Mover()
 
     def all_reduce(self, array, name=""):
         """Start the sum over all ranks into the array, and return a Request."""
         self._count("all_reduce", array, name)
-        return _Request(self, self._comm.Iallreduce(MPI.IN_PLACE, array), name)
+        request = _Request(self, self._comm.Iallreduce(MPI.IN_PLACE, array), name)
+        if array.nbytes >= _LARGE:
+            self._mover.move(request)
+        return request
 
     def all_gather(self, array, name=""):
         self._count("all_gather", array, name)
@@ -118,13 +130,43 @@ class _Request:
 
     def __init__(self, ranks, request, name):
         self._ranks, self._request, self._name = ranks, request, name
+        self._asking = threading.Lock()  # MPI: one thread at a time may ask for an operation
+
+    def Test(self):
+        """Whether the operation has ended; lets it go on for a moment."""
+        with self._asking:
+            return self._request.Test()
 
     def wait(self):
-        self._ranks._finish(self._request, self._name)
+        self._ranks._finish(self, self._name)
 
     def advance(self):
         """Let the operation go on for a moment, without waiting for other ranks."""
-        self._request.Test()
+        self.Test()
+
+
+class _Mover:
+    """A thread that asks for sums under way until they have ended. It starts with the first."""
+
+    def __init__(self):
+        self._requests, self._some, self._thread = [], threading.Event(), None
+
+    def move(self, request):
+        self._requests.append(request)
+        self._some.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="mover", daemon=True)
+            self._thread.start()
+
+    def _run(self):
+        while True:
+            self._some.wait()
+            self._some.clear()
+            while self._requests:
+                for request in list(self._requests):
+                    if request.Test():
+                        self._requests.remove(request)
+                time.sleep(_MOVES)
 
 
 def _check(array, name):

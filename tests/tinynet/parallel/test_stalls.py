@@ -14,11 +14,11 @@ pytestmark = needs_mpi()
 
 def wait_for_a_late_rank(ranks, late, seconds, limit):
     """What this rank said on stderr, and its error, while the late one sleeps."""
+    ranks.barrier()
     before = sys.__stderr__, stalls.MINUTE, stalls.HEARD, stalls.LIMIT
     sys.__stderr__, stalls.MINUTE, stalls.HEARD, stalls.LIMIT = io.StringIO(), 0.4, 0.2, limit
     error, total = "", np.ones(3)
     try:
-        ranks.barrier()
         if ranks.rank == late:
             time.sleep(seconds)
         request = ranks.all_reduce(total, "fc6.weight")
@@ -26,13 +26,13 @@ def wait_for_a_late_rank(ranks, late, seconds, limit):
             request.wait()
         except ParallelError as caught:
             error = str(caught)
-            time.sleep(seconds)  # until the late one has come
-            request.wait()
-        ranks.barrier()
-        assert (total == ranks.size).all()
-        return sys.__stderr__.getvalue(), error
+        said = sys.__stderr__.getvalue()
     finally:
         sys.__stderr__, stalls.MINUTE, stalls.HEARD, stalls.LIMIT = before
+    request.wait()
+    ranks.barrier()
+    assert (total == ranks.size).all()
+    return said, error
 
 
 def test_rank_0_names_the_rank_that_is_late():
