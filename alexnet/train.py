@@ -92,7 +92,8 @@ def train_epoch(run: Run, step, batches, progress: Progress, interrupts: Interru
             if saving:
                 run.save()
     except (DataError, OSError):  # an image cannot be read; the steps before it are whole
-        read(everything=True)
+        if run.ranks.size == 1:  # else the other ranks are in another step
+            read(everything=True)
         raise
     read(everything=True)
 
