@@ -80,8 +80,8 @@ def set_top1(monkeypatch, top1):
     """Let validations have these accuracies: {step: top-1}."""
     evaluate, runs = train.evaluate, []
 
-    def measured(model, batches, classes):
-        metrics = evaluate(model, batches, classes)
+    def measured(model, batches, classes, ranks):
+        metrics = evaluate(model, batches, classes, ranks)
         object.__setattr__(metrics, "top1", top1[runs[-1].step])
         return metrics
 

