@@ -46,7 +46,8 @@ def mpiexec() -> str | None:
 def launch(size: int, command: list[str], **options) -> subprocess.CompletedProcess:
     """Run a command on `size` ranks: subprocess.run(mpiexec ... command, **options)."""
     options = {"capture_output": True, "text": True, "timeout": SECONDS} | options
-    return subprocess.run(launch_line(size, command), env=environment(), **options)
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(launch_line(size, command), env=environment(folder), **options)
 
 
 def launch_line(size: int, command: list[str]) -> list[str]:
@@ -55,11 +56,12 @@ def launch_line(size: int, command: list[str]) -> list[str]:
     return [mpiexec(), *ranks, *command]
 
 
-def environment(**variables) -> dict[str, str]:
-    """The environment of a launch: one thread a rank, and Open MPI also for root."""
+def environment(folder: str | Path) -> dict[str, str]:
+    """The environment of a launch: one thread a rank, Open MPI also for root, and a folder of its
+    own, since launches that begin at once can disturb one another in a common one."""
     allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     one = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return os.environ | allowed | one | variables
+    return os.environ | allowed | one | {"TMPDIR": str(folder)}
 
 
 def on_ranks(size: int, function, *arguments) -> list:
@@ -84,7 +86,10 @@ class _Pool:
         self._log = open(self._folder / "log", "w+")  # noqa: SIM115  as long as the processes
         command = [sys.executable, "-m", "tests.ranks", str(self._folder)]
         self._process = subprocess.Popen(
-            launch_line(MOST, command), env=environment(), stdout=self._log, stderr=self._log
+            launch_line(MOST, command),
+            env=environment(self._folder),
+            stdout=self._log,
+            stderr=self._log,
         )
         self._numbers = count(1)
         atexit.register(self.end)

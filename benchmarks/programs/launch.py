@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from benchmarks.programs.hosts import Hosts
@@ -63,9 +64,12 @@ def environment(threads, processors, interface) -> dict[str, str]:
 
 def _run(line, variables):
     try:
-        done = subprocess.run(
-            line, env=variables, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS
-        )
+        # Launches that begin at once can disturb one another in a common folder.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own:
+            done = subprocess.run(
+                line, env=variables | {"TMPDIR": own}, cwd=ROOT, capture_output=True, text=True,
+                timeout=SECONDS,
+            )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{line[-4:]} has not ended after {SECONDS} s") from error
     if done.returncode:

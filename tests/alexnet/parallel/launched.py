@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -27,8 +28,10 @@ class Launched:
         train = [sys.executable, "-m", "alexnet.train", *argv]
         train += [] if "--resume" in argv else ["--out", str(out)]
         command = ["sh", "-c", f'{shell or ":"}\nexec "$@"', "sh", *train]
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            launch_line(size, command), env=environment(), text=True, start_new_session=True,
+            launch_line(size, command), env=environment(self._folder.name), text=True,
+            start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self._said = {"stdout": [], "stderr": []}
@@ -52,6 +55,7 @@ class Launched:
         self._process.wait()
         self._process.stdout.close()
         self._process.stderr.close()
+        self._folder.cleanup()
 
     def wait_for_step(self, step, seconds=120):
         """Wait until log.jsonl has so many lines of steps."""
