@@ -14,12 +14,9 @@ Source: the paper, section 5.
 """
 
 import math
-import shlex
 import sys
 import time
 from itertools import islice
-
-import numpy as np
 
 import tinynet as tn
 from alexnet.cli import config_file, ending, launcher
@@ -31,7 +28,6 @@ from alexnet.cli.train_flags import need_one_process, train_parser
 from alexnet.errors import DataError, DiskError, NotFinite, UsageError
 from alexnet.evaluation.metrics import evaluate, ranks
 from alexnet.training import diagnosis, memory, report
-from alexnet.training.agreement import check_same_weights
 from alexnet.training.config_text import config_text
 from alexnet.training.curves import Curves
 from alexnet.training.data_parallel import DataParallel
@@ -102,10 +98,10 @@ def record(run: Run, progress: Progress, result: Result) -> None:
     """Count a step, show it, and write its line of log.jsonl. Raises NotFinite if its loss is not
     finite."""
     loss, label_ranks = float(result.loss()), ranks(result.logits(), result.labels.host)
-    if progress.pace:
-        label_ranks = _of_all_ranks(run, progress, label_ranks)
+    if progress.pace:  # of several processes, each has its share of the batch
+        label_ranks = progress.pace.of_all_ranks(label_ranks, progress.say)
     if not math.isfinite(loss):
-        raise NotFinite(_not_finite(run, loss, result.x))
+        raise NotFinite(diagnosis.describe_not_finite(run, loss, result.x))
     run.count_step(loss, label_ranks, result.random_state)
     images_per_second = progress.step(loss, label_ranks, result.lr)
     run.folder.add_line(
@@ -115,16 +111,6 @@ def record(run: Run, progress: Progress, result: Result) -> None:
     )  # fmt: skip
     if diagnosis.is_step_to_judge(run.step, run.options.dead_start_steps, len(run.batches)):
         _report_dead_start(run, progress, result.x)
-
-
-def _of_all_ranks(run, progress, label_ranks):
-    """The ranks of the labels of the whole batch; tells of a process that is slow."""
-    shared = run.ranks.share((label_ranks, progress.pace.own_seconds()))
-    if slow := progress.pace.report([seconds for _, seconds in shared]):
-        progress.say(slow)
-    if run.divided and run.divided.has_every_image:
-        return label_ranks
-    return np.concatenate([each for each, _ in shared])
 
 
 def train(
@@ -175,10 +161,9 @@ def _validate(run, progress, interrupts, validation, layers):
     run.gather_weights()
     batches = interrupts.between(validation.epoch(0))
     metrics = evaluate(run.head, batches, len(run.classes), run.ranks)
-    check_same_weights(run.ranks, run.model)
     if not math.isfinite(metrics.loss):
         raise NotFinite(
-            f"the validation loss after step {run.step} is {metrics.loss}: {_remedy(run)}"
+            f"the validation loss after step {run.step} is {metrics.loss}: {diagnosis.remedy(run)}"
         )
     loss, top1 = run.means()
     run.folder.add_line(
@@ -190,21 +175,6 @@ def _validate(run, progress, interrupts, validation, layers):
     for figures in layers.values():
         progress.show(as_table(figures))
     return metrics
-
-
-def _not_finite(run, loss, x):
-    if tn.get_backend().asynchronous:
-        where = (
-            "the weights have changed since, so the layer cannot be told; "
-            f"--resume {shlex.quote(str(run.folder.path))} --backend numba names it at that step"
-        )
-    else:
-        where = diagnosis.first_not_finite(run.head, x, run.random_state)
-    return f"the loss of step {run.step + 1} is {loss}: {where}; {_remedy(run)}"
-
-
-def _remedy(run):
-    return f"try a smaller rate, --lr {run.options.lr / 10:g}; {run.last_good()}"
 
 
 def _report_dead_start(run, progress, x):

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 from alexnet.cli import ending
-from alexnet.errors import DataError, writing
+from alexnet.errors import DataError
 from alexnet.studies.claims import CLAIMS, Claim
 from alexnet.studies.outcome import COLUMNS, Trial, sentences, table_rows
 from benchmarks.flags import benchmark_parser
+from benchmarks.pages import write_or_check
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "claims.md"
@@ -92,21 +93,10 @@ def main(argv=None) -> int:
     parser = benchmark_parser("claims", __doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
     args = parser.parse_args(argv)
-    return ending.run(lambda: _command(args.check), "benchmarks.claims")
-
-
-def _command(check):
-    text = page(FOLDER)
-    if not check:
-        with writing(PAGE):
-            PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(
-        "docs/claims.md is not what its results say: python -m benchmarks.claims", file=sys.stderr
+    return ending.run(
+        lambda: write_or_check(PAGE, page(FOLDER), "benchmarks.claims", args.check),
+        "benchmarks.claims",
     )
-    return 1
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from alexnet.cli import ending
-from alexnet.errors import DataError, writing
+from alexnet.errors import DataError
 from benchmarks.figures.scaling_section import section
 from benchmarks.flags import benchmark_parser
+from benchmarks.pages import write_or_check
 from benchmarks.readme import replaced
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ MARKERS = (
     "<!-- tables: made by python -m benchmarks.scaling_page -->", "<!-- end of tables -->"
 )  # fmt: skip
 RESULTS = {  # file: the flags that make it
-    "ranks.json": "--ranks 1,2,4 --batch-size 64 --steps 2 --rounds 3",
+    "ranks.json": "--ranks 1,2,4 --batch-size 64 --steps 2 --rounds 2",
     "hosts.json": "--ranks 1,2,4 --hosts 10,2,1 --batches 32,64 --programs tinynet --steps 3 "
     "--rounds 1",
 }
@@ -71,17 +72,7 @@ def _command(check):
     text = PAGE.read_text(encoding="utf-8")
     commands = {name: command_for(name) for name in RESULTS}
     new = replaced(text, section(read_results(FOLDER), commands), MARKERS, "docs/scaling.md")
-    if not check:
-        with writing(PAGE):
-            PAGE.write_text(new, encoding="utf-8")
-        return 0
-    if new == text:
-        return 0
-    print(
-        "docs/scaling.md is not what its results say: python -m benchmarks.scaling_page",
-        file=sys.stderr,
-    )
-    return 1
+    return write_or_check(PAGE, new, "benchmarks.scaling_page", check)
 
 
 if __name__ == "__main__":

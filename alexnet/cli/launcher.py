@@ -10,7 +10,7 @@ line with their name. The way in which a rank ends:
     stopped by Ctrl-C             SIGKILL a quarter of a second later. Each says so in that time,
                                   by a thread of its own: the rank may be inside a kernel
 
-Source: Open MPI 5 ends processes so (PRRTE, odls/base, kill_local_procs).
+The last is what Open MPI 5.0.11 was seen to do.
 """
 
 import contextlib

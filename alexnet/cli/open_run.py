@@ -49,6 +49,7 @@ def open_run(args: Namespace, ranks=None) -> Iterator[Run]:
 @contextlib.contextmanager
 def _new_run(args, ranks):
     backend = use_machine(args.backend, args.threads or own_threads(ranks), args.precision)
+    args = _unrecorded(args)
     _check_cuda_graph(args.cuda_graph, args.keep_features)
     train_set = open_on_ranks(  # the recipe for photos depends on their number
         ranks, absolute(args.data), "train", seed=args.seed or 0,
@@ -68,11 +69,24 @@ def _new_run(args, ranks):
     path = ranks.spread(folder.path if ranks.rank == 0 else None)
     folder = folder if ranks.rank == 0 else UnwrittenFolder(path)
     with folder.in_use():
-        way = parallel_of(args)
+        way = _parallel_of(args)
         yield Run(options, folder, train_set=train_set, pretrained=pretrained, ranks=ranks, **way)
 
 
-def parallel_of(args: Namespace) -> dict:
+def _unrecorded(args):
+    """The flags with --no-cuda-graph where the network is divided: between its kernels the ranks
+    exchange labels and activations, which no launch of a recorded step would do again."""
+    if args.parallel in (None, WAYS[0]):
+        return args
+    if args.cuda_graph:
+        raise UsageError(
+            f"--cuda-graph records a step, and --parallel {args.parallel} exchanges values between "
+            "its kernels; leave one of them out"
+        )
+    return Namespace(**vars(args) | {"cuda_graph": False})
+
+
+def _parallel_of(args):
     """--parallel and --owt-scheme as arguments of Run."""
     return {"parallel": args.parallel or WAYS[0], "scheme": args.owt_scheme or SCHEMES[0]}
 
@@ -113,9 +127,10 @@ def _resumed_run(args, ranks):
     with folder.in_use():
         saved = ranks.spread(_load(file, folder) if folder.is_written else None)
         _check_is_training(saved)
+        args = _unrecorded(args)
         options = _resumed_options(args, saved_options(saved), ranks)
         check_alike(ranks, options)
-        run = Run(options, folder, saved, ranks=ranks, **parallel_of(args))
+        run = Run(options, folder, saved, ranks=ranks, **_parallel_of(args))
         if folder.is_written and not args.dry_run:
             run.remarks += go_back(folder, file, saved.training["step"])
             unread = folder.cut_log(run.step, run.epoch)

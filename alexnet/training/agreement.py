@@ -13,6 +13,7 @@ import numpy as np
 
 import tinynet as tn
 from alexnet.data import fingerprint, open_dataset
+from alexnet.data.folder import ImageFolder
 from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
 from alexnet.training.options import Options, words_of
@@ -22,6 +23,8 @@ FILES = 64  # files of a folder that are looked at on every rank
 
 def check_alike(ranks, options: Options) -> None:
     """Raise UsageError on every rank if versions or options differ between ranks."""
+    if ranks.size == 1:
+        return
     versions = {
         "tinynet": tn.__version__, "Python": platform.python_version(),
         "NumPy": np.__version__, "Numba": version("numba"),
@@ -56,7 +59,7 @@ def open_on_ranks(ranks, data: str, split: str, *, seed: int, skip_bad_images: i
     if ranks.size == 1:
         return open_dataset(data, split, **options)
     dataset = open_dataset(data, split, **options) if ranks.rank == 0 else None
-    is_list = ranks.spread(type(dataset).__name__ == "ImageFolder")
+    is_list = ranks.spread(isinstance(dataset, ImageFolder))
     if is_list:
         dataset = ranks.spread(dataset)
     elif ranks.rank > 0:
@@ -98,9 +101,14 @@ def _name(ranks, rank):
     return f"rank {rank} on {ranks.hosts[rank]}"
 
 
-def check_same_weights(ranks, model) -> None:
-    """Raise UsageError on every rank if a rank's weights are not rank 0's, bit for bit."""
-    sums = ranks.share({name: _checksum(array) for name, array in model.state_dict().items()})
+def check_same_weights(ranks, arrays: dict[str, np.ndarray]) -> None:
+    """Raise UsageError on every rank if a rank's weights are not rank 0's, bit for bit.
+
+    arrays  those that every rank has whole, by their names
+    """
+    if ranks.size == 1:
+        return
+    sums = ranks.share({name: _checksum(array) for name, array in arrays.items()})
     for rank, other in enumerate(sums[1:], 1):
         differing = [name for name in other if other[name] != sums[0][name]]
         if differing:

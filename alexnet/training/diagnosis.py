@@ -14,6 +14,7 @@ are our choice.
 """
 
 import math
+import shlex
 
 import numpy as np
 
@@ -125,6 +126,26 @@ def known_not_finite(loss: tn.Tensor) -> bool:
     for the step."""
     kernels = tn.get_backend(loss.backend)
     return not kernels.asynchronous and not math.isfinite(loss.item())
+
+
+def describe_not_finite(run, loss: float, x: tn.Tensor) -> str:
+    """The report of a step whose loss is not finite: the layer at fault, and what to do.
+
+    x  (N, 3, S, S), normalised: the batch of the step
+    """
+    if tn.get_backend().asynchronous:
+        where = (
+            "the weights have changed since, so the layer cannot be told; "
+            f"--resume {shlex.quote(str(run.folder.path))} --backend numba names it at that step"
+        )
+    else:
+        where = first_not_finite(run.head, x, run.random_state)
+    return f"the loss of step {run.step + 1} is {loss}: {where}; {remedy(run)}"
+
+
+def remedy(run) -> str:
+    """What to do about a loss that is not finite."""
+    return f"try a smaller rate, --lr {run.options.lr / 10:g}; {run.last_good()}"
 
 
 def first_not_finite(model, x: tn.Tensor, random_state: dict) -> str:

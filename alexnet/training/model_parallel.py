@@ -67,19 +67,24 @@ class ModelParallel:
         """Put the weights of all ranks' parts into the network of one process. Every rank must."""
         model.load_state_dict(self._joined(self.part.state_dict()))
 
-    def scatter(self, model) -> None:
-        """Take this rank's part of the weights of the network of one process."""
+    def state_dict(self) -> dict:
+        """The arrays of the part that every rank has whole, and that must stay the same."""
+        state = self.part.state_dict()
+        return {name: array for name, array in state.items() if name in self.part.whole}
+
+    def fill(self, checkpoint, model, optimizer) -> None:
+        """Load a checkpoint into the network of one process, and this rank's part of its weights
+        and velocities into the part and its optimiser. Raises DataError if it does not fit."""
+        checkpoint.fill(model)
         self.part.load_state_dict(self.part.split(model.state_dict()))
+        state = checkpoint.velocities
+        split = self.part.split(dict(zip(self._trained(), state.values(), strict=True)))
+        optimizer.load_state_dict(dict(zip(state, split.values(), strict=True)))
 
     def gather_velocities(self, state: dict) -> dict:
         """The optimiser's state_dict of one process, from every rank's. Every rank must ask."""
         joined = self._joined(dict(zip(self._trained(), state.values(), strict=True)))
         return dict(zip(state, joined.values(), strict=True))
-
-    def scatter_velocities(self, state: dict) -> dict:
-        """This rank's part of the optimiser's state_dict of one process."""
-        split = self.part.split(dict(zip(self._trained(), state.values(), strict=True)))
-        return dict(zip(state, split.values(), strict=True))
 
     def _trained(self):
         return [name for name, p in self.part.named_parameters() if p.requires_grad]

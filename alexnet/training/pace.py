@@ -1,4 +1,5 @@
-"""Which rank is slower than the others: all wait for it at the end of each step.
+"""What the ranks tell one another after each step: the ranks of their labels, and how long they
+took. All wait for the slowest one.
 
 A rank's own seconds of a step are those in which it neither waited for other ranks nor for images
 that its threads were still reading. Once a minute the ranks' own seconds are compared.
@@ -6,6 +7,9 @@ that its threads were still reading. Once a minute the ranks' own seconds are co
 
 import statistics
 import time
+from collections.abc import Callable
+
+import numpy as np
 
 MINUTE = 60.0  # seconds between two reports
 SLOW = 1.25  # times as long as the others' median
@@ -15,7 +19,7 @@ class Pace:
     """The own seconds of this rank, and a comparison of all ranks'.
 
     ranks    an engine (tinynet/parallel)
-    loader   the training images' Loader
+    loader   the training images' Loader, which has this rank's share of each batch, or all
     """
 
     def __init__(self, ranks, loader):
@@ -27,6 +31,16 @@ class Pace:
         """Begin a step now."""
         self._began = time.monotonic()
         self._waited = self._ranks.waited + self._loader.waited
+
+    def of_all_ranks(self, label_ranks: np.ndarray, say: Callable[[str], None]) -> np.ndarray:
+        """The ranks of the labels of the whole batch, from this rank's; says which process is slow.
+        Every rank must ask, after each step."""
+        shared = self._ranks.share((label_ranks, self.own_seconds()))
+        if slow := self.report([seconds for _, seconds in shared]):
+            say(slow)
+        if self._loader.ranks == 1:  # each rank has every image
+            return label_ranks
+        return np.concatenate([each for each, _ in shared])
 
     def own_seconds(self) -> float:
         """The own seconds since the last call, or since restart()."""

@@ -20,7 +20,7 @@ from alexnet.data.principal_colours import PrincipalColours
 from alexnet.errors import RUN_ELSEWHERE, DataError, NotFinite, UsageError
 from alexnet.evaluation.metrics import Metrics
 from alexnet.training import diagnosis, resuming
-from alexnet.training.agreement import open_on_ranks
+from alexnet.training.agreement import check_same_weights, open_on_ranks
 from alexnet.training.features import check_memory
 from alexnet.training.frozen import parameter_groups
 from alexnet.training.loaders import loaders_of
@@ -88,8 +88,8 @@ class Run:
         self.batches, self.validation = loaders_of(
             options, self.train_set, self.val_set, self.ranks, self.divided
         )
-        apart = 1 if options.sync_batch_norm else self.ranks.size
-        self.network.check_batch_norm(self.batches.batch_size // apart)
+        sharing = 1 if options.sync_batch_norm else self.batches.ranks
+        self.network.check_batch_norm(self.batches.batch_size // sharing)
         check_memory(self)
         groups = parameter_groups(
             self.divided.part if self.divided else self.model,
@@ -196,14 +196,17 @@ class Run:
         finite. Every rank must save."""
         velocities = self.optimizer.state_dict()
         if self.divided:
-            self.gather_weights()
+            self.divided.gather(self.model)
             velocities = self.divided.gather_velocities(velocities)
         self.saving.save(self._checkpoint(velocities, self.best))
 
     def gather_weights(self) -> None:
-        """Let the model have the weights of all ranks, where it is divided. Every rank must."""
-        if self.divided:
-            self.divided.gather(self.model)
+        """Let the model have the weights of all ranks, where it is divided. Every rank must. Raises
+        UsageError if weights that should be the same on all ranks are not."""
+        divided = self.divided
+        check_same_weights(self.ranks, (divided or self.model).state_dict())
+        if divided:
+            divided.gather(self.model)
 
     def _checkpoint(self, velocities, best):
         state = self.model.state_dict()
@@ -252,10 +255,7 @@ class Run:
         if "colours" in training:
             self.colours = PrincipalColours.from_saved(training["colours"])
         if self.divided:
-            checkpoint.fill(self.model)
-            self.divided.scatter(self.model)
-            velocities = self.divided.scatter_velocities(checkpoint.velocities)
-            self.optimizer.load_state_dict(velocities)
+            self.divided.fill(checkpoint, self.model, self.optimizer)
         else:
             checkpoint.fill(self.model, self.optimizer)
         # The same step as before, unless images were left out since and an epoch has fewer now.

@@ -20,8 +20,8 @@ convolution hide in (b) and (c) behind the dense layers, all but the first of n 
 between the dense layers do not hide. Where a processor copies and adds what is sent, that work
 takes its time even when the link is fast, and hides behind nothing.
 
-Source: Krizhevsky, One weird trick for parallelizing convolutional neural networks (2014), sections
-3 and 4; the towers are figure 2 of the paper of 2012.
+Source: Krizhevsky, One weird trick for parallelizing convolutional neural networks (2014); the
+towers are figure 2 of the paper of 2012.
 """
 
 import math

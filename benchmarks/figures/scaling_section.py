@@ -21,8 +21,9 @@ LINKS = {"1 Gbit/s": 1, "10 Gbit/s": 10, "100 Gbit/s": 100, "NVLink, 3,600 Gbit/
 PCI_GBIT = 64
 GPU = Worker(per_image=1 / 5000, overlapped=0.5)  # most of backward, two thirds of computing
 
-# Krizhevsky (2014), table 1: {GPUs: ((hours, top-1 error in %), the same with batches of 128 in the
-# dense layers)}. 90 epochs of the 1,281,167 images of ILSVRC 2012 on NVIDIA K20, 128 images a GPU.
+# Krizhevsky (2014), table 1, from memory: {GPUs: ((hours, top-1 error in %), the same with batches
+# of 128 in the dense layers)}. 90 epochs of the 1,281,167 images of ILSVRC 2012 on NVIDIA K20, 128
+# images a GPU.
 PUBLISHED = {
     1: ((98.05, 42.33),),
     2: ((50.24, 42.63), (50.90, 42.27)),
@@ -80,9 +81,10 @@ def _measured(name, reports, commands):
 
 def _frames(points):
     extra = [p["frame_bytes"] / p["formula_bytes"] - 1 for p in points if p["ranks"] > 1]
+    shares = dict.fromkeys(f"{share:.1%}" for share in (min(extra), max(extra)))  # once if alike
     return (
-        f"The frames that left a host have {min(extra):.1%} to {max(extra):.1%} more bytes than "
-        "the formula says: their headers, 66 bytes of 1,514, and acknowledgements."
+        f"The frames that left a host have {' to '.join(shares)} more bytes than the formula "
+        "says: their headers, 66 bytes of 1,514, and acknowledgements."
     )
 
 
@@ -163,8 +165,9 @@ def _published():
         cells = [" / ".join(f"{number:.2f}" for number in numbers) for numbers in printed]
         rows.append([str(gpus), *cells, *(f"{speed:.2f}" for speed in speeds)])
     words = (
-        "Printed by Krizhevsky (2014), table 1, for NVIDIA K20 and one weird trick: the second "
-        "number is with batches of 128 in the dense layers. Beside it the speed-ups by the "
+        "Printed by Krizhevsky (2014), table 1, for NVIDIA K20 and one weird trick; written here "
+        "from memory, since the paper's text was not at hand: compare it before you cite. The "
+        "second number is with batches of 128 in the dense layers. Beside it the speed-ups by the "
         f"formulas, with the printed time of one GPU and a link of {PCI_GBIT} Gbit/s for each GPU "
         "(PCI Express 2.0 x16, nominal), nothing overlapped but the schemes' own. The formulas "
         "know nothing of links that GPUs share."

@@ -17,6 +17,7 @@ class Run:
     def __init__(self, events, save_after=()):
         self.events, self.step = events, 0
         self.head = self.optimizer = None
+        self.ranks = tn.parallel.Single()
         self.schedule = SimpleNamespace(rate=lambda step: 0.5**step)
         self.saving = SimpleNamespace(is_due=lambda step: step in save_after)
 

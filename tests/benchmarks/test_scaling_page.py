@@ -72,7 +72,7 @@ def test_results_have_their_tables_and_the_models_error(results):
     text = (results / "scaling.md").read_text()
     assert "a processor, 2 processors" in text and "2026-01-02" in text
     assert "1.00 (1.00 - 1.00)" in text and "| PyTorch DDP | 4 | 1 | 64 |" in text
-    assert "4.6% to 4.6% more bytes than the formula" in text
+    assert "have 4.6% more bytes than the formula" in text
     assert "of the 8 points" in text and "within the 15%" in text and "| no |" in text
     assert "by the model above" in text and "not measured yet" not in text.lower()
     assert scaling_page.main(["--check"]) == 0

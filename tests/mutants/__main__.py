@@ -23,6 +23,7 @@ from tests.mutants.cupy import CUPY
 from tests.mutants.engine import ENGINE
 from tests.mutants.numba import NUMBA
 from tests.mutants.numpy import NUMPY
+from tests.mutants.parallel import PARALLEL
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("tinynet", "alexnet", "tests", "pyproject.toml", "setup.cfg")
@@ -88,7 +89,7 @@ KERNELS = [
 ]
 MUTANTS = KERNELS + [
     Mutant(file, *mistake, tuple(tests))
-    for file, (tests, mistakes) in ENGINE.items()
+    for file, (tests, mistakes) in [*ENGINE.items(), *PARALLEL.items()]
     for mistake in mistakes
 ]
 

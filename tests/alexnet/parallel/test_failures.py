@@ -20,6 +20,18 @@ def launched(images, tmp_path, *flags, **options):
     return Launched(RANKS, [images, *FOR_LONG, *flags], tmp_path / "run", **options)
 
 
+def ended_by(images, tmp_path, number, rank=None):
+    """(the run, mpiexec's exit code) of a training that got this signal after some steps.
+
+    rank  to which it was sent; None: to mpiexec
+    """
+    with launched(images, tmp_path) as run:
+        run.wait_for_step(5)
+        run.send(number, rank)
+        code, _ = run.end(SECONDS)
+    return run, code
+
+
 def goes_on(out, step):
     """The run goes on from this step for one more, on another number of ranks."""
     argv = ["--resume", str(out), "--max-steps", str(step + 1)]
@@ -28,10 +40,7 @@ def goes_on(out, step):
 
 
 def test_a_rank_that_is_killed_ends_all(images, tmp_path):
-    with launched(images, tmp_path) as run:
-        run.wait_for_step(5)
-        run.send(signal.SIGKILL, rank=1)
-        code, _ = run.end(SECONDS)
+    run, code = ended_by(images, tmp_path, signal.SIGKILL, rank=1)
     assert code == 137
     assert "rank 0" in run.errors() and "another rank has ended" in run.errors()
     assert f"to go on: mpiexec -n {RANKS} python -m alexnet.train --resume" in run.errors()
@@ -39,10 +48,7 @@ def test_a_rank_that_is_killed_ends_all(images, tmp_path):
 
 
 def test_sigterm_to_one_rank_stops_and_saves_all(images, tmp_path):
-    with launched(images, tmp_path) as run:
-        run.wait_for_step(5)
-        run.send(signal.SIGTERM, rank=1)
-        code, _ = run.end(SECONDS)
+    run, code = ended_by(images, tmp_path, signal.SIGTERM, rank=1)
     assert code == 143
     step = run.check_whole()
     assert step == lines(run.out)[-1]["step"]  # nothing is lost
@@ -51,10 +57,7 @@ def test_sigterm_to_one_rank_stops_and_saves_all(images, tmp_path):
 
 
 def test_ctrl_c_to_mpiexec_ends_all(images, tmp_path):
-    with launched(images, tmp_path) as run:
-        run.wait_for_step(5)
-        run.send(signal.SIGINT)
-        code, _ = run.end(SECONDS)
+    run, code = ended_by(images, tmp_path, signal.SIGINT)
     assert code != 0
     for rank in range(RANKS):
         assert f"rank {rank} on" in run.errors()
@@ -63,10 +66,7 @@ def test_ctrl_c_to_mpiexec_ends_all(images, tmp_path):
 
 
 def test_sigusr1_to_mpiexec_stops_and_saves_all(images, tmp_path):
-    with launched(images, tmp_path) as run:
-        run.wait_for_step(5)
-        run.send(signal.SIGUSR1)
-        code, _ = run.end(SECONDS)
+    run, code = ended_by(images, tmp_path, signal.SIGUSR1)
     assert code == 128 + signal.SIGUSR1
     assert run.check_whole() == lines(run.out)[-1]["step"]
 

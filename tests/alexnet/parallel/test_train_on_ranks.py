@@ -95,6 +95,7 @@ def test_a_run_changes_its_way_and_goes_on(images, unbroken, tmp_path):
         (2, ["--sync-batch-norm"], "no batch normalisation"),
         (2, ["--lr-find"], "start it without mpiexec"),
         (2, ["--dry-run"], "start it without mpiexec"),
+        (2, ["--parallel", "owt", "--cuda-graph"], "leave one of them out"),
     ],
 )
 def test_what_does_not_fit_is_an_error_on_every_rank(images, flags, message, size, tmp_path):

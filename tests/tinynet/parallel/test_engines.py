@@ -38,7 +38,7 @@ def all_methods(ranks, dtype):
             ranks.receive(results["received"], 0)
     results["shared"] = ranks.share({"rank": ranks.rank})
     results["spread"] = ranks.spread(f"of rank {ranks.rank}")
-    results["any"] = [tn.parallel.any_rank(ranks, rank == ranks.rank) for rank in (0, 99)]
+    results["any"] = [tn.parallel.any_rank(ranks, rank == ranks.rank) for rank in (last, 99)]
     ranks.barrier()
     return results
 
