@@ -1,7 +1,8 @@
 """Figures of benchmarks.scaling --ranks: tables, and efficiency against ranks as a picture.
 
 A step's time is computing (forward, backward, update), exchanging (starting sums of gradients
-during backward, and letting them advance) and waiting for the rest. MB: of a rank in a step, as
+during backward, and letting them advance) and waiting for the rest. What the thread that moves sums
+takes from a processor (tinynet/parallel/mpi.py) is in computing. MB: of a rank in a step, as
 tinynet counts them, by the formula of a sum around a ring, and of frames on the link.
 """
 
