@@ -26,9 +26,9 @@ MARKERS = (
     "<!-- tables: made by python -m benchmarks.scaling_page -->", "<!-- end of tables -->"
 )  # fmt: skip
 RESULTS = {  # file: the flags that make it
-    "ranks.json": "--ranks 1,2,4 --batch-size 64 --steps 2 --rounds 2",
-    "hosts.json": "--ranks 1,2,4 --hosts 10,2,1 --batches 32,64 --programs tinynet --steps 3 "
-    "--rounds 1",
+    "ranks.json": "--ranks 1,2,4 --batch-size 64 --steps 3 --rounds 3",
+    "hosts.json": "--ranks 1,2,4 --hosts 10,2,1 --batches 16,32,64 --programs tinynet --steps 3 "
+    "--rounds 5",
 }
 
 

@@ -6,7 +6,9 @@
 The batch is the same for any number of ranks (strong scaling). Without --hosts all ranks share this
 machine's processors, and one rank uses all of them with threads. With --hosts each rank is on a
 host of its own, which has its part of the processors, at least one; where there are fewer
-processors than hosts, hosts share one.
+processors than hosts, hosts share one. Hosts of one machine share its memory, which hosts in truth
+do not; so one rank is measured while others like it, each a training of its own, keep the other
+processors as busy.
 
     efficiency = time of one rank x its processors / (time of n ranks x their processors)
 
@@ -41,15 +43,18 @@ def points_of(programs, sizes, batches, links, processors) -> list[dict]:
     sizes       numbers of ranks
     links       Gbit/s of each host; [None]: all ranks on this machine
     processors  of this machine
+
+    "processors" of a point are those of one training, and "copies" how many trainings run at once.
     """
     points = []
     for program, batch, size in itertools.product(programs, batches, sizes):
         on_hosts = links != [None]
         threads = max(1, processors // (max(sizes) if on_hosts else size))
         used = min(processors, size * threads)
+        copies = processors // used if on_hosts and size == 1 else 1
         points += [
             {"program": program, "batch_size": batch, "ranks": size, "threads": threads,
-             "processors": used, "gbit": gbit}
+             "processors": used, "copies": copies, "gbit": gbit}
             for gbit in (links if size > 1 else [None])
         ]  # fmt: skip
     return points
@@ -59,21 +64,30 @@ def measure_point(point, folder, backend, steps) -> dict:
     """What a run of the point measured (_figures). Raises ProgramError, HostsError."""
     words = [backend, str(steps)] if point["program"] == "tinynet" else [str(steps)]
     module = {"tinynet": "data_parallel", "pytorch": "ddp"}[point["program"]]
-    where = {name: point[name] for name in ("threads", "processors", "gbit")}
-    return _figures(launch.launch(point["ranks"], module, words, folder, **where))
+    copies = point["copies"]
+    each = launch.launch(
+        copies * point["ranks"], module, words, folder, point["threads"],
+        copies * point["processors"], point["gbit"], alone=copies > 1,
+    )  # fmt: skip
+    if copies == 1:
+        return _figures(each)
+    runs = [_figures([one]) for one in each]
+    return runs[0] | {"seconds": [seconds for run in runs for seconds in run["seconds"]]}
 
 
 def _figures(each) -> dict:
-    """Of what each rank measured (programs/rank.py):
+    """Of what each rank of a training measured (programs/rank.py):
 
     losses       of the whole batch in the first steps
     seconds      of each timed step, of the slowest rank
     stages       {stage: seconds}, a mean over ranks and steps
     sent_bytes   {name: bytes} that a rank counted in a step
     frame_bytes  that left a host in a step, with headers, a mean over hosts; None without links
+    latency      seconds of a message, a mean over ranks; None where it is not measured
     """
     steps = [step for one in each for step in one["steps"]]
     frames = [one["frames"]["bytes"] for one in each if one["frames"]]
+    latencies = [one["latency"] for one in each if one["latency"] is not None]
     return {
         "losses": [sum(shares) for shares in zip(*(one["losses"] for one in each), strict=True)],
         "seconds": [
@@ -83,6 +97,7 @@ def _figures(each) -> dict:
         "stages": {name: statistics.mean(step[name] for step in steps) for name in steps[0]},
         "sent_bytes": each[0]["sent_bytes"],
         "frame_bytes": statistics.mean(frames) if frames else None,
+        "latency": statistics.mean(latencies) if latencies else None,
     }
 
 
@@ -130,7 +145,6 @@ def rows_of(points, runs, parameters) -> list[dict]:
     rows = []
     for point, those, own in zip(points, runs, medians, strict=True):
         median, low, high = machine.spread([s for run in those for s in run["seconds"]])
-        frames = [run["frame_bytes"] for run in those if run["frame_bytes"] is not None]
         row = point | {
             "seconds": {"median": median, "low": low, "high": high},
             "images_per_second": point["batch_size"] / median,
@@ -141,7 +155,8 @@ def rows_of(points, runs, parameters) -> list[dict]:
             "losses": those[0]["losses"],
             "sent_bytes": those[0]["sent_bytes"],
             "formula_bytes": sent_bytes("all_reduce", BYTES * parameters, point["ranks"]),
-            "frame_bytes": statistics.median(frames) if frames else None,
+            "frame_bytes": _median(run["frame_bytes"] for run in those),
+            "latency": _median(run["latency"] for run in those),
         }
         alone = _same(points, point | {"ranks": 1}, ("program", "batch_size", "ranks"))
         if alone is not None:
@@ -152,6 +167,12 @@ def rows_of(points, runs, parameters) -> list[dict]:
             row["times_as_fast_as_pytorch"] = _ratio(medians[peer], own)
         rows.append(row)
     return rows
+
+
+def _median(numbers):
+    """Of those that are there; None without one."""
+    there = [number for number in numbers if number is not None]
+    return statistics.median(there) if there else None
 
 
 def _same(points, wanted, names):
@@ -199,7 +220,8 @@ def command(args, chosen, backend) -> dict:
         except HostsError as error:
             raise UsageError(f"--hosts: {error}") from error
     rows = report["points"] = rows_of(points, runs, parameters)
-    report["model"] = parallel_model.held_against(rows) if report["hosts"] else None
+    own = [row for row in rows if row["program"] == "tinynet"]
+    report["model"] = parallel_model.held_against(own) if report["hosts"] else None
     report["idle"] = report["idle"] and machine.wait_until_idle(0)
     ranks.print_report(report)
     return report

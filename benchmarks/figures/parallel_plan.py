@@ -20,6 +20,11 @@ convolution hide in (b) and (c) behind the dense layers, all but the first of n 
 between the dense layers do not hide. Where a processor copies and adds what is sent, that work
 takes its time even when the link is fast, and hides behind nothing.
 
+Each message has a latency too. Round a ring, n - 1 messages follow one another in a gather and
+2 (n - 1) in a sum. Of the sums only the last one's count, as in parallel_model.py. In (b) and (c)
+the dense layers exchange n times as often, each time 1 / n of the images. Trees, which libraries
+choose for small arrays, need fewer messages.
+
 Source: Krizhevsky, One weird trick for parallelizing convolutional neural networks (2014); the
 towers are figure 2 of the paper of 2012.
 """
@@ -45,6 +50,8 @@ class Counts:
     units                numbers that the others read, and the logits
     across               numbers that convolutions and dense layers read across the towers
     dense_share          of the multiply-adds
+    dense_layers         how many
+    layers_across        how many layers read across the towers
     """
 
     convolutions: int
@@ -53,6 +60,8 @@ class Counts:
     units: int
     across: int
     dense_share: float
+    dense_layers: int
+    layers_across: int
 
 
 def counts_of(layers: list[Layer]) -> Counts:
@@ -71,6 +80,8 @@ def counts_of(layers: list[Layer]) -> Counts:
         units=sum(reads[1:]) + dense[-1].outputs[0],
         across=sum(math.prod(layer.inputs) for layer in reading_both) + sum(reads),
         dense_share=sum(r.multiply_adds for la, r in pairs if la.kind == "Linear") / products,
+        dense_layers=len(dense),
+        layers_across=len(reading_both) + len(dense),
     )
 
 
@@ -97,19 +108,34 @@ def _summed(parameters, ranks):
     return sent_bytes("all_reduce", BYTES * parameters, ranks)
 
 
+def messages_of(scheme: str, counts: Counts, ranks: int) -> int:
+    """The messages of a step that follow one another and hide behind nothing."""
+    if scheme == "towers":
+        return 2 * counts.layers_across  # its inputs, and their gradient
+    around = 2 * (ranks - 1)
+    if scheme == "data parallel":
+        return around
+    passes = 1 if scheme.endswith("(a)") else ranks
+    return around * (2 + passes * counts.dense_layers)  # gradients, last maps, units and logits
+
+
 @dataclass(frozen=True)
 class Worker:
     """What one rank computes with.
 
     fixed, per_image  seconds of computing in a step: of any batch, and of each image
     per_byte          seconds of a processor for each byte that is sent; 0 for a GPU
+    serial            the share of that work for which the link waits in a sum
     overlapped        the share of computing behind which sums of gradients hide
+    latency           seconds of a message
     """
 
     per_image: float
     fixed: float = 0.0
     per_byte: float = 0.0
+    serial: float = 0.0
     overlapped: float = 0.0
+    latency: float = 0.0
 
     def compute(self, images: int) -> float:
         return self.fixed + self.per_image * images
@@ -123,15 +149,18 @@ def step_seconds(scheme, counts, ranks, images, worker: Worker, gbit) -> float:
     sent = bytes_of(scheme, counts, ranks, images)
     transfer = {name: 8 * count / (1e9 * gbit) for name, count in sent.items()}
     exposed = dict(transfer)
+    gradients = sent.get("gradients", 0.0)
     exposed["gradients"] = transfer.get("gradients", 0.0) - worker.overlapped * compute
+    exposed["gradients"] += worker.serial * worker.per_byte * gradients
     if scheme[-3:] in ("(b)", "(c)"):
         whole = transfer["last_maps"]
         part = whole if scheme.endswith("(b)") else whole / ranks
         behind = compute * counts.dense_share / ranks
         exposed["last_maps"] = part + (ranks - 1) * max(0.0, part - behind)
-    return compute + sum(
+    waiting = sum(
         max(seconds, worker.per_byte * sent.get(name, 0.0)) for name, seconds in exposed.items()
     )
+    return compute + waiting + worker.latency * messages_of(scheme, counts, ranks)
 
 
 def efficiency(scheme, counts, ranks, images, worker: Worker, gbit) -> float:

@@ -4,6 +4,8 @@ it says of more ranks.
 Reports come by the names of their files, benchmarks.scaling_page.RESULTS.
 """
 
+from dataclasses import fields
+
 from alexnet.network.plan import plan
 from alexnet.network.specs import find_spec
 from benchmarks import machine
@@ -19,7 +21,8 @@ BATCH = 1024  # of all ranks, for comparison: Krizhevsky's largest (2014)
 # Express 2.0 x16.
 LINKS = {"1 Gbit/s": 1, "10 Gbit/s": 10, "100 Gbit/s": 100, "NVLink, 3,600 Gbit/s": 3600}
 PCI_GBIT = 64
-GPU = Worker(per_image=1 / 5000, overlapped=0.5)  # most of backward, two thirds of computing
+# Overlapped: most of backward, which is two thirds of computing.
+GPU = Worker(per_image=1 / 5000, overlapped=0.5, latency=10e-6)
 
 # Krizhevsky (2014), table 1, from memory: {GPUs: ((hours, top-1 error in %), the same with batches
 # of 128 in the dense layers)}. 90 epochs of the 1,281,167 images of ILSVRC 2012 on NVIDIA K20, 128
@@ -30,7 +33,7 @@ PUBLISHED = {
     4: ((26.20, 42.59), (26.78, 42.44)),
     8: ((15.68, 43.28), (15.91, 42.86)),
 }
-K20 = Worker(per_image=PUBLISHED[1][0][0] * 3600 / (90 * 1_281_167))
+K20 = Worker(per_image=PUBLISHED[1][0][0] * 3600 / (90 * 1_281_167), latency=GPU.latency)
 
 
 def section(reports: dict[str, dict], commands: dict[str, str]) -> str:
@@ -91,9 +94,9 @@ def _frames(points):
 def _model(report):
     rows = [
         [str(p["ranks"]), str(p["batch_size"]), "" if p["gbit"] is None else f"{p['gbit']:g}",
-         f"{1e3 * p['seconds']['median']:,.0f}", f"{1e3 * held['predicted']:,.0f}",
-         f"{held['error']:+.0%}", "yes" if held["fitted"] else "no"]
-        for p, held in zip(report["points"], report["model"]["points"], strict=True)
+         f"{1e3 * p['measured']:,.0f}", f"{1e3 * p['predicted']:,.0f}", f"{p['error']:+.0%}",
+         "yes" if p["fitted"] else "no"]
+        for p in report["model"]["points"]
     ]  # fmt: skip
     headings = ["ranks", "batch", "Gbit/s", "measured, ms", "model, ms", "error", "fitted"]
     return f"{parallel_model.words(report['model'])}\n\n{_table(headings, rows)}"
@@ -124,12 +127,13 @@ def _efficiencies(counts, model, reports):
     if model is None:
         parts.append("A rank for each processor of this machine: not measured yet.")
     elif reports["hosts.json"]["network"] == "paper, 227 x 227":
-        worker = Worker(*(model[n] for n in ("per_image", "fixed", "per_byte", "overlapped")))
+        worker = Worker(**{field.name: model[field.name] for field in fields(Worker)})
         words = "A rank for each processor of this machine, by the model above."
         parts += [words, _plan_table(counts, worker)]
     parts.append(
         f"A rank for each GPU; nothing here was measured. Assumed: {1 / GPU.per_image:,.0f} "
-        f"images/s in training, {GPU.overlapped:.0%} of computing overlapped."
+        f"images/s in training, {GPU.overlapped:.0%} of computing overlapped, "
+        f"{1e6 * GPU.latency:.0f} µs a message."
     )
     return "\n\n".join([*parts, _plan_table(counts, GPU)])
 
@@ -168,9 +172,9 @@ def _published():
         "Printed by Krizhevsky (2014), table 1, for NVIDIA K20 and one weird trick; written here "
         "from memory, since the paper's text was not at hand: compare it before you cite. The "
         "second number is with batches of 128 in the dense layers. Beside it the speed-ups by the "
-        f"formulas, with the printed time of one GPU and a link of {PCI_GBIT} Gbit/s for each GPU "
-        "(PCI Express 2.0 x16, nominal), nothing overlapped but the schemes' own. The formulas "
-        "know nothing of links that GPUs share."
+        f"formulas, with the printed time of one GPU, a link of {PCI_GBIT} Gbit/s for each GPU "
+        f"(PCI Express 2.0 x16, nominal) and {1e6 * K20.latency:.0f} µs a message, nothing "
+        "overlapped but the schemes' own. The formulas know nothing of links that GPUs share."
     )
     headings = ["GPUs", "hours", "speed-up", "top-1 error, %", *schemes]
     return f"{words}\n\n{_table(headings, rows)}"

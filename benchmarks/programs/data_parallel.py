@@ -1,7 +1,10 @@
 """tinynet on several ranks.   python -m benchmarks.programs.data_parallel FOLDER BACKEND STEPS"""
 
+import statistics
 import sys
 import time
+
+import numpy as np
 
 import tinynet as tn
 from benchmarks.programs import rank
@@ -12,7 +15,8 @@ class DataParallel(Tinynet):
     """One rank's part of the network of a plan; rank.run says what its methods are for."""
 
     def __init__(self, folder, backend):
-        self.ranks = tn.parallel.start(backend)
+        size = rank.place_in_training()[1]
+        self.ranks = tn.parallel.start(backend) if size > 1 else tn.parallel.Single()
         super().__init__(folder, backend)
         self.restart(dropout=False)
         self.gradients = tn.parallel.GradientSum(self.model.named_parameters(), self.ranks)
@@ -54,6 +58,18 @@ class DataParallel(Tinynet):
 
     def sent_bytes(self):
         return dict(self.ranks.traffic.bytes_by_name)
+
+    def latency(self, sums=21):
+        size = self.ranks.size
+        if size == 1:
+            return None
+        numbers, seconds = np.ones(size, np.float32), []  # one for each part of a ring
+        for _ in range(sums):
+            self.ranks.barrier()
+            start = time.perf_counter()
+            self.ranks.all_reduce(numbers).wait()
+            seconds.append(time.perf_counter() - start)
+        return statistics.median(seconds) / (2 * (size - 1))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Ddp(PyTorch):
     """One rank's part of the network of a plan; rank.run says what its methods are for."""
 
     def __init__(self, folder):
-        self.rank, self.size = rank.place()
+        self.rank, self.size = rank.place_in_training()
         super().__init__(folder, "cpu")
         self.restart(dropout=False)
         self.network = self.model
@@ -61,6 +61,9 @@ class Ddp(PyTorch):
 
     def sent_bytes(self):
         return {}
+
+    def latency(self):
+        return None
 
 
 if __name__ == "__main__":

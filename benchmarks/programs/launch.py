@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.programs.hosts import Hosts
 from benchmarks.programs.process import ROOT, ProgramError
-from benchmarks.programs.rank import PROCESSORS
+from benchmarks.programs.rank import ALONE, PROCESSORS
 
 SECONDS = 600  # after which a run has failed
 
@@ -24,7 +24,7 @@ def mpiexec() -> str | None:
 
 def launch(
     size: int, module: str, words: list[str], folder, threads: int, processors: int,
-    gbit: float | None = None,
+    gbit: float | None = None, alone: bool = False,
 ) -> list[dict]:  # fmt: skip
     """What rank.py says of each rank, in their order.
 
@@ -35,6 +35,7 @@ def launch(
     processors  that all ranks use together
     gbit        None: ranks reach each other within this machine. A number: each is on a host of its
                 own (hosts.py), with a link of so many Gbit/s
+    alone       each process is a training of its own, of one rank
     Raises ProgramError where a rank fails, HostsError where hosts cannot be made.
     """
     folder = Path(folder)
@@ -48,7 +49,8 @@ def launch(
     with contextlib.nullcontext() if gbit is None else Hosts(size, gbit) as hosts:
         options = hosts.options if hosts else []
         line = [mpiexec(), *options, *ranks]
-        _run(hosts.line(line) if hosts else line, environment(threads, processors, interface))
+        variables = environment(threads, processors, interface) | ({ALONE: "1"} if alone else {})
+        _run(hosts.line(line) if hosts else line, variables)
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(size)]
 
 

@@ -11,10 +11,13 @@ FOLDER holds the work (workload.py), and each rank writes its figures there, to 
     sent_bytes    {name: bytes} of a timed step, as tinynet counts them; {} of PyTorch
     frames        {"bytes", "packets"} that left this host's link in a timed step, with all headers;
                   null where the host has no link of its own (hosts.py)
+    latency       seconds of a message: the time of a sum of a few numbers divided by the messages
+                  that follow one another in it, 2 (n - 1); null where it is not measured
     host, versions
 
 Steps are without dropout, so that any number of ranks has the same losses. Each rank computes on
-its own share of the processors.
+its own share of the processors. Where the variable BENCHMARK_ALONE is set, each process trains the
+whole batch alone, beside the others.
 """
 
 import contextlib
@@ -26,6 +29,7 @@ from pathlib import Path
 
 CHECKED_STEPS = 2
 PROCESSORS = "BENCHMARK_PROCESSORS"  # the variable that says how many there are for all ranks
+ALONE = "BENCHMARK_ALONE"  # the variable that makes each process a training of one rank
 # Of Open MPI's mpiexec; of MPICH's; of srun.
 _RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -36,15 +40,22 @@ def place() -> tuple[int, int]:
     return _first(_RANKS, 0), _first(_SIZES, 1)
 
 
+def place_in_training() -> tuple[int, int]:
+    """(rank, number of ranks) of the training that this process takes part in."""
+    return (0, 1) if ALONE in os.environ else place()
+
+
 def _first(names, otherwise):
     return next((int(os.environ[name]) for name in names if name in os.environ), otherwise)
 
 
 def own_processors(rank: int, size: int, processors: list[int]) -> list[int]:
-    """The processors of one rank. With fewer processors than ranks, neighbours share one."""
+    """The processors of one rank. With fewer processors than ranks, neighbours round a ring are on
+    different ones, as they are on different hosts."""
     count = len(processors)
-    first = rank * count // size
-    return processors[first : max(first + 1, (rank + 1) * count // size)]
+    if count < size:
+        return [processors[rank % count]]
+    return processors[rank * count // size : (rank + 1) * count // size]
 
 
 def use_own_processors() -> None:
@@ -62,9 +73,11 @@ def run(program, folder, steps: int) -> None:
         step() -> (loss, {stage: seconds})  the rank's share of the loss
         barrier()                           wait for all ranks
         sent_bytes() -> {name: bytes}       so far
+        latency() -> seconds                of a message; None where it is not measured
         versions
     """
     losses = [program.step()[0] for _ in range(CHECKED_STEPS)]
+    latency = program.latency()
     program.barrier()
     sent, frames = program.sent_bytes(), link_frames()
     timed = [program.step()[1] for _ in range(steps)]
@@ -74,6 +87,7 @@ def run(program, folder, steps: int) -> None:
         "steps": timed,
         "sent_bytes": _of_a_step(program.sent_bytes(), sent, steps),
         "frames": frames and _of_a_step(link_frames(), frames, steps),
+        "latency": latency,
         "host": platform.node(),
         "versions": program.versions,
     }

@@ -12,7 +12,7 @@ from benchmarks.figures.parallel_plan import SCHEMES, Worker, bytes_of, counts_o
 from tinynet.parallel.traffic import sent_bytes
 
 TRUE = Model(
-    fixed=0.05, per_image=0.03, per_byte=3e-9, latency=0.01, overlapped=0.2, frames=1.05
+    fixed=0.05, per_image=0.03, per_byte=3e-9, serial=0.3, overlapped=0.2, latency=0.01, frames=1.05
 )  # fmt: skip
 PARAMETERS = 15_000_000
 
@@ -21,13 +21,15 @@ def point(ranks, batch, gbit, model=TRUE):
     """A measured point, as the model says."""
     sent = sent_bytes("all_reduce", 4 * PARAMETERS, ranks)
     made = {"ranks": ranks, "processors": min(ranks, 2), "batch_size": batch, "gbit": gbit,
-            "formula_bytes": sent, "frame_bytes": 1.05 * sent if ranks > 1 else None}  # fmt: skip
+            "formula_bytes": sent, "frame_bytes": 1.05 * sent if ranks > 1 else None,
+            "latency": model.latency if ranks > 1 else None}  # fmt: skip
     return made | {"seconds": {"median": model.seconds(made)}}
 
 
 def points(model=TRUE):
     links = {1: [None], 2: [10, 2, 0.5], 4: [10, 2, 0.5]}
-    return [point(n, batch, gbit, model) for batch in (16, 64) for n in links for gbit in links[n]]
+    batches = 16, 32, 64
+    return [point(n, batch, gbit, model) for batch in batches for n in links for gbit in links[n]]
 
 
 # --- the model ------------------------------------------------------------------------------------
@@ -35,8 +37,9 @@ def points(model=TRUE):
 
 def test_a_step_is_the_sum_of_its_parts():
     two, four = point(2, 16, 1), point(4, 16, 10)
-    # 8 images: 0.05 + 0.24; 60 MB in frames of 63: 0.504 s, of which 0.2 x 0.29 are hidden.
-    assert TRUE.seconds(two) == pytest.approx(0.29 + 0.504 - 0.058 + 2 * 0.01)
+    # 8 images: 0.05 + 0.24; 60 MB in frames of 63: 0.504 s, and 0.3 of the 0.18 s that handling
+    # takes, of which 0.2 x 0.29 are hidden.
+    assert TRUE.seconds(two) == pytest.approx(0.29 + 0.504 + 0.054 - 0.058 + 2 * 0.01)
     # Two ranks share a processor; handling of 90 MB takes longer than the fast link.
     assert TRUE.seconds(four) == pytest.approx(2 * 0.17 + 2 * 0.27 + 6 * 0.01)
 
@@ -44,18 +47,18 @@ def test_a_step_is_the_sum_of_its_parts():
 def test_the_parameters_behind_points_are_found():
     held = held_against(points())
     found = held["parameters"]
-    for name in ("fixed", "per_image", "per_byte", "overlapped", "frames"):
-        assert found[name] == pytest.approx(getattr(TRUE, name), rel=0.02), name
-    assert found["latency"] == pytest.approx(TRUE.latency, rel=0.1)
+    for name, value in found.items():
+        assert value == pytest.approx(getattr(TRUE, name), rel=0.02), name
     assert held["largest_error"] < 0.01
     assert "within the 15%" in parallel_model.words(held)
 
 
 def test_points_of_more_ranks_and_middle_links_are_not_fitted():
     rows = points()
-    fitted = [p for p, held in zip(rows, held_against(rows)["points"], strict=True)
-              if held["fitted"]]  # fmt: skip
-    assert {(p["ranks"], p["gbit"]) for p in fitted} == {(1, None), (2, 10), (2, 0.5)}
+    fitted = [p for p in held_against(rows)["points"] if p["fitted"]]
+    ends = {(2, batch, gbit) for batch in (16, 64) for gbit in (10, 0.5)}
+    alone = {(1, batch, None) for batch in (16, 32, 64)}
+    assert {(p["ranks"], p["batch_size"], p["gbit"]) for p in fitted} == ends | alone
     # A machine on which four ranks take twice as long as the model says is seen.
     for row in rows:
         row["seconds"] = {"median": row["seconds"]["median"] * (2 if row["ranks"] == 4 else 1)}
@@ -66,7 +69,8 @@ def test_points_of_more_ranks_and_middle_links_are_not_fitted():
 
 def test_too_few_points_have_no_model():
     assert held_against(points()[:3]) is None
-    assert held_against([p for p in points() if p["ranks"] <= 2 and p["gbit"] != 2]) is None
+    ends = [p for p in points() if p["ranks"] <= 2 and p["gbit"] != 2 and p["batch_size"] != 32]
+    assert held_against(ends) is None
     with pytest.raises(ValueError, match="3 points; 5 or more"):
         parallel_model.fit(points()[:3])
 
@@ -86,6 +90,7 @@ def test_counts_are_those_of_the_paper(counts):
     # conv3 reads the maps of both towers, conv4 and conv5 of their own.
     assert counts.across == 256 * 13 * 13 + 256 * 6 * 6 + 4096 + 4096
     assert counts.dense_share == pytest.approx(58_621_952 / 724_406_816)
+    assert (counts.dense_layers, counts.layers_across) == (3, 4)
 
 
 def test_bytes_of_each_scheme(counts):
@@ -143,3 +148,19 @@ def test_overlapped_computing_hides_gradients_and_handling_does_not_hide(counts)
     sent = bytes_of("data parallel", counts, 8, 128)["gradients"]
     share = parallel_plan.efficiency("data parallel", counts, 8, 128, handles, math.inf)
     assert share == pytest.approx(130 / (130 + 1e-6 * sent))
+
+
+def test_messages_of_each_scheme_take_their_latency(counts):
+    messages = {scheme: parallel_plan.messages_of(scheme, counts, 2) for scheme in SCHEMES}
+    assert messages == {
+        "data parallel": 2, "towers": 8,
+        "one weird trick (a)": 2 * (2 + 3), "one weird trick (b)": 2 * (2 + 2 * 3),
+        "one weird trick (c)": 2 * (2 + 2 * 3),
+    }  # fmt: skip
+    assert parallel_plan.messages_of("data parallel", counts, 8) == 14
+    for scheme, number in messages.items():
+        seconds = [
+            step_seconds(scheme, counts, 2, 8, Worker(per_image=1.0, latency=latency), math.inf)
+            for latency in (0.0, 0.5)
+        ]
+        assert seconds[1] - seconds[0] == pytest.approx(0.5 * number)

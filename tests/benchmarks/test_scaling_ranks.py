@@ -24,7 +24,7 @@ TINY = "--backend numpy --image-size 67 --width 0.03 --batch-size 8".split()
     [
         (1, 2, [[0, 1]]),
         (2, 2, [[0], [1]]),
-        (4, 2, [[0], [0], [1], [1]]),
+        (4, 2, [[0], [1], [0], [1]]),
         (2, 8, [[0, 1, 2, 3], [4, 5, 6, 7]]),
         (3, 4, [[0], [1], [2, 3]]),
     ],
@@ -64,6 +64,13 @@ def test_ranks_of_one_machine_share_its_processors_and_hosts_have_a_part_each():
     assert [(p["threads"], p["processors"]) for p in points] == [(1, 1), (1, 2)]
 
 
+def test_one_rank_on_a_host_of_many_has_others_beside_it():
+    points = scaling_ranks.points_of(["tinynet"], [1, 2, 4], [64], [1], processors=8)
+    assert [(p["ranks"], p["copies"]) for p in points] == [(1, 4), (2, 1), (4, 1)]
+    points = scaling_ranks.points_of(["tinynet"], [1, 2], [64], [None], processors=8)
+    assert [p["copies"] for p in points] == [1, 1]
+
+
 # --- the report -----------------------------------------------------------------------------------
 
 
@@ -73,9 +80,10 @@ def told(monkeypatch):
     again, and after six runs the machine is ten times as slow."""
     calls = []
 
-    def launched(size, module, words, folder, threads, processors, gbit):
-        calls.append((module, size, gbit))
-        step = {1: 8.0, 2: 5.0, 4: 4.0}[size] * (1 if module == "data_parallel" else 2)
+    def launched(size, module, words, folder, threads, processors, gbit, alone):
+        calls.append((module, 1 if alone else size, gbit))
+        parts = 1 if alone else size
+        step = {1: 8.0, 2: 5.0, 4: 4.0}[parts] * (1 if module == "data_parallel" else 2)
         step *= 1 + 9 * (len(calls) > 6)
         stages = {"forward": step / 4, "backward": step / 2, "update": 0.0}
         if module == "data_parallel":
@@ -87,8 +95,9 @@ def told(monkeypatch):
         slower = {name: 1.5 * seconds for name, seconds in stages.items()}
         each = [stages] * (size - 1) + [slower]
         return [
-            {"losses": [2 / size, 1 / size], "steps": [one, one], "sent_bytes": sent,
-             "frames": frames, "host": "here", "versions": {}}
+            {"losses": [2 / parts, 1 / parts], "steps": [one, one], "sent_bytes": sent,
+             "frames": frames, "latency": None if parts == 1 else 1e-3, "host": "here",
+             "versions": {}}
             for one in each
         ]  # fmt: skip
 
@@ -145,7 +154,8 @@ def test_efficiency_counts_the_processors_of_all_ranks(told, tmp_path):
     assert scaling.main([*TINY, *flags, str(file)]) == 0
     one, four = json.loads(file.read_text())["points"]
     assert (one["processors"], four["processors"]) == (1, 2)
-    assert four["efficiency"]["median"] == pytest.approx(8 * 1 / (4 * 2))
+    # The trainings of one rank are means of 8 and 12 s, four ranks wait for the slowest.
+    assert four["efficiency"]["median"] == pytest.approx(10 * 1 / (6 * 2))
 
 
 def test_other_losses_than_one_process_end_the_command(told, monkeypatch, capsys):
@@ -231,6 +241,19 @@ def test_ranks_of_either_framework_have_the_losses_of_one_process(module, work):
             parameters = sum(weights[name].size for name in weights.files)
         assert alone["sent_bytes"] == {}
         assert sum(both[0]["sent_bytes"].values()) == 4 * parameters  # a step; 2 (n - 1) / n = 1
+        assert 0 < both[0]["latency"] < 1
+
+
+@needs_mpi()
+@pytest.mark.parametrize("module", ["data_parallel", "ddp"])
+def test_trainings_beside_one_another_have_one_rank_each(module, work):
+    if module == "ddp":
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+    words = ["1"] if module == "ddp" else ["numpy", "1"]
+    one, other = launch.launch(2, module, words, work, threads=1, processors=2, alone=True)
+    (alone,) = launch.launch(1, module, words, work, threads=1, processors=1)
+    assert one["losses"] == other["losses"] == alone["losses"]
+    assert one["sent_bytes"] == {} and one["latency"] is None
 
 
 @needs_mpi()
