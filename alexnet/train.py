@@ -130,6 +130,7 @@ def train(
             run.save()
         if interrupts.asked_within(progress.validation_seconds):  # one that would not end in time
             raise Interrupted
+        run.gather_weights()
         layers = {"watch": watch_layers(run, training)} if watch else {}
         metrics = _validate(run, progress, interrupts, validation, layers)
         is_whole = run.batch == len(run.batches)  # else --max-steps ended inside this epoch
@@ -158,7 +159,6 @@ def _validate(run, progress, interrupts, validation, layers):
     """The metrics on the validation images, shown and written to log.jsonl, beside figures of the
     layers."""
     progress.validating()
-    run.gather_weights()
     batches = interrupts.between(validation.epoch(0))
     metrics = evaluate(run.head, batches, len(run.classes), run.ranks)
     if not math.isfinite(metrics.loss):

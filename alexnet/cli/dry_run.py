@@ -1,7 +1,8 @@
 """--dry-run: what a run would take, before it is begun.
 
 A few steps, two batches of validation, one save and one load, with the run's own data, network and
-disk. Nothing of it stays.
+disk. Nothing of it stays. Of several ranks all take the steps and validate, each with its share;
+rank 0 writes, reads and prints.
 """
 
 import itertools
@@ -21,6 +22,7 @@ from alexnet.training.progress import clock
 from alexnet.training.run_folder import DRY_RUN, RunFolder
 from alexnet.training.run_state import Run
 from alexnet.training.saving import Saving
+from alexnet.training.watch import counted_steps
 from alexnet.weights import checkpoint
 
 SECONDS = 2  # of steps that are measured: at least one
@@ -48,9 +50,12 @@ def _measure(run, step):
     batches = _without_end(training, run.epoch)
     first, loss = _step(run, step, batches)
     steps = []
-    while sum(steps) < SECONDS:
+    while run.ranks.spread(sum(steps) < SECONDS):
         steps.append(_step(run, step, batches)[0])
     each = statistics.median(steps)
+    traffic = run.ranks.traffic
+    sent = traffic.total / counted_steps(traffic, 1 + len(steps))
+    run.gather_weights()
     batches = _without_end(validation, 0)
     _validate(run, batches)
     validated = _validate(run, batches)
@@ -62,8 +67,11 @@ def _measure(run, step):
         f"validation {validated:.3f} s a batch, {len(run.validation)} batches",
         f"last.npz {memory.in_words(size)}, written in {written:.2f} s, read in {read:.2f} s",
     ]
+    if run.ranks.size > 1:
+        lines.insert(2, f"sent {memory.in_words(sent)} a step by each of {run.ranks.size} ranks")
+    memories = run.ranks.share(_memory())
     print("dry run   " + ("\n" + " " * 10).join(lines))
-    print(f"memory    {_memory()}")
+    print("memory    " + ("\n" + " " * 10).join(_by_rank(memories, run.ranks.hosts)))
     print(f"time      {_time(run, start, each, validated * len(run.validation), written)}")
     print("nothing is kept; without --dry-run the run begins")
 
@@ -89,21 +97,37 @@ def _step(run, step, batches):
 def _validate(run, batches):
     """The seconds that a batch of validation takes."""
     began = time.monotonic()
-    evaluate(run.head, itertools.islice(batches, 1), len(run.classes))
+    evaluate(run.head, itertools.islice(batches, 1), len(run.classes), run.ranks)
     return time.monotonic() - began
 
 
 def _save_and_load(run):
-    """(bytes, seconds of writing, seconds of reading) of a checkpoint on the run's own disk."""
+    """(bytes, seconds of writing, seconds of reading) of a checkpoint on the run's own disk; of a
+    rank that writes none, zeros."""
     options = run.options
+    if run.ranks.rank != 0:
+        run.save()
+        return 0, 0.0, 0.0
     with writing(run.folder.path, RUN_ELSEWHERE):
         place = tempfile.TemporaryDirectory(prefix=DRY_RUN, dir=run.folder.path)
     with place as path:
         run.saving = Saving(RunFolder(path), options.save_interval, options.keep)
         run.save()
         began, last = time.monotonic(), RunFolder(path).last
-        checkpoint.load(last).fill(run.model, run.optimizer)
+        saved = checkpoint.load(last)
+        if run.divided:
+            run.divided.fill(saved, run.model, run.optimizer)
+        else:
+            saved.fill(run.model, run.optimizer)
         return last.stat().st_size, run.saving.seconds, time.monotonic() - began
+
+
+def _by_rank(memories, hosts):
+    """A line for each rank's memory; one for one process."""
+    if len(memories) == 1:
+        return memories
+    pairs = zip(hosts, memories, strict=True)
+    return [f"rank {rank} on {host}: {words}" for rank, (host, words) in enumerate(pairs)]
 
 
 def _memory():

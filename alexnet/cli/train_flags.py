@@ -248,7 +248,8 @@ def train_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--dry-run", action="store_const", const=True,
         help="take a few steps, validate a batch, save and load, print the memory and the time "
-        "that the run would take, and leave nothing behind",
+        "that the run would take (under mpiexec of every rank, and the bytes that it sends), and "
+        "leave nothing behind",
     )  # fmt: skip
     group.add_argument(
         "--tensorboard", action="store_true",
@@ -260,7 +261,7 @@ def train_parser() -> argparse.ArgumentParser:
 
 def need_one_process(args: argparse.Namespace) -> None:
     """Raise UsageError if these flags are for one process, and several ranks were started."""
-    for flag in ("lr_find", "dry_run", "keep_features"):
+    for flag in ("lr_find", "keep_features"):
         if getattr(args, flag):
             raise UsageError(
                 f"--{flag.replace('_', '-')} is for one process; start it without mpiexec"

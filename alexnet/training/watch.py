@@ -7,8 +7,7 @@
     mean, deviation   of its outputs; layers whose deviations shrink from one to the next fade
     sent              with several ranks: the bytes that this rank sends in a step for the layer's
                       gradients, 2 (n - 1) / n times their size (tinynet/parallel/traffic.py); with
-                      --parallel towers and owt for its activations and their gradients too. (There
-                      updates are not told: each rank has those of its part)
+                      --parallel towers and owt for its activations and their gradients too
     zeros, dead       of a ReLU: the share of its outputs that are 0, and the share of its channels
                       (of a fully connected layer: units) that are 0 for every image and place
 
@@ -36,19 +35,20 @@ _ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Sigmoid)
 
 def watch_layers(run, training) -> dict[str, dict[str, float]]:
     """{layer: {figure: number}}, the figures above, of each layer with parameters and each
-    activation. Call it after a step. A frozen layer has no updates.
+    activation. Call it after a step, once the run has gathered its weights; every rank must. A
+    frozen layer has no updates.
 
     run       a training, of which run.head is watched
     training  its batches, as of batches_for (features.py)
     """
-    lr = run.schedule.rate(run.step - 1)
     with closing(training.epoch(0)) as batches:
         x, _ = next(batches)
-    layers, sent = {}, sent_by_layer(run.ranks.traffic, run.head, run.step - run.first_step)
+    layers, updates = {}, mean_updates(run)
+    sent = sent_by_layer(run.ranks.traffic, run.head, run.step - run.first_step)
     with in_test_mode(run.head):
         for name, layer in run.head:
             x = layer(x)
-            figures = _figures_of_parameters(layer, run.optimizer, lr)
+            figures = _figures_of_parameters(name, layer, updates)
             if figures or name in sent or isinstance(layer, _ACTIVATIONS):
                 layers[name] = figures | _figures_of_outputs(x)
             if isinstance(layer, nn.ReLU):
@@ -58,6 +58,32 @@ def watch_layers(run, training) -> dict[str, dict[str, float]]:
     return layers
 
 
+def mean_updates(run) -> dict[str, float]:
+    """{"conv1.weight": mean |change of w| in the last step}, of what is trained. Every rank must
+    ask: where the network is divided, each has the updates of its part."""
+    lr = run.schedule.rate(run.step - 1)
+    divided = run.divided
+    own = {}
+    for name, parameter in (divided.part if divided else run.head).named_parameters():
+        update = run.optimizer.last_update(parameter, lr)
+        if update is not None:
+            own[name] = _mean_size(update), update.size
+    if divided is None:
+        return {name: mean for name, (mean, _) in own.items()}
+    parts = run.ranks.share(own)
+    return {
+        name: sum(part[name][0] * part[name][1] for part in parts)
+        / sum(part[name][1] for part in parts)
+        for name in own
+    }
+
+
+def counted_steps(traffic, steps: int) -> int:
+    """How many of these steps the traffic is of. A step that a GPU has recorded is counted when it
+    is recorded, not when it is launched. Such a step is data parallel, and sums one loss."""
+    return traffic.calls_by_name["loss"] or steps
+
+
 def sent_by_layer(traffic, model, steps: int) -> dict[str, float]:
     """{layer: bytes that this rank sends in a step for it}.
 
@@ -65,6 +91,7 @@ def sent_by_layer(traffic, model, steps: int) -> dict[str, float]:
              has their names, joined by +, and is shared among them by their sizes. fc6.input are
              activations that fc6 reads, logits those of the last layer
     """
+    steps = counted_steps(traffic, steps)
     names = [name for name, _ in model]
     sizes = {name: parameter.size for name, parameter in model.named_parameters()}
     sent = Counter()
@@ -78,13 +105,12 @@ def sent_by_layer(traffic, model, steps: int) -> dict[str, float]:
     return dict(sent)
 
 
-def _figures_of_parameters(layer, optimizer, lr):
+def _figures_of_parameters(layer_name, layer, updates):
     figures = {}
     for name, parameter in layer.named_parameters():
         figures[name] = _mean_size(parameter)
-        update = optimizer.last_update(parameter, lr)
-        if update is not None:
-            figures["update" if name == "weight" else f"{name}_update"] = _mean_size(update)
+        if (update := updates.get(f"{layer_name}.{name}")) is not None:
+            figures["update" if name == "weight" else f"{name}_update"] = update
     if figures.get("weight") and "update" in figures:
         figures["ratio"] = figures["update"] / figures["weight"]
     return figures

@@ -133,8 +133,8 @@ def words(held: dict) -> str:
     return (
         f"Fitted: {1e3 * found['fixed']:.3g} ms and {1e3 * found['per_image']:.3g} ms an image, "
         f"handling {1e9 * found['per_byte']:.3g} ns a byte, {found['serial']:.0%} of it serial, "
-        f"overlapped {found['overlapped']:.0%} of computing. Measured: {1e3 * found['latency']:.3g} "
-        f"ms a message. The largest error of the "
-        f"{count} points that the model was not fitted to is {held['largest_error']:.0%}, {within} "
-        f"the {TARGET:.0%} that were aimed at."
+        f"overlapped {found['overlapped']:.0%} of computing. Measured: "
+        f"{1e3 * found['latency']:.3g} ms a message. The largest error of the {count} points that "
+        f"the model was not fitted to is {held['largest_error']:.0%}, {within} the {TARGET:.0%} "
+        "that were aimed at."
     )

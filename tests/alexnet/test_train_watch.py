@@ -54,6 +54,7 @@ def small_run(rule="paper", **group):
         schedule=schedule,
         step=5,
         first_step=0,
+        divided=None,
         ranks=tn.parallel.Single(),
     )
 

@@ -39,7 +39,8 @@ def save(folder, name, links, programs=("tinynet",), **changes):
             stages |= {"exchange": 0.0, "waiting": 0.0}
         run = {"seconds": [seconds], "stages": stages, "losses": [2.0, 1.0]}
         frames = 1.046 * sent if point["gbit"] else None
-        runs.append([run | {"sent_bytes": {}, "frame_bytes": frames}])
+        latency = TRUE.latency if point["ranks"] > 1 else None
+        runs.append([run | {"sent_bytes": {}, "frame_bytes": frames, "latency": latency}])
     rows = scaling_ranks.rows_of(points, runs, PARAMETERS)
     report = {
         "benchmark": "ranks", "machine": MACHINE, "idle": True, "backend": "numba",

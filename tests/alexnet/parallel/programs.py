@@ -1,5 +1,7 @@
 """What the tests run on each rank (tests/ranks.py)."""
 
+import contextlib
+import io
 import time
 
 import numpy as np
@@ -21,6 +23,14 @@ def train(ranks, argv):
     args = config_file.parse(train_parser(), argv)
     ranks.traffic = Traffic(ranks.size)  # the ranks have served other tests
     return train_on(ranks, args, time.monotonic())
+
+
+def said_by_train(ranks, argv):
+    """(exit code, what the rank printed) of alexnet.train with these arguments."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = train(ranks, argv)
+    return code, printed.getvalue()
 
 
 def error_of_train(ranks, argv):

@@ -25,7 +25,7 @@ def train_on_gpus(ranks, argv):
 @pytest.mark.parametrize("norm", [["batch"], ["batch", "--sync-batch-norm"]], ids=["own", "sync"])
 def test_recorded_steps_on_gpus_have_the_losses_and_weights_of_processors(norm, tmp_path):
     images = str(make_images(tmp_path / "images"))
-    flags = [images, *FLAGS, "--norm", *norm, "--max-steps", str(STEPS), "--out"]
+    flags = [images, *FLAGS, "--norm", *norm, "--max-steps", str(STEPS), "--watch", "--out"]
     assert on_ranks(2, train, [*flags, str(tmp_path / "processors")]) == [0, 0]
     # 4 bytes each time that Python runs the step: the plain step and the recording.
     assert on_ranks(2, train_on_gpus, [*flags, str(tmp_path / "gpus")]) == [(0, 8.0)] * 2
@@ -33,8 +33,14 @@ def test_recorded_steps_on_gpus_have_the_losses_and_weights_of_processors(norm, 
     ours, theirs = lines(tmp_path / "gpus"), lines(tmp_path / "processors")
     assert [line["step"] for line in ours] == [line["step"] for line in theirs]
     for line, other in zip(ours, theirs, strict=True):
-        for name in line.keys() - {"images_per_second"}:
+        for name in line.keys() - {"images_per_second", "watch"}:
             assert np.isclose(line[name], other[name], rtol=1e-4), (line, other)
+    # A launched step is counted as a recorded one.
+    ours, theirs = (
+        {name: layer["sent"] for name, layer in each[-1]["watch"].items() if "sent" in layer}
+        for each in (ours, theirs)
+    )
+    assert ours == pytest.approx(theirs) and "fc8" in ours
     ours, theirs = (
         checkpoint.load(tmp_path / name / "last.npz").model for name in ("gpus", "processors")
     )

@@ -1,13 +1,15 @@
 """python -m alexnet.train on several ranks, as a whole: log, checkpoints, resuming."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 import tinynet as tn
+from alexnet import prepare
 from alexnet.weights import checkpoint
-from tests.alexnet.parallel.programs import error_of_train, train
+from tests.alexnet.parallel.programs import error_of_train, said_by_train, train
 from tests.alexnet.small_training import FLAGS, assert_same_run, lines
 from tests.ranks import needs_mpi, on_ranks
 
@@ -94,7 +96,6 @@ def test_a_run_changes_its_way_and_goes_on(images, unbroken, tmp_path):
         (2, ["--batch-size", "1"], "1 or fewer"),
         (2, ["--sync-batch-norm"], "no batch normalisation"),
         (2, ["--lr-find"], "start it without mpiexec"),
-        (2, ["--dry-run"], "start it without mpiexec"),
         (2, ["--parallel", "owt", "--cuda-graph"], "leave one of them out"),
     ],
 )
@@ -112,6 +113,13 @@ def test_running_statistics_are_one_set_in_the_checkpoint(images, tmp_path):
     assert_same_run(whole, parts)
 
 
+def test_all_ranks_of_a_host_read_one_pack(images, unbroken, tmp_path):
+    pack = tmp_path / "pack"
+    assert prepare.main([images, str(pack), "--size", "76"]) == 0  # as they are read for 67
+    out = start(3, str(pack), tmp_path / "run")
+    assert_same_to_rounding(out, unbroken)
+
+
 def test_watch_tells_the_bytes_that_each_layer_sends(images, tmp_path):
     out = start(3, images, tmp_path / "run", "--max-steps", "2", "--watch")
     saved = checkpoint.load(out / "last.npz").model
@@ -123,6 +131,45 @@ def test_watch_tells_the_bytes_that_each_layer_sends(images, tmp_path):
         expected[layer] = expected.get(layer, 0) + 2 * 2 / 3 * array.nbytes
     assert sent.keys() == expected.keys()
     assert all(np.isclose(sent[name], expected[name]) for name in sent)
+
+
+@pytest.mark.parametrize("size, way", [(2, "towers"), (3, "owt")])
+def test_watch_tells_the_updates_of_a_divided_network(images, way, size, tmp_path):
+    flags = ["--batch-size", "6", "--max-steps", "3", "--watch", "--freeze", "conv2"]
+    one = start(1, images, tmp_path / "one", *flags)
+    out = start(size, images, tmp_path / "run", *flags, "--parallel", way)
+    ours, theirs = (
+        [line["watch"] for line in lines(folder) if "watch" in line][-1] for folder in (out, one)
+    )
+    assert ours.keys() == theirs.keys() and "sent" in ours["fc7"] and "update" in ours["fc7"]
+    for layer, figures in theirs.items():
+        assert ours[layer].keys() - {"sent"} == figures.keys()
+        for name, number in figures.items():
+            assert np.isclose(ours[layer][name], number, rtol=1e-3), (layer, name)
+
+
+@pytest.mark.parametrize(
+    "size, flags", [(2, []), (3, []), (2, ["--parallel", "towers"]),
+                    (3, ["--parallel", "owt", "--batch-size", "6"])]
+)  # fmt: skip
+def test_a_dry_run_measures_all_ranks_and_leaves_nothing(images, size, flags, tmp_path):
+    argv = [images, *FLAGS, "--out", str(tmp_path / "new" / "run"), *flags, "--dry-run"]
+    (code, said), *others = on_ranks(size, said_by_train, argv)
+    assert code == 0 and all(each == 0 for each, _ in others)
+    assert re.search(rf"sent [\d.]+ MB a step by each of {size} ranks", said)
+    assert re.search(r"last.npz [\d.]+ MB, written in", said)
+    for rank in range(size):
+        assert re.search(rf"rank {rank} on \S+: at most [\d.]+ .B in this process", said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_tells_what_a_rank_sends_in_a_step(images, tmp_path):
+    argv = [images, *FLAGS, "--out", str(tmp_path / "run")]
+    (_, said), _ = on_ranks(2, said_by_train, [*argv, "--dry-run"])
+    start(2, images, tmp_path / "run", "--max-steps", "1")
+    saved = checkpoint.load(tmp_path / "run" / "last.npz").model
+    nbytes = sum(array.nbytes for array in saved.values())  # 2 (n - 1) / n = 1
+    assert f"sent {nbytes / 1e6:.2f} MB a step by each of 2 ranks" in said
 
 
 @pytest.fixture(autouse=True)
