@@ -10,7 +10,9 @@ line with their name. The way in which a rank ends:
     stopped by Ctrl-C             SIGKILL a quarter of a second later. Each says so in that time,
                                   by a thread of its own: the rank may be inside a kernel
 
-The last is what Open MPI 5.0.11 was seen to do.
+The last is what Open MPI 5.0.11 was seen to do. srun sends the same two signals to all ranks when
+the job is cancelled or its time is over, and SIGKILL half a minute later (KillWait): time enough to
+stop and save, as after any SIGTERM (interrupts.py).
 """
 
 import contextlib
@@ -25,10 +27,10 @@ import traceback
 from collections.abc import Callable
 
 import tinynet as tn
-from tinynet.parallel import ParallelError, launched, launched_rank
+from tinynet.parallel import ParallelError, is_open_mpis, launched, launched_rank
 
 SECONDS_FOR_RANK_0 = 1.0
-# SIGCONT and SIGTERM of a launcher come within this time.
+# SIGCONT and SIGTERM of mpiexec come within this time.
 _SECONDS_OF_AN_END = 0.5
 # Open MPI's mpiexec passes this signal on to all ranks, as `kill -USR1` of mpiexec sends it.
 PASSED_ON = [signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else []
@@ -139,10 +141,11 @@ class _Held:
 
 @contextlib.contextmanager
 def _last_words_of(rank):
-    """Inside the block a thread says that the launcher ends this process. Python's own handlers run
-    between two of its instructions only, and a kernel may take longer than there is time."""
+    """Inside the block a thread says that Open MPI's mpiexec ends this process. Python's own
+    handlers run between two of its instructions only, and a kernel may take longer than there is
+    time."""
     main = threading.current_thread() is threading.main_thread()
-    if not main or not hasattr(signal, "SIGCONT"):
+    if not (main and is_open_mpis() and hasattr(signal, "SIGCONT")):
         yield
         return
     reads, writes = socket.socketpair()

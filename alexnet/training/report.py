@@ -18,13 +18,14 @@ from alexnet.training.frozen import bias_rate
 from alexnet.training.model_parallel import SCHEMES
 from alexnet.training.options import flags_of, kind_of
 from alexnet.training.progress import clock
+from tinynet.parallel import words_of_launch
 
 _imported = time.time()
 
 
 def command_of(ranks) -> str:
     """The command with which these ranks were started."""
-    launched = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
+    launched = f"{words_of_launch(ranks.size)} " if ranks.size > 1 else ""
     return f"{launched}python -m alexnet.train"
 
 

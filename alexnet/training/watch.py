@@ -11,9 +11,10 @@
     zeros, dead       of a ReLU: the share of its outputs that are 0, and the share of its channels
                       (of a fully connected layer: units) that are 0 for every image and place
 
-Outputs are those of one batch, the first one of the first epoch: the same images each time. The
-network computes in test mode, draws nothing and changes nothing, so a watched training keeps its
-bits. Updates are read from the velocities, which a step leaves behind; so steps may be recorded.
+Outputs are those of one batch, the first one of the first epoch: the same images each time. (Of
+several ranks, each with its share of a batch: those of rank 0's share.) The network computes in
+test mode, draws nothing and changes nothing, so a watched training keeps its bits. Updates are read
+from the velocities, which a step leaves behind; so steps may be recorded.
 
 Source: the authors' program printed the sizes of weights and of updates of each layer; the healthy
 ratio: Karpathy, CS231n, Neural networks part 3, "ratio of weights:updates".

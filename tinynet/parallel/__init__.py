@@ -48,11 +48,18 @@ from tinynet.parallel.exchange import (
     without_neighbours,
 )
 from tinynet.parallel.gradient_sum import GradientSum
-from tinynet.parallel.launch import ParallelError, launched, launched_rank
+from tinynet.parallel.launch import (
+    ParallelError,
+    is_open_mpis,
+    launched,
+    launched_rank,
+    words_of_launch,
+)
 from tinynet.parallel.single import Single
 from tinynet.parallel.split import share_of
 
 __all__ = [
     "GradientSum", "ParallelError", "Single", "all_gather", "any_rank", "broadcast", "end_all",
-    "launched", "launched_rank", "share_of", "start", "with_neighbours", "without_neighbours",
+    "is_open_mpis", "launched", "launched_rank", "share_of", "start", "with_neighbours",
+    "without_neighbours", "words_of_launch",
 ]  # fmt: skip

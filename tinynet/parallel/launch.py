@@ -38,6 +38,20 @@ def launched(environment: Mapping[str, str] = os.environ) -> int:
     return tasks
 
 
+def is_open_mpis(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether Open MPI's mpiexec started this process."""
+    return "OMPI_COMM_WORLD_SIZE" in environment
+
+
+def words_of_launch(processes: int, environment: Mapping[str, str] = os.environ) -> str:
+    """What starts so many processes, before a command: "mpiexec -n 4", or where srun started this
+    process "srun -n 4 --mpi=pmix"."""
+    by_srun = _SLURM_SIZE in environment and _PMIX in environment
+    if by_srun and not is_open_mpis(environment):
+        return f"srun -n {processes} --mpi=pmix"
+    return f"mpiexec -n {processes}"
+
+
 def launched_rank(environment: Mapping[str, str] = os.environ) -> int:
     """This process's number among those that the launcher started; 0 without a launcher."""
     if launched(environment) == 1:

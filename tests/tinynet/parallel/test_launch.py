@@ -3,7 +3,7 @@
 import pytest
 
 import tinynet as tn
-from tinynet.parallel import ParallelError, launched, launched_rank
+from tinynet.parallel import ParallelError, launched, launched_rank, words_of_launch
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,23 @@ def test_processes_that_the_launcher_started(environment, processes):
 )
 def test_the_number_of_this_process(environment, rank):
     assert launched_rank(environment) == rank
+
+
+SRUN = {"SLURM_STEP_NUM_TASKS": "8", "PMIX_RANK": "5", "SLURM_PROCID": "5"}
+
+
+@pytest.mark.parametrize(
+    "environment, words",
+    [
+        ({}, "mpiexec -n 3"),
+        ({"OMPI_COMM_WORLD_SIZE": "4", "PMIX_RANK": "0"}, "mpiexec -n 3"),
+        (SRUN, "srun -n 3 --mpi=pmix"),
+        # mpiexec in a job of Slurm, whose variables its ranks may have.
+        (SRUN | {"OMPI_COMM_WORLD_SIZE": "4"}, "mpiexec -n 3"),
+    ],
+)
+def test_the_words_that_start_as_many_again(environment, words):
+    assert words_of_launch(3, environment) == words
 
 
 def test_srun_without_mpi_is_an_error():
