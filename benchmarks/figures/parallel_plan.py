@@ -108,14 +108,17 @@ def _summed(parameters, ranks):
     return sent_bytes("all_reduce", BYTES * parameters, ranks)
 
 
-def messages_of(scheme: str, counts: Counts, ranks: int) -> int:
-    """The messages of a step that follow one another and hide behind nothing."""
+def messages_of(scheme: str, counts: Counts, ranks: int, images: int) -> int:
+    """The messages of a step that follow one another and hide behind nothing.
+
+    images  of each rank
+    """
     if scheme == "towers":
         return 2 * counts.layers_across  # its inputs, and their gradient
     around = 2 * (ranks - 1)
     if scheme == "data parallel":
         return around
-    passes = 1 if scheme.endswith("(a)") else ranks
+    passes = {"(a)": 1, "(b)": ranks, "(c)": min(images, ranks)}[scheme[-3:]]
     return around * (2 + passes * counts.dense_layers)  # gradients, last maps, units and logits
 
 
@@ -160,7 +163,7 @@ def step_seconds(scheme, counts, ranks, images, worker: Worker, gbit) -> float:
     waiting = sum(
         max(seconds, worker.per_byte * sent.get(name, 0.0)) for name, seconds in exposed.items()
     )
-    return compute + waiting + worker.latency * messages_of(scheme, counts, ranks)
+    return compute + waiting + worker.latency * messages_of(scheme, counts, ranks, images)
 
 
 def efficiency(scheme, counts, ranks, images, worker: Worker, gbit) -> float:

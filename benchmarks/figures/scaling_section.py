@@ -135,7 +135,8 @@ def _efficiencies(counts, model, reports):
         f"images/s in training, {GPU.overlapped:.0%} of computing overlapped, "
         f"{1e6 * GPU.latency:.0f} µs a message."
     )
-    return "\n\n".join([*parts, _plan_table(counts, GPU)])
+    parts += [_plan_table(counts, GPU), "The best way with a rank for each GPU:"]
+    return "\n\n".join([*parts, _best(counts)])
 
 
 def _plan_table(counts, worker):
@@ -151,6 +152,24 @@ def _plan_table(counts, worker):
                 cells.append(" / ".join(f"{share:.0%}" for share in shares))
             rows.append([scheme, str(ranks), *cells])
     return _table(["scheme", "ranks", *LINKS], rows)
+
+
+def _best(counts):
+    """The scheme of the largest efficiency, for each number of ranks, images and link."""
+    rows = []
+    for ranks in (2, *SIZES):
+        schemes = [scheme for scheme in SCHEMES if ranks == 2 or scheme != "towers"]
+        for images, words in ((IMAGES, f"{IMAGES} a rank"), (BATCH // ranks, f"{BATCH:,} in all")):
+            cells = []
+            for gbit in LINKS.values():
+                shares = {
+                    scheme: parallel_plan.efficiency(scheme, counts, ranks, images, GPU, gbit)
+                    for scheme in schemes
+                }
+                best = max(shares, key=shares.get)
+                cells.append(f"{best}, {shares[best]:.0%}")
+            rows.append([str(ranks), words, *cells])
+    return _table(["ranks", "images", *LINKS], rows)
 
 
 def _published():

@@ -151,13 +151,15 @@ def test_overlapped_computing_hides_gradients_and_handling_does_not_hide(counts)
 
 
 def test_messages_of_each_scheme_take_their_latency(counts):
-    messages = {scheme: parallel_plan.messages_of(scheme, counts, 2) for scheme in SCHEMES}
+    messages = {scheme: parallel_plan.messages_of(scheme, counts, 2, 8) for scheme in SCHEMES}
     assert messages == {
         "data parallel": 2, "towers": 8,
         "one weird trick (a)": 2 * (2 + 3), "one weird trick (b)": 2 * (2 + 2 * 3),
         "one weird trick (c)": 2 * (2 + 2 * 3),
     }  # fmt: skip
-    assert parallel_plan.messages_of("data parallel", counts, 8) == 14
+    assert parallel_plan.messages_of("data parallel", counts, 8, 8) == 14
+    # 3 images of each rank make 3 passes.
+    assert parallel_plan.messages_of("one weird trick (c)", counts, 8, 3) == 14 * (2 + 3 * 3)
     for scheme, number in messages.items():
         seconds = [
             step_seconds(scheme, counts, 2, 8, Worker(per_image=1.0, latency=latency), math.inf)
