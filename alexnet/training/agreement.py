@@ -18,7 +18,8 @@ from alexnet.data.names import printable
 from alexnet.errors import DataError, UsageError
 from alexnet.training.options import Options, words_of
 
-FILES = 64  # files of a folder that are looked at on every rank
+# Of a folder so many files are looked at on every rank, and so many bytes of each.
+FILES, BYTES = 64, 1 << 16
 
 
 def check_alike(ranks, options: Options) -> None:
@@ -72,17 +73,20 @@ def open_on_ranks(ranks, data: str, split: str, *, seed: int, skip_bad_images: i
 
 
 def _looked_at(dataset, is_list):
-    """What must be the same on every rank: the list of images; of files also some sizes."""
+    """What must be the same on every rank: the list of images; of some files also size and
+    contents."""
     if not is_list:
         return {"fingerprint": fingerprint(dataset)}
     count = min(FILES, len(dataset))
     places = (np.arange(count) * len(dataset) // count).tolist()
-    return {dataset.paths[place]: _size(dataset.paths[place]) for place in places}
+    return {dataset.paths[place]: _contents(dataset.paths[place]) for place in places}
 
 
-def _size(path):
+def _contents(path):
+    """(size, checksum of the first bytes); of a file that cannot be read, why not."""
     try:
-        return os.stat(path).st_size
+        with open(path, "rb") as file:
+            return os.fstat(file.fileno()).st_size, zlib.crc32(file.read(BYTES))
     except OSError as error:
         return error.strerror
 
@@ -93,8 +97,15 @@ def _difference(ranks, rank, data, split, first, other):
     path = next(path for path in first if other[path] != first[path])
     if path == "fingerprint":
         return f"{where}; give all ranks the same data"
-    size = other[path] if isinstance(other[path], str) else f"{other[path]:,} bytes"
-    return f"{where}: {printable(path)} ({size}, not {first[path]:,} bytes); give all the same data"
+    if isinstance(other[path], str):
+        words = other[path]
+    elif isinstance(first[path], str):
+        words = f"which rank 0 cannot read: {first[path]}"
+    elif other[path][0] != first[path][0]:
+        words = f"{other[path][0]:,} bytes, not {first[path][0]:,} bytes"
+    else:
+        words = "of the same size, but other contents"
+    return f"{where}: {printable(path)} ({words}); give all the same data"
 
 
 def _name(ranks, rank):

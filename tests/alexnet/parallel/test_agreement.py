@@ -41,18 +41,25 @@ def test_the_same_images_are_opened(folders):
     assert on_ranks(2, opened, "images", folders) == [(count, ""), (count, "")]
 
 
-@pytest.mark.parametrize("change", ["missing", "larger"])
-def test_other_files_on_one_rank_are_an_error_on_both(folders, change):
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ("missing", "01.png (No such file or directory)"),
+        ("larger", "bytes, not"),
+        ("other", "01.png (of the same size, but other contents)"),
+    ],
+)
+def test_other_files_on_one_rank_are_an_error_on_both(folders, change, words):
     path = f"{folders[1]}/images/val/red/01.png"
     if change == "missing":
         os.remove(path)
     else:
-        with open(path, "ab") as file:
+        with open(path, "ab" if change == "larger" else "r+b") as file:
             file.write(b"more")
     for count, error in on_ranks(2, opened, "images", folders):
         assert count == 0
         assert "rank 1 on" in error and "red/01.png" in error
-        assert ("No such file" if change == "missing" else "bytes, not") in error
+        assert words in error
 
 
 def alike(ranks, version):
