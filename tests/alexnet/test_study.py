@@ -47,9 +47,12 @@ def here(monkeypatch):
         ran.append([module, *words])
         return {"alexnet.train": train, "alexnet.pretrain": pretrain}[module].main(words)
 
-    monkeypatch.setitem(CLAIMS, "small", CLAIM)
+    claims = dict(CLAIMS)
+    CLAIMS["small"] = CLAIM
     monkeypatch.setattr(study, "run_one", run_one)
-    return ran
+    yield ran
+    CLAIMS.clear()
+    CLAIMS.update(claims)  # in their order, which pages have
 
 
 def small(images, out, *flags):
@@ -102,10 +105,10 @@ def test_what_is_complete_is_not_trained_again_and_more_seeds_train_only_those(
     assert len(here) == 6  # another length is another training
 
 
-def test_claims_share_the_training_that_both_need(images, here, tmp_path, monkeypatch):
+def test_claims_share_the_training_that_both_need(images, here, tmp_path):
     other = Claim("Momentum.", "a test", SHARED, "validation error",
                   (Arm("usual"), Arm("none", "--momentum 0")))  # fmt: skip
-    monkeypatch.setitem(CLAIMS, "other", other)
+    CLAIMS["other"] = other
     assert small(images, tmp_path, "--seeds", "1") == 0
     assert study.main(["other", images, *MACHINE, "--out", str(tmp_path), "--seeds", "1"]) == 0
     assert len(here) == 3
@@ -114,9 +117,9 @@ def test_claims_share_the_training_that_both_need(images, here, tmp_path, monkey
     assert small_run == other_run
 
 
-def test_an_arm_that_is_pretrained_starts_from_its_file(images, here, tmp_path, monkeypatch):
+def test_an_arm_that_is_pretrained_starts_from_its_file(images, here, tmp_path):
     arms = (Arm("random"), Arm("pretrained", pretrain="--epochs 1"))
-    monkeypatch.setitem(CLAIMS, "small", Claim("", "", SHARED, CLAIM.measure, arms))
+    CLAIMS["small"] = Claim("", "", SHARED, CLAIM.measure, arms)
     assert small(images, tmp_path, "--seeds", "1") == 0
     random, pretrained = trainings_of(CLAIMS["small"], images, 1, None, tmp_path)
     assert random.run.path != pretrained.run.path and not random.pretrained.exists()
@@ -140,11 +143,9 @@ def test_flags_in_another_order_are_the_same_training_and_an_arms_flag_wins(tmp_
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")  # of the wild rate
-def test_a_training_that_fails_is_named_and_the_others_are_kept(
-    images, here, tmp_path, monkeypatch, capsys
-):
+def test_a_training_that_fails_is_named_and_the_others_are_kept(images, here, tmp_path, capsys):
     wild = Claim("", "", SHARED, CLAIM.measure, (Arm("calm"), Arm("wild", "--lr 1e30")))
-    monkeypatch.setitem(CLAIMS, "small", wild)
+    CLAIMS["small"] = wild
     assert small(images, tmp_path, "--seeds", "1") == 5
     ended = capsys.readouterr()
     assert "small, wild, seed 0 ended with exit code 5" in ended.err
@@ -153,12 +154,10 @@ def test_a_training_that_fails_is_named_and_the_others_are_kept(
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")  # of the wild rate
-def test_all_goes_on_after_a_claim_that_fails(images, here, tmp_path, monkeypatch):
-    for name in list(CLAIMS):
-        monkeypatch.delitem(CLAIMS, name)
+def test_all_goes_on_after_a_claim_that_fails(images, here, tmp_path):
     wild = Claim("", "", SHARED, CLAIM.measure, (Arm("wild", "--lr 1e30"), Arm("calm")))
-    monkeypatch.setitem(CLAIMS, "wild", wild)
-    monkeypatch.setitem(CLAIMS, "small", CLAIM)
+    CLAIMS.clear()
+    CLAIMS.update(wild=wild, small=CLAIM)
     assert study.main(["all", images, *MACHINE, "--out", str(tmp_path), "--seeds", "1"]) == 5
     assert not (tmp_path / "wild.json").exists() and (tmp_path / "small.json").exists()
 

@@ -164,12 +164,13 @@ def test_a_dry_run_measures_all_ranks_and_leaves_nothing(images, size, flags, tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dry_run_tells_what_a_rank_sends_in_a_step(images, tmp_path):
-    argv = [images, *FLAGS, "--out", str(tmp_path / "run")]
+@pytest.mark.parametrize("way", ["data", "towers", "owt"])
+def test_a_dry_run_tells_what_a_rank_sends_in_a_step(images, way, tmp_path):
+    argv = [images, *FLAGS, "--parallel", way, "--out", str(tmp_path / "run")]
     (_, said), _ = on_ranks(2, said_by_train, [*argv, "--dry-run"])
-    start(2, images, tmp_path / "run", "--max-steps", "1")
-    saved = checkpoint.load(tmp_path / "run" / "last.npz").model
-    nbytes = sum(array.nbytes for array in saved.values())  # 2 (n - 1) / n = 1
+    out = start(2, images, tmp_path / "run", "--parallel", way, "--max-steps", "2", "--watch")
+    layers = next(line["watch"] for line in lines(out) if "watch" in line)
+    nbytes = sum(figures.get("sent", 0) for figures in layers.values())
     assert f"sent {nbytes / 1e6:.2f} MB a step by each of 2 ranks" in said
 
 
