@@ -166,10 +166,11 @@ def test_hours_end_within_a_training_which_goes_on_from_there(
     images, here, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(study, "LEAST_SECONDS", 0.1)
-    assert small(images, tmp_path, "--seeds", "1", "--hours", f"{0.4 / 3600}") == 0
+    flags = ["--seeds", "1", "--epochs", "8"]  # longer than 0.4 s
+    assert small(images, tmp_path, *flags, "--hours", f"{0.4 / 3600}") == 0
     assert "its time is over; this goes on: python -m alexnet.study small" in last_line(capsys)
     assert len(here) == 1 and here[0][-2] == "--max-time"
-    assert small(images, tmp_path, "--seeds", "1") == 0
+    assert small(images, tmp_path, *flags) == 0
     assert here[1][1] == "--resume" and "--max-time" not in here[1]
     saved = json.loads((tmp_path / "small.json").read_text())
     assert [len(arm["trials"]) for arm in saved["arms"]] == [1, 1]
