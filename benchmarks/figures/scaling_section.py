@@ -123,7 +123,11 @@ def _sent(counts):
 
 
 def _efficiencies(counts, model, reports):
-    parts = [f"Left {IMAGES} images a rank, right a whole batch of {BATCH:,} images."]
+    parts = [
+        f"Left {IMAGES} images a rank, right a whole batch of {BATCH:,} images. One weird trick's "
+        "(b) and (c) are planned as published: the next part travels while one is computed. "
+        "tinynet's own wait for each part."
+    ]
     if model is None:
         parts.append("A rank for each processor of this machine: not measured yet.")
     elif reports["hosts.json"]["network"] == "paper, 227 x 227":
