@@ -25,10 +25,10 @@ HEAD = (
     "# Claims\n\nWhat `python -m alexnet.study NAME DATA` found: small networks that differ in one "
     "thing, trained with several seeds. A number is the mean over the seeds, with the standard "
     "deviation between them; a difference counts as seen where Welch's t-test gives p < 0.05, as "
-    "one of twenty equal pairs does by chance. The networks are far smaller and the trainings far "
-    "shorter than the published ones, so a claim "
-    "that was not seen here is not refuted.\n\nThis page is made from `benchmarks/results/claims/` "
-    "by `python -m benchmarks.claims`.\n"
+    "one of twenty equal pairs does by chance. The direction is tested; the published size stands "
+    "beside the measured one. The networks are far smaller and the trainings far shorter than the "
+    "published ones, so a claim that was not seen here is not refuted.\n\nThis page is made from "
+    "`benchmarks/results/claims/` by `python -m benchmarks.claims`.\n"
 )
 
 

@@ -157,7 +157,8 @@ def table_rows(claim: Claim, trials: list[Trial]) -> list[tuple[str, ...]]:
 
 
 def sentences(claim: Claim, trials: list[Trial]) -> list[str]:
-    """For each further arm a sentence: whether the claim was seen, and within which spread."""
+    """For each further arm a sentence: whether its measure is above or below the first arm's as
+    claimed, by how much, and within which spread."""
     unit = MEASURES[claim.measure].unit
     base = of_arm(trials, claim.arms[0].name)
     lines = []
@@ -165,16 +166,16 @@ def sentences(claim: Claim, trials: list[Trial]) -> list[str]:
         own = of_arm(trials, found.arm)
         numbers = (
             f"{found.arm} {number_text(own, unit)}, {base[0].arm} {number_text(base, unit)}"
-            f" ({how_much(found, unit)}; seeds: {len(own)} and {len(base)}"
-            f"{'' if found.p is None else f'; p = {found.p:.2g}'})"
+            f" ({how_much(found, unit)}{found.published and f', published {found.published}'}; "
+            f"seeds: {len(own)} and {len(base)}{'' if found.p is None else f'; p = {found.p:.2g}'})"
         )
         lines.append(f"{_OPENINGS[found.verdict]}: {claim.measure}: {numbers}")
     return lines
 
 
 _OPENINGS = {
-    "seen": "The claim was seen",
-    "opposite": "The opposite was seen",
+    "seen": "The claimed direction was seen",
+    "opposite": "The opposite direction was seen",
     "within the spread": "Not seen, the difference is within the spread",
     "not reached": "Nothing can be said, neither reached its target",
     "too few seeds": "One seed has no spread, so nothing can be said",

@@ -39,7 +39,7 @@ def test_a_claim_has_its_numbers_its_sentence_and_its_time(results):
     assert claims.main([]) == 0
     text = (results / "claims.md").read_text()
     assert "| 2 over 2 | 3 | 22.03 ± 0.25 % | +2.00 points | +0.4 points | 4:30 |" in text
-    assert "- The claim was seen: validation error: 2 over 2" in text
+    assert "- The claimed direction was seen: validation error: 2 over 2" in text
     assert "cifar10, 45,000 training images" in text
     assert "results/claims/overlapping-pooling.png" in text
     assert "relu-vs-tanh" in text.partition("Not tried yet")[2]

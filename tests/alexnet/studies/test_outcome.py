@@ -84,8 +84,9 @@ def test_a_sentence_has_both_numbers_and_the_difference():
     (line,) = outcome.sentences(
         CLAIM, [*trials("less", 20, 20.2, 19.9), *trials("more", 22, 22.3, 21.8)]
     )
-    assert line.startswith("The claim was seen: validation error: more 22.03 ± 0.25 %, less ")
-    assert "+2.00 points" in line and "seeds: 3 and 3" in line
+    start = "The claimed direction was seen: validation error: more 22.03 ± 0.25 %, less "
+    assert line.startswith(start)
+    assert "(+2.00 points, published +2 points; seeds: 3 and 3; p = " in line
 
 
 def test_epochs_are_compared_as_times():
