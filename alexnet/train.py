@@ -130,7 +130,7 @@ def train(
             run.save()
         if interrupts.asked_within(progress.validation_seconds):  # one that would not end in time
             raise Interrupted
-        run.gather_weights()
+        run.gather_weights()  # what follows looks at the whole network
         layers = {"watch": watch_layers(run, training)} if watch else {}
         metrics = _validate(run, progress, interrupts, validation, layers)
         is_whole = run.batch == len(run.batches)  # else --max-steps ended inside this epoch

@@ -31,7 +31,7 @@ SECONDS = 2  # of steps that are measured: at least one
 def dry_run(run: Run, step: Callable) -> None:
     """Measure, and print memory and time. The weights of this Run are changed, its folder is not.
 
-    step  takes a step: take_step of train.py, or a tn.gpu.CudaGraph of it
+    step  takes a step: take_step of train.py, or a tn.gpu.CudaGraph of it; every rank must
     Raises the errors that the run itself would raise: NotFinite, DataError, DiskError, and
     UsageError where the memory is full.
     """
@@ -114,11 +114,7 @@ def _save_and_load(run):
         run.saving = Saving(RunFolder(path), options.save_interval, options.keep)
         run.save()
         began, last = time.monotonic(), RunFolder(path).last
-        saved = checkpoint.load(last)
-        if run.divided:
-            run.divided.fill(saved, run.model, run.optimizer)
-        else:
-            saved.fill(run.model, run.optimizer)
+        run.fill(checkpoint.load(last))
         return last.stat().st_size, run.saving.seconds, time.monotonic() - began
 
 

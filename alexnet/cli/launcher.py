@@ -27,7 +27,7 @@ import traceback
 from collections.abc import Callable
 
 import tinynet as tn
-from tinynet.parallel import ParallelError, is_open_mpis, launched, launched_rank
+from tinynet.parallel import ParallelError, by_open_mpi, launched, launched_rank
 
 SECONDS_FOR_RANK_0 = 1.0
 # SIGCONT and SIGTERM of mpiexec come within this time.
@@ -145,7 +145,7 @@ def _last_words_of(rank):
     handlers run between two of its instructions only, and a kernel may take longer than there is
     time."""
     main = threading.current_thread() is threading.main_thread()
-    if not (main and is_open_mpis() and hasattr(signal, "SIGCONT")):
+    if not (main and by_open_mpi() and hasattr(signal, "SIGCONT")):
         yield
         return
     reads, writes = socket.socketpair()

@@ -33,8 +33,8 @@ Every rank has the logits of all images of a pass, and their mean loss. The loss
 sum of the ranks' losses (tinynet/parallel), so each takes 1 / K of it. Gradients of K passes add
 up, and the weights change once, after the last one: every scheme takes the step of one process. The
 paper's own variant changes the fully connected weights after each pass of (b) and (c), as if their
-batch were the smaller one; and it sends the next pass's activations while it computes
-this one's, where here each pass waits for its own.
+batch were the smaller one; and it sends the next pass's activations while it computes this one's,
+where here each pass waits for its own.
 
 Source: Krizhevsky, One weird trick for parallelizing convolutional neural networks (2014).
 """

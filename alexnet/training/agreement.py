@@ -112,14 +112,14 @@ def _name(ranks, rank):
     return f"rank {rank} on {ranks.hosts[rank]}"
 
 
-def check_same_weights(ranks, arrays: dict[str, np.ndarray]) -> None:
+def check_same_weights(ranks, model) -> None:
     """Raise UsageError on every rank if a rank's weights are not rank 0's, bit for bit.
 
-    arrays  those that every rank has whole, by their names
+    model  its state_dict() has the arrays that every rank has whole
     """
     if ranks.size == 1:
         return
-    sums = ranks.share({name: _checksum(array) for name, array in arrays.items()})
+    sums = ranks.share({name: _checksum(array) for name, array in model.state_dict().items()})
     for rank, other in enumerate(sums[1:], 1):
         differing = [name for name in other if other[name] != sums[0][name]]
         if differing:

@@ -103,9 +103,8 @@ class Run:
         self.epoch = self.batch = self.step = self.first_step = 0
         self.sums = {"images": 0, "loss": 0.0, "top1": 0}
         self.random_state = tn.random.get_state()
-        self.best = self.in_best = None
+        self.best = self.in_best = self.validated = None
         self.remarks = []
-        self.validated = None
         labels = self.train_set.labels
         labels = np.unique(labels) if options.balance else labels  # then each is equally frequent
         self.guessing_loss = diagnosis.guessing_loss(labels, len(self.classes))
@@ -203,19 +202,23 @@ class Run:
     def gather_weights(self) -> None:
         """Let the model have the weights of all ranks, where it is divided. Every rank must. Raises
         UsageError if weights that should be the same on all ranks are not."""
-        divided = self.divided
-        check_same_weights(self.ranks, (divided or self.model).state_dict())
-        if divided:
-            divided.gather(self.model)
+        check_same_weights(self.ranks, self.divided or self.model)
+        if self.divided:
+            self.divided.gather(self.model)
+
+    def fill(self, checkpoint: Checkpoint) -> None:
+        """Load the weights and velocities of a checkpoint. Raises DataError if it does not fit."""
+        if self.divided:
+            self.divided.fill(checkpoint, self.model, self.optimizer)
+        else:
+            checkpoint.fill(self.model, self.optimizer)
 
     def _checkpoint(self, velocities, best):
         state = self.model.state_dict()
         wrong = [name for name, array in state.items() if not np.isfinite(array).all()]
         if wrong:
-            raise NotFinite(
-                f"after step {self.step} {wrong[0]} is not finite; try a smaller rate, --lr "
-                f"{self.options.lr / 10:g}; {self.last_good()}"
-            )
+            remedy = diagnosis.remedy(self)
+            raise NotFinite(f"after step {self.step} {wrong[0]} is not finite; {remedy}")
         return Checkpoint(
             build=self.model.build_arguments,
             classes=self.classes,
@@ -254,10 +257,7 @@ class Run:
         self.normalization = checkpoint.normalization
         if "colours" in training:
             self.colours = PrincipalColours.from_saved(training["colours"])
-        if self.divided:
-            self.divided.fill(checkpoint, self.model, self.optimizer)
-        else:
-            checkpoint.fill(self.model, self.optimizer)
+        self.fill(checkpoint)
         # The same step as before, unless images were left out since and an epoch has fewer now.
         self.saving.step = training["step"]
         self.epoch, self.batch = training["epoch"], min(training["batch"], len(self.batches))

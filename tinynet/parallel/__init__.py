@@ -50,7 +50,7 @@ from tinynet.parallel.exchange import (
 from tinynet.parallel.gradient_sum import GradientSum
 from tinynet.parallel.launch import (
     ParallelError,
-    is_open_mpis,
+    by_open_mpi,
     launched,
     launched_rank,
     words_of_launch,
@@ -60,6 +60,6 @@ from tinynet.parallel.split import share_of
 
 __all__ = [
     "GradientSum", "ParallelError", "Single", "all_gather", "any_rank", "broadcast", "end_all",
-    "is_open_mpis", "launched", "launched_rank", "share_of", "start", "with_neighbours",
+    "by_open_mpi", "launched", "launched_rank", "share_of", "start", "with_neighbours",
     "without_neighbours", "words_of_launch",
 ]  # fmt: skip

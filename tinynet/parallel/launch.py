@@ -38,7 +38,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> int:
     return tasks
 
 
-def is_open_mpis(environment: Mapping[str, str] = os.environ) -> bool:
+def by_open_mpi(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether Open MPI's mpiexec started this process."""
     return "OMPI_COMM_WORLD_SIZE" in environment
 
@@ -47,7 +47,7 @@ def words_of_launch(processes: int, environment: Mapping[str, str] = os.environ)
     """What starts so many processes, before a command: "mpiexec -n 4", or where srun started this
     process "srun -n 4 --mpi=pmix"."""
     by_srun = _SLURM_SIZE in environment and _PMIX in environment
-    if by_srun and not is_open_mpis(environment):
+    if by_srun and not by_open_mpi(environment):
         return f"srun -n {processes} --mpi=pmix"
     return f"mpiexec -n {processes}"
 

@@ -21,14 +21,15 @@ def signalled(monkeypatch, capfd):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(launcher._ending, "_flag", False)  # the event stays set in a process
         with launcher._last_words_of(1), Interrupts() as interrupts:
             os.kill(os.getpid(), signal.SIGCONT)
             os.kill(os.getpid(), signal.SIGTERM)
             ending, asked = launcher.is_ending(), interrupts.asked
         return ending, asked, capfd.readouterr().err
 
-    return under
+    launcher._ending.clear()
+    yield under
+    launcher._ending.clear()  # else it stays set in this process
 
 
 def test_mpiexec_leaves_no_time(signalled):

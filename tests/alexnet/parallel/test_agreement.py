@@ -96,7 +96,7 @@ def weights(ranks, change):
     if change and ranks.rank == ranks.size - 1:
         model["fc2"].weight.data[0, 0] *= 1 + 2e-7
     try:
-        check_same_weights(ranks, model.state_dict())
+        check_same_weights(ranks, model)
     except UsageError as error:
         return str(error)
     return ""
